@@ -1,0 +1,1 @@
+"""One continual-learning method a file: class Appr."""

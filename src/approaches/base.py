@@ -1,0 +1,209 @@
+"""The one training loop. A method overrides hooks, never the loop.
+
+The hooks, in the order in which a task meets them:
+
+    begin_task(t, x, y)             before the first epoch
+    forward(t, x, y)                a batch of inputs and targets to (loss, hits); training and evaluation share it
+    criterion(t, output, targets)   the loss, within forward
+    before_step(t)                  after backward, before clipping and the step: gradient masks, compensation
+    after_step(t)                   after the step: clamps
+    end_epoch(t, e, train, valid)   after both evaluations, each a (loss, accuracy)
+    end_task(t, x, y)               with the best weights restored: what the method keeps of the task
+"""
+import math
+import time
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+import utils
+from approaches import hyper
+
+
+class Appr:
+    """Fine-tuning with plain SGD: the base of all approaches, and what is left when no hook is overridden.
+
+    model: a network with one head per task; nepochs: epochs per task, at most; sbatch: samples per batch;
+    lr: initial learning rate of every task, divided by lr_factor whenever the validation loss has not improved
+    for lr_patience epochs, until it falls below lr_min; clipgrad: largest norm of the gradient (default: the
+    approach's own); values, named: the approach's own hyper-parameters, by position or by name;
+    args.parameter: the same as a text, '0.75,400'. Raises UserError for values it cannot take.
+    """
+
+    hyperparameters = ()  # hyper.Hyper, in the order of --parameter
+    variants = ('',)      # suffixes of the network's name, the first that exists is used: '_hat'
+    clipgrad = 10000
+    cumulative = False    # True: trains on the data of all tasks so far
+    logs = None           # what run.py pickles at the end, at self.logpath
+
+    def __init__(self, model, nepochs=100, sbatch=64, lr=0.05, lr_min=1e-4, lr_factor=3, lr_patience=5, clipgrad=None,
+                 *values, args=None, **named):
+        self.model = model
+        self.device = next(model.parameters()).device
+        self.nepochs, self.sbatch = nepochs, sbatch
+        self.lr, self.lr_min, self.lr_factor, self.lr_patience = lr, lr_min, lr_factor, lr_patience
+        if clipgrad is not None:
+            self.clipgrad = clipgrad
+        named.update(zip([h.name for h in self.hyperparameters], values))
+        self.hyper, self.origin = self.resolve(getattr(args, 'parameter', ''), named)
+        for name, value in self.hyper.items():
+            setattr(self, name, value)
+        self.progress = 0.   # share of the epoch that is behind the current batch
+        self.epoch = 0
+        self.interrupted = False
+        self.optimizer = self._get_optimizer(lr)
+
+    @classmethod
+    def positional(cls, text):
+        """The hyper-parameters named by --parameter's text, {name: text}."""
+        return hyper.positional(cls.hyperparameters, text)
+
+    @classmethod
+    def resolve(cls, parameter='', named=None):
+        """All hyper-parameters' values and origins, from --parameter's text or from named values, not from both."""
+        if parameter and named:
+            raise utils.UserError('give either --parameter or %s, not both' % ', '.join('--' + n for n in named))
+        given = cls.positional(parameter) if parameter else named or {}
+        return hyper.resolve(cls.hyperparameters, given, '--parameter' if parameter else 'named')
+
+    def _get_optimizer(self, lr):
+        return torch.optim.SGD(self.model.parameters(), lr=lr)
+
+    # Hooks
+
+    def begin_task(self, t, x, y):
+        """Called with the training set before the task's first epoch."""
+
+    def forward(self, t, x, y):
+        """Loss (scalar) and number of hits (scalar) of a batch: x [B,C,H,W], y [B], both on the device."""
+        output = self.model(x)[t]
+        return self.criterion(t, output, y), self.hits(output, y)
+
+    def criterion(self, t, output, targets):
+        """The loss of task t's logits [B, classes], regularisers included."""
+        return torch.nn.functional.cross_entropy(output, targets)
+
+    def before_step(self, t):
+        """Called between backward and gradient clipping."""
+
+    def after_step(self, t):
+        """Called after the optimizer's step."""
+
+    def end_epoch(self, t, e, train, valid):
+        """Called after epoch e (from 0) with (loss, accuracy) on the training and the validation set."""
+
+    def end_task(self, t, x, y):
+        """Called with the training set once the task's best weights are back."""
+
+    def epoch_note(self):
+        """What the method adds to the epoch's line."""
+        return ''
+
+    # The loop
+
+    def train(self, t, xtrain, ytrain, xvalid, yvalid):
+        """Learns task t. x: float [N,C,H,W]; y: int64 [N]. Ends with the weights of the lowest validation loss."""
+        self.begin_task(t, xtrain, ytrain)
+        self.fit(t, xtrain, ytrain, xvalid, yvalid)
+        self.end_task(t, xtrain, ytrain)
+
+    def fit(self, t, xtrain, ytrain, xvalid, yvalid):
+        """The epochs of one task, with the patience-based decay of the learning rate."""
+        best_loss, best_model = math.inf, utils.get_model(self.model)
+        lr, patience = self.lr, self.lr_patience
+        self.optimizer = self._get_optimizer(lr)
+        try:
+            for e in range(self.nepochs):
+                self.epoch = e
+                valid_loss, line = self.one_epoch(t, xtrain, ytrain, xvalid, yvalid)
+                mark = ''
+                if valid_loss < best_loss:
+                    best_loss, best_model = valid_loss, utils.get_model(self.model)
+                    patience = self.lr_patience
+                    mark = ' *'
+                else:
+                    patience -= 1
+                    if patience <= 0:
+                        lr /= self.lr_factor
+                        patience = self.lr_patience
+                        self.optimizer = self._get_optimizer(lr)
+                        mark = ' lr={:.1e}'.format(lr)
+                print(line + mark, flush=True)
+                if lr < self.lr_min:
+                    break
+        except KeyboardInterrupt:
+            self.interrupt()
+        utils.set_model_(self.model, best_model)
+
+    def one_epoch(self, t, xtrain, ytrain, xvalid, yvalid, prefix=''):
+        """Trains for one epoch and evaluates. Returns the validation loss and the epoch's line."""
+        clock0 = time.time()
+        self.train_epoch(t, xtrain, ytrain)
+        clock1 = time.time()
+        train = self.eval(t, xtrain, ytrain)
+        clock2 = time.time()
+        # Evaluation draws no random numbers: where training and validation set are one, so are their results.
+        valid = train if xvalid is xtrain and yvalid is ytrain else self.eval(t, xvalid, yvalid)
+        self.check([train[0], valid[0]], 'in evaluation')
+        self.end_epoch(t, self.epoch, train, valid)
+        per_batch = 1000 * self.sbatch / len(xtrain)
+        return valid[0], prefix + (
+            '| Epoch {:3d}, time={:5.1f}ms/{:5.1f}ms | Train: loss={:.3f}, acc={:5.1f}% |'
+            ' Valid: loss={:.3f}, acc={:5.1f}% |').format(
+                self.epoch + 1, per_batch * (clock1 - clock0), per_batch * (clock2 - clock1),
+                train[0], 100 * train[1], valid[0], 100 * valid[1]) + self.epoch_note()
+
+    def train_epoch(self, t, x, y):
+        """One pass over the training set in shuffled batches, the last one smaller."""
+        self.model.train()
+        r = np.arange(len(x))
+        np.random.shuffle(r)
+        r = torch.from_numpy(r).to(x.device)
+        losses = []
+        for i in tqdm(range(0, len(r), self.sbatch), desc='Epoch %d' % (self.epoch + 1), leave=False, disable=None):
+            b = r[i:i + self.sbatch]
+            self.progress = i / len(r)
+            loss, _ = self.forward(t, x[b].to(self.device), y[b].to(self.device))
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.before_step(t)
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clipgrad)
+            self.optimizer.step()
+            self.after_step(t)
+            losses.append(loss.detach())
+        self.check(torch.stack(losses).tolist())
+
+    def eval(self, t, x, y):
+        """(loss, accuracy in 0..1) on task t of x [N,C,H,W], y [N], in order; draws no random numbers."""
+        self.model.eval()
+        losses, hits, counts = [], [], []
+        with torch.inference_mode():
+            for i in range(0, len(x), self.sbatch):
+                images, targets = x[i:i + self.sbatch].to(self.device), y[i:i + self.sbatch].to(self.device)
+                loss, hit = self.forward(t, images, targets)
+                losses.append(loss)
+                hits.append(hit)
+                counts.append(len(images))
+        loss = sum(a * n for a, n in zip(torch.stack(losses).tolist(), counts))
+        return loss / sum(counts), sum(torch.stack(hits).tolist()) / sum(counts)
+
+    @staticmethod
+    def hits(output, targets):
+        """How many of the logits [B, classes] have their maximum at the target (scalar tensor)."""
+        return (output.argmax(1) == targets).sum()
+
+    def check(self, losses, where=None):
+        """Raises UserError at the first loss, of a list, that is not finite."""
+        for batch, loss in enumerate(losses):
+            if not math.isfinite(loss):
+                raise utils.UserError('the loss became %s in epoch %d, %s (learning rate %g): a lower --lr may help' % (
+                    loss, self.epoch + 1, where or 'batch %d of %d' % (batch + 1, len(losses)),
+                    self.optimizer.param_groups[0]['lr']))
+
+    def interrupt(self):
+        """Ctrl-C: the first one ends the task's training, a later one the run."""
+        if self.interrupted:
+            raise KeyboardInterrupt
+        self.interrupted = True
+        print('\nInterrupted: this task\'s training ends here; another Ctrl-C stops the run', flush=True)

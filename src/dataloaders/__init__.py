@@ -1,0 +1,1 @@
+"""One experiment a file: get() returns its tasks as tensors."""

@@ -1,0 +1,143 @@
+"""Raw data sets: uint8 images and integer labels under one name, from <data-dir>/<name>.npz or torchvision."""
+import contextlib
+import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+import numpy as np
+
+import utils
+from dataloaders import archive, glyphset
+from utils import UserError
+
+
+@dataclass(frozen=True)
+class Raw:
+    """One row of the table: what identifies a data set, how it is normalised, where it comes from."""
+    ncla: int
+    shapes: tuple           # image shapes that are allowed: [H,W] or [H,W,3]
+    counts: tuple           # training and test images of the complete set
+    mean: tuple             # per channel, of pixels in 0..1
+    std: tuple
+    source: str = None      # class of torchvision.datasets
+    archive: tuple = None   # the original's zip: file name and the pickles within
+    make: Callable = None   # made by a program: returns (x_train, y_train, x_test, y_test)
+
+
+GREY, COLOUR = (28, 28), (32, 32, 3)
+CIFAR = dict(mean=(125.3 / 255, 123.0 / 255, 113.9 / 255), std=(63.0 / 255, 62.1 / 255, 66.7 / 255))
+TABLE = {
+    'mnist': Raw(10, (GREY,), (60000, 10000), (0.1307,), (0.3081,), 'MNIST'),
+    # The published mean and std of fashion-mnist are those of the padded images that mixture uses.
+    'fashion-mnist': Raw(10, (GREY,), (60000, 10000), (0.2190,), (0.3318,), 'FashionMNIST'),
+    'cifar10': Raw(10, (COLOUR,), (50000, 10000), source='CIFAR10', **CIFAR),
+    'cifar100': Raw(100, (COLOUR,), (50000, 10000), source='CIFAR100', **CIFAR),
+    'svhn': Raw(10, (COLOUR,), (73257, 26032), (0.4377, 0.4438, 0.4728), (0.198, 0.201, 0.197), 'SVHN'),
+    'traffic-signs': Raw(43, (COLOUR,), (26640, 12630), (0.3398, 0.3117, 0.3210), (0.2755, 0.2647, 0.2712), 'GTSRB'),
+    'facescrub': Raw(100, (COLOUR,), (None, None), (0.5163, 0.5569, 0.4695), (0.2307, 0.2272, 0.2479),
+                     archive=('facescrub_100.zip', 'facescrub_train_100.pkl', 'facescrub_test_100.pkl')),
+    'notmnist': Raw(10, (GREY, (32, 32)), (None, None), (0.4254,), (0.4501,),
+                    archive=('notmnist.zip', 'notmnist_train.pkl', 'notmnist_test.pkl')),
+    'glyphs': Raw(36, (GREY,), glyphset.COUNTS, (0.125,), (0.304,), make=glyphset.make),
+}
+ARRAYS = ('x_train', 'y_train', 'x_test', 'y_test')
+
+
+def load(name, data_dir=None):
+    """{'x_train', 'y_train', 'x_test', 'y_test'}: uint8 [N,H,W] or [N,H,W,3], int64 [N]; draws no random numbers.
+
+    data_dir: the folder of <name>.npz and of torchvision's files (default: dat/ of the project). Raises UserError if
+    the set is neither there nor to be downloaded, or if it is not what its name says.
+    """
+    row, folder = TABLE[name], Path(data_dir or utils.ROOT / 'dat')
+    if row.make:
+        return check(name, dict(zip(ARRAYS, row.make())), 'the generator', complete=True)
+    npz = folder / (name + '.npz')
+    if npz.exists():
+        return check(name, read_npz(npz), npz)
+    if row.archive:
+        return from_archive(name, folder)
+    return from_torchvision(name, folder)
+
+
+def check(name, arrays, origin, complete=False):
+    """The arrays, labels as int64, once shapes, types, label range and, if complete, counts are as in the table."""
+    row = TABLE[name]
+    for split, count in zip(('train', 'test'), row.counts):
+        x, y = arrays['x_' + split], arrays['y_' + split]
+        shapes = ' or '.join(str(['N', *s]).replace("'", '') for s in row.shapes)
+        for ok, what in (
+                (x.dtype == np.uint8, 'x_%s is %s, expected uint8 (0..255)' % (split, x.dtype)),
+                (x.shape[1:] in row.shapes, 'x_%s has shape %s, expected %s' % (split, list(x.shape), shapes)),
+                (np.issubdtype(y.dtype, np.integer), 'y_%s is %s, expected integers' % (split, y.dtype)),
+                (y.ndim == 1 and len(y) == len(x), 'y_%s has shape %s for %d images, expected [%d]' % (
+                    split, list(y.shape), len(x), len(x))),
+                (len(x) > 0, 'x_%s has no images' % split)):
+            if not ok:
+                raise UserError('%s: %s in %s' % (name, what, origin))
+        if y.min() < 0 or y.max() >= row.ncla:
+            raise UserError('%s: labels of y_%s run from %d to %d, expected 0 to %d, in %s' % (
+                name, split, y.min(), y.max(), row.ncla - 1, origin))
+        if complete and count and len(x) != count:
+            raise UserError('%s: %d %s images, expected %d, in %s' % (name, len(x), split, count, origin))
+        arrays['y_' + split] = y.astype(np.int64)
+    return arrays
+
+
+def read_npz(path):
+    """The four arrays of an npz file; no pickled objects. Raises UserError if it is not such a file."""
+    try:
+        with np.load(path, allow_pickle=False) as z:
+            missing = [a for a in ARRAYS if a not in z.files]
+            if missing:
+                raise UserError('%s lacks %s, expected %s' % (path, ', '.join(missing), ', '.join(ARRAYS)))
+            return {a: z[a] for a in ARRAYS}
+    except (OSError, ValueError, AttributeError, EOFError, zipfile.BadZipFile, zipfile.zlib.error) as e:
+        raise UserError('%s is not an npz file of arrays (%s)' % (path, one_line(e)))
+
+
+def from_archive(name, folder):
+    """A set from the zip of pickles that the original used, if the user has it in the folder or in its subfolder."""
+    filename, *members = TABLE[name].archive
+    for path in (folder / filename, folder / name / filename):
+        if path.exists():
+            train, test = (archive.features(path, member) for member in members)
+            return check(name, dict(zip(ARRAYS, train + test)), path)
+    raise UserError('%s: neither %s.npz nor %s in %s, and it has no public download; supply either: the npz with '
+                    '%s (uint8 images, integer labels), or the zip' % (name, name, filename, folder, ', '.join(ARRAYS)))
+
+
+def from_torchvision(name, folder):
+    """A set through torchvision, downloading what is not in the folder, with progress on stderr."""
+    from torchvision import datasets
+    source = getattr(datasets, TABLE[name].source)
+    splits = [('split', 'train'), ('split', 'test')] if name in ('svhn', 'traffic-signs') else [
+        ('train', True), ('train', False)]
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # torchvision's own remarks
+            train, test = (pixels(source(str(folder), download=True, **{k: v})) for k, v in splits)
+    except (OSError, RuntimeError, EOFError, zipfile.BadZipFile) as e:
+        raise UserError('%s: not in %s, and torchvision could not download it (%s); either put %s.npz with %s there, '
+                        'or torchvision\'s own files of %s from a machine that can' % (
+                            name, folder, one_line(e), name, ', '.join(ARRAYS), TABLE[name].source))
+    arrays = check(name, dict(zip(ARRAYS, train + test)), folder, complete=True)
+    if name == 'traffic-signs':  # thousands of image files: decoded once, kept as npz
+        with contextlib.suppress(OSError), utils.replacing(folder / (name + '.npz'), 'wb') as f:
+            np.savez_compressed(f, **arrays)
+    return arrays
+
+
+def pixels(dataset):
+    """(images, labels) of a torchvision data set, as arrays."""
+    if not hasattr(dataset, 'data'):  # GTSRB: image files of many sizes
+        images, labels = zip(*((np.asarray(image.convert('RGB').resize((32, 32))), label) for image, label in dataset))
+        return np.stack(images), np.array(labels)
+    x, y = np.asarray(dataset.data), np.asarray(dataset.targets if hasattr(dataset, 'targets') else dataset.labels)
+    return (x.transpose(0, 2, 3, 1) if x.ndim == 4 and x.shape[1] == 3 else x), y
+
+
+def one_line(error):
+    """An error's text on one line, or its type if it has none."""
+    return ' '.join(str(error).split())[:200] or type(error).__name__

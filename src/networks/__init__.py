@@ -1,0 +1,1 @@
+"""One network a file: class Net, with a head for every task."""

@@ -1,0 +1,60 @@
+"""What all HAT networks share: hidden layers gated by a learned attention to the task."""
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from networks.layers import Layered
+
+
+class Gated(Layered):
+    """Layers whose every unit is multiplied by sigma(s * e), e an embedding of the task (Serrà et al., 2018, Section 2.2).
+
+    The declared layers are the gated ones: masks, views and embeddings all follow their order. The embedding of
+    layer <name> is e<name>, [tasks, units].
+    """
+
+    pdrop_input = 0.
+
+    def add_gate(self, i):
+        """Creates the embedding of layer i."""
+        layer = self.layers[i]
+        setattr(self, 'e' + layer.name, nn.Embedding(len(self.taskcla), layer.width))
+
+    def embeddings(self):
+        """The embeddings' weights, one [tasks, units] per gated layer."""
+        return [getattr(self, 'e' + layer.name).weight for layer in self.layers]
+
+    def mask(self, t, s=1):
+        """Attention of task t (int64 [1]) at steepness s: a list of [1, units], one per gated layer."""
+        return [torch.sigmoid(s * getattr(self, 'e' + layer.name)(t)) for layer in self.layers]
+
+    def forward(self, t, x, s=1):
+        """(logits of all tasks, masks) of images x [B,C,H,W] under the gates of task t (int64 [1])."""
+        masks = self.mask(t, s)
+        h = F.dropout(x, self.pdrop_input, self.training) if self.pdrop_input else x
+        for i, m in enumerate(masks):
+            h = self.run(i, h)
+            h = h * m.view(1, -1, *[1] * (h.dim() - 2))
+        return self.heads(h), masks
+
+    def get_view_for(self, n, masks):
+        """masks, seen from parameter n: how far it is attended to (Section 2.3). None for heads and embeddings.
+
+        A bias, or a weight of the first layer, has the mask of its unit; any other weight the minimum of the masks
+        of the two units it joins (a map's mask counts for all its positions). Shape: that of the parameter, or one
+        that broadcasts to it.
+        """
+        name, kind = n.split('.')[0], n.split('.')[-1]
+        names = [layer.name for layer in self.layers]
+        if name not in names:
+            return None
+        i = names.index(name)
+        post = masks[i].flatten()
+        if kind == 'bias':
+            return post
+        weight = getattr(self, name).weight
+        post = post.view(-1, *[1] * (weight.dim() - 1))
+        if i == 0:
+            return post.expand_as(weight)
+        pre = masks[i - 1].flatten().repeat_interleave(self.positions[i])
+        return torch.min(post, pre.view(1, -1, *[1] * (weight.dim() - 2))).expand_as(weight)

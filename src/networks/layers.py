@@ -1,0 +1,88 @@
+"""Hidden layers, declared as data: what mlp, alexnet and all their variants are built from."""
+from dataclasses import dataclass
+
+from torch import nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A hidden layer: linear map or convolution, ReLU, dropout and, after a convolution, 2x2 max-pooling."""
+    name: str
+    width: int       # units, or maps of a convolution
+    pdrop: float
+    kernel: int = 0  # side of the convolution's kernel; 0: fully connected
+
+    def build(self, units):
+        """The layer's weights, for so many inputs."""
+        return nn.Conv2d(units, self.width, self.kernel) if self.kernel else nn.Linear(units, self.width)
+
+    def finish(self, h, training):
+        """What follows the linear map: ReLU, dropout, pooling."""
+        h = F.relu(h)
+        if self.pdrop:
+            h = F.dropout(h, self.pdrop, training)
+        return F.max_pool2d(h, 2) if self.kernel else h
+
+
+def positions(layers, inputsize):
+    """For each layer, how many of its inputs come from one unit (or channel) below: over 1 where maps are flattened.
+
+    inputsize: [C,H,W] of the images. Returns a list of int.
+    """
+    side, flat, out = inputsize[1], False, []
+    for layer in layers:
+        out.append(1 if layer.kernel or flat else side * side)
+        flat = not layer.kernel
+        if layer.kernel:
+            side = (side - layer.kernel + 1) // 2
+    return out
+
+
+class Layered(nn.Module):
+    """A network of declared layers below one head per task. Parameters are created in the order of the calls to
+    add() and add_heads(), which is the order in which initial weights are drawn."""
+
+    def __init__(self, layers, inputsize, taskcla):
+        super().__init__()
+        self.layers, self.inputsize, self.taskcla = tuple(layers), tuple(inputsize), list(taskcla)
+        self.positions = positions(self.layers, inputsize)
+        # Units below each layer, from which its inputs come.
+        self.below = [inputsize[0]] + [layer.width for layer in self.layers]
+
+    def add(self, i):
+        """Creates layer i."""
+        setattr(self, self.layers[i].name, self.layers[i].build(self.below[i] * self.positions[i]))
+
+    def add_heads(self):
+        """Creates the heads of all tasks."""
+        self.last = nn.ModuleList(nn.Linear(self.below[-1], ncla) for _, ncla in self.taskcla)
+
+    def run(self, i, h):
+        """Layer i's output [B, units(, H, W)] of its input."""
+        layer = self.layers[i]
+        return layer.finish(getattr(self, layer.name)(h if layer.kernel else h.flatten(1)), self.training)
+
+    def heads(self, h):
+        """Logits of all tasks, a list of [B, classes]."""
+        return [head(h) for head in self.last]
+
+
+class Plain(Layered):
+    """Layers one after another, then the heads."""
+
+    def __init__(self, layers, inputsize, taskcla):
+        super().__init__(layers, inputsize, taskcla)
+        for i in range(len(self.layers)):
+            self.add(i)
+        self.add_heads()
+
+    def hidden(self, x):
+        """The last hidden layer [B, units] of images x [B,C,H,W]."""
+        for i in range(len(self.layers)):
+            x = self.run(i, x)
+        return x
+
+    def forward(self, x):
+        """Logits of all tasks, a list of [B, classes], of images x [B,C,H,W]."""
+        return self.heads(self.hidden(x))

@@ -1,0 +1,114 @@
+"""run.py's command line: its own options, the choices that the folders hold, and what the approach declares."""
+import argparse
+import difflib
+
+import utils
+from approaches.hyper import Hyper
+from utils import UserError
+
+# The numbers of a run, declared like an approach's hyper-parameters: type, default, range.
+NUMBERS = [
+    Hyper('seed', int, 0, help='seed of weights, batches, dropout and task order', least=0, most=2 ** 32 - 1),
+    Hyper('nepochs', int, 200, help='epochs per task, at most', least=1),
+    Hyper('lr', float, 0.05, help='initial learning rate of every task', above=0),
+    Hyper('sbatch', int, 64, help='samples per batch', least=1),
+    Hyper('lr_min', float, 1e-4, help='a task ends when its learning rate falls below', above=0),
+    Hyper('lr_factor', float, 3, help='what the learning rate is divided by when patience runs out', above=1),
+    Hyper('lr_patience', int, 5, help='epochs without a lower validation loss until then', least=1),
+]
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are UserErrors: one line, no usage."""
+
+    def error(self, message):
+        """Raises what is wrong."""
+        raise UserError(message)
+
+
+def flag(name):
+    """'lr_min' -> '--lr-min'."""
+    return '--' + name.replace('_', '-')
+
+
+def add(group, declared):
+    """Adds a flag for every declared number, which is None unless given."""
+    for h in declared:
+        notes = [str(n) for n in ('default %s' % (h.default,), h.source) if n]
+        if h.grid:
+            notes.append('searched: ' + ', '.join('%g' % g for g in h.grid))
+        group.add_argument(flag(h.name), dest=h.name, metavar=h.type.__name__.upper(), type=h.parse,
+                           help='%s: %s (%s)' % (h.help, h.kind, '; '.join(notes)))
+
+
+def build(approach=None):
+    """The parser, with the options of an approach's class if given."""
+    parser = Parser(prog='run.py', allow_abbrev=False, description='Trains one approach on the sequence of tasks of '
+                    'one experiment and saves the accuracy after every task on all tasks so far.',
+                    epilog='With --approach A, --help also lists the options of A itself.')
+    what = parser.add_argument_group('what to run')
+    what.add_argument('--experiment', required=True, metavar='NAME', choices=utils.choices('dataloaders'),
+                      help='one of: %s' % ', '.join(utils.choices('dataloaders')))
+    what.add_argument('--approach', required=True, metavar='NAME', choices=utils.choices('approaches'),
+                      help='one of: %s' % ', '.join(utils.choices('approaches')))
+    what.add_argument('--tasks', metavar='T,...', help='names or numbers of the tasks to run, in this order '
+                      '(default: all, in the order of the experiment and seed)')
+    what.add_argument('--parameter', default='', metavar='V,...',
+                      help='the approach\'s own hyper-parameters by position, as in 0.75,400 for hat')
+    add(parser.add_argument_group('training'), NUMBERS)
+    where = parser.add_argument_group('data, device and results (paths are relative to the project\'s folder)')
+    where.add_argument('--data-dir', default='dat', metavar='DIR',
+                       help='folder of <name>.npz and torchvision\'s files; what is missing is downloaded to it '
+                       '(default %(default)s)')
+    where.add_argument('--pc-valid', type=Hyper('pc_valid', float, None, least=0).parse, metavar='SHARE',
+                       help='share of each training set held out for validation, in [0,1); 0: validate on the '
+                       'training set (default: the experiment\'s)')
+    where.add_argument('--device', default='auto', help='auto, cpu, cuda, cuda:1, ..., mps (default %(default)s: '
+                       'what is there, in the order cuda, mps, cpu)')
+    where.add_argument('--output', default='', metavar='FILE', help='the accuracy matrix, and FILE\'s sibling .json '
+                       'the record of the run (default res/<experiment>_<approach>_<seed>.txt)')
+    where.add_argument('--overwrite', action='store_true',
+                       help='replace an existing result even if its configuration was another')
+    if approach is not None and getattr(approach, 'hyperparameters', ()):
+        names = ','.join(h.name for h in approach.hyperparameters)
+        add(parser.add_argument_group('hyper-parameters of this approach, by name or as --parameter ' + names),
+            approach.hyperparameters)
+    return parser
+
+
+def parse(argv):
+    """(args, approach class) of a command line. args has, besides its options, hyper ({name: value}, of the
+    approach) and origin ({name: 'default' or where it came from}, of all numbers). Raises UserError."""
+    first = Parser(add_help=False, allow_abbrev=False)
+    first.add_argument('--approach')
+    name = first.parse_known_args(argv)[0].approach
+    approach = utils.load('approaches', name).Appr if name in utils.choices('approaches') else None
+    args, unknown = build(approach).parse_known_args(argv)
+    if unknown:
+        raise UserError(explain(unknown[0], args.approach))
+    if args.pc_valid is not None and args.pc_valid >= 1:
+        raise UserError('--pc-valid must be in [0,1), not %g' % args.pc_valid)
+    args.origin = {}
+    for h in NUMBERS:
+        args.origin[h.name] = 'default' if getattr(args, h.name) is None else flag(h.name)
+        if getattr(args, h.name) is None:
+            setattr(args, h.name, h.default)
+    args.hyper = {}
+    if hasattr(approach, 'hyperparameters'):  # an approach that declares none reads args.parameter by itself
+        args.named = {h.name: getattr(args, h.name) for h in approach.hyperparameters
+                      if getattr(args, h.name) is not None}
+        args.hyper, origin = approach.resolve(args.parameter, args.named)
+        args.origin.update({n: flag(n) if n in args.named else o for n, o in origin.items()})
+    return args, approach
+
+
+def explain(option, approach):
+    """Why an option is not known: whose it is, or what comes nearest."""
+    name = option.split('=')[0]
+    owners = [a for a in utils.choices('approaches') if a != approach and name in (
+        flag(h.name) for h in getattr(utils.load('approaches', a).Appr, 'hyperparameters', ()))]
+    own = [flag(h.name) for h in getattr(utils.load('approaches', approach).Appr, 'hyperparameters', ())]
+    if owners:
+        return '%s is an option of %s; %s has %s' % (name, ', '.join(owners), approach, ', '.join(own) or 'none')
+    near = difflib.get_close_matches(name, [s for a in build()._actions for s in a.option_strings] + own, 1)
+    return 'unknown option %s; %s' % (name, 'perhaps %s' % near[0] if near else 'see --help')

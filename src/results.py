@@ -1,0 +1,115 @@
+"""What a run leaves: the accuracy matrix, its record, and the figures that follow from them.
+
+    python src/results.py res/a.txt res/b.txt    prints a table of results side by side
+"""
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import utils
+from utils import UserError
+
+
+def summary(acc):
+    """Average accuracy, forgetting and backward transfer of a square accuracy matrix (row: after which task; column:
+    on which), in 0..1; the last two are None for a single task.
+
+    Forgetting: mean over earlier tasks of best accuracy before the last task - final accuracy (Chaudhry et al., 2018).
+    Backward transfer: mean over earlier tasks of final accuracy - accuracy when learnt (Lopez-Paz & Ranzato, 2017).
+    """
+    acc = np.asarray(acc, dtype=float)
+    n = len(acc)
+    out = {'average_accuracy': float(acc[-1].mean()), 'forgetting': None, 'backward_transfer': None}
+    if n > 1:
+        best = np.array([acc[u:n - 1, u].max() for u in range(n - 1)])
+        out['forgetting'] = float((best - acc[-1, :-1]).mean())
+        out['backward_transfer'] = float((acc[-1, :-1] - np.diag(acc)[:-1]).mean())
+    return out
+
+
+def record_path(output):
+    """The record beside a result: res/x.txt -> res/x.json."""
+    return Path(output).with_suffix('.json')
+
+
+def check_output(output, config, overwrite=False):
+    """Raises UserError unless a run of this configuration may write to output: its folder is made and tried."""
+    output = Path(output)
+    record = record_path(output)
+    if record == output:
+        raise UserError('--output %s: the name is that of the record; use another suffix, such as .txt' % output)
+    if output.is_dir() or record.is_dir():
+        raise UserError('--output %s is a folder, expected a file' % output)
+    if not overwrite and (output.exists() or record.exists()):
+        try:
+            there = read_record(output)['config']
+        except (UserError, KeyError):
+            raise UserError('%s exists and has no record (%s) that shows its configuration: give another --output, or '
+                            '--overwrite' % (output, record.name))
+        differ = sorted(k for k in {*there, *config} if there.get(k) != config.get(k))
+        if differ:
+            raise UserError('%s exists with another configuration (%s): give another --output, or --overwrite' % (
+                output, ', '.join('%s %s, now %s' % (k, there.get(k), config.get(k)) for k in differ)))
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with utils.replacing(output.with_name(output.name + '.try')):
+            pass
+        output.with_name(output.name + '.try').unlink()
+    except OSError as e:
+        raise UserError('--output %s cannot be written (%s): choose a folder that can' % (output, e.strerror))
+
+
+def save(output, acc, record):
+    """Writes the matrix [T,T] as text, and the record as JSON beside it."""
+    with utils.replacing(output) as f:
+        np.savetxt(f, acc, '%.4f')
+    with utils.replacing(record_path(output)) as f:
+        json.dump(record, f, indent=1)
+        f.write('\n')
+
+
+def read_record(output):
+    """The record beside a result. Raises UserError if there is none or it is not one."""
+    path = record_path(output)
+    try:
+        record = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError) as e:
+        raise UserError('%s cannot be read as a record (%s)' % (path, type(e).__name__))
+    if not isinstance(record, dict) or not isinstance(record.get('config'), dict):
+        raise UserError('%s is not a record of a run' % path)
+    return record
+
+
+def table(records):
+    """Lines of a table of records side by side: final accuracy on every task, average accuracy, forgetting."""
+    names = records[0]['tasks']
+    if any(r['tasks'] != names for r in records):
+        raise UserError('the results are of different tasks: %s' % '; '.join(','.join(r['tasks']) for r in records))
+    width = max(len(n) for n in names + ['average accuracy'])
+    rows = [('after the last task, on', [r['config']['approach'] for r in records])]
+    rows += [(n, ['%5.1f%%' % (100 * r['accuracy'][-1][u]) for r in records]) for u, n in enumerate(names)]
+    for key in ('average_accuracy', 'forgetting'):
+        cells = ['-' if r[key] is None else '%5.1f%%' % (100 * r[key]) for r in records]
+        rows.append((key.replace('_', ' '), cells))
+    rows.append(('seconds', ['%.0f' % r['seconds'] for r in records]))
+    width = max(len(n) for n, _ in rows)
+    return ['%-*s' % (width, n) + ''.join('%*s' % (max(12, len(c) + 2), c) for c in cells) for n, cells in rows]
+
+
+def main(argv=None):
+    """Prints the table of the given results."""
+    parser = argparse.ArgumentParser(description='Prints results of finished runs side by side.')
+    parser.add_argument('results', nargs='+', metavar='FILE', help='result matrices or their records')
+    try:
+        records = [read_record(f) for f in parser.parse_args(argv).results]
+        print('\n'.join(table(records)))
+    except UserError as e:
+        print('results.py: ' + str(e), file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == '__main__':
+    main()
