@@ -79,6 +79,10 @@ def build(approach=None):
 def parse(argv):
     """(args, approach class) of a command line. args has, besides its options, hyper ({name: value}, of the
     approach) and origin ({name: 'default' or where it came from}, of all numbers). Raises UserError."""
+    argv = list(argv)
+    if '--parameter' in argv[:-1]:  # its value may begin with a minus, which argparse would take for an option's
+        i = argv.index('--parameter')
+        argv[i:i + 2] = ['='.join(argv[i:i + 2])]
     first = Parser(add_help=False, allow_abbrev=False)
     first.add_argument('--approach')
     name = first.parse_known_args(argv)[0].approach

@@ -76,7 +76,7 @@ def loop(appr, data, taskcla, device, output, record, tstart):
         n = len(record['seconds_per_task'])
         if n:
             record.update(results.summary(acc[:n, :n]), status=status, seconds=round(time.time() - tstart, 2),
-                          accuracy=acc[:n].round(6).tolist(), loss=lss[:n].round(6).tolist())
+                          accuracy=acc[:n, :n].round(6).tolist(), loss=lss[:n, :n].round(6).tolist())
             results.save(output, acc, record)
 
     try:

@@ -29,6 +29,7 @@ class Appr(base.Appr):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.mask_pre = None   # cumulative attention of the tasks learnt, one [1, units] per layer
+        self.full = False      # whether every unit is taken
         self.mask_back = None  # factor of each weight's gradient: 1 - min of its two units' cumulative attention
 
     @property
@@ -76,7 +77,8 @@ class Appr(base.Appr):
         self.mask_pre = masks
         self.free = [1 - m for m in masks]
         self.free_count = sum(f.sum() for f in self.free).item()
-        if self.free_count == 0:
+        if self.free_count == 0 and not self.full:
+            self.full = True
             warnings.warn('HAT: every unit is taken by the tasks so far; later ones can only reuse them')
         views = {n: self.model.get_view_for(n, masks) for n, _ in self.model.named_parameters()}
         self.mask_back = {n: 1 - v for n, v in views.items() if v is not None}

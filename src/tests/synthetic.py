@@ -1,0 +1,43 @@
+"""The synthetic task sequences on which the figures of golden.json were measured.
+
+`tasks('mlp')`  : 3 tasks of 10, 6 and 10 classes, inputs 1x28x28.
+`tasks('hard')` : 2 noisy tasks of 4 classes, inputs 1x28x28; a network overfits them, so the patience runs out.
+`tasks('conv')` : 3 tasks of 2, 5 and 10 classes, inputs 3x32x32.
+
+Each returns (data, taskcla, size) in the layout of a dataloader's get():
+data[t] = {'name', 'ncla', 'train'|'valid'|'test': {'x': float32 [N,C,H,W], 'y': int64 [N]}}.
+Only numpy's legacy RandomState is used, whose stream is frozen, so every machine makes the same arrays.
+"""
+import numpy as np
+import torch
+
+KINDS = {
+    # kind: (seed, size, classes per task, train, valid, test samples per task, noise)
+    'mlp': (11, (1, 28, 28), (10, 6, 10), 640, 128, 320, 2.0),
+    'hard': (13, (1, 28, 28), (4, 4), 320, 128, 320, 6.0),
+    'conv': (12, (3, 32, 32), (2, 5, 10), 320, 64, 160, 1.0),
+}
+
+
+def tasks(kind):
+    seed, size, classes, ntrain, nvalid, ntest, noise = KINDS[kind]
+    rs = np.random.RandomState(seed)
+    dim = int(np.prod(size))
+    data, taskcla = {}, []
+    for t, ncla in enumerate(classes):
+        prototypes = rs.standard_normal((ncla, dim))
+        if kind == 'conv':  # smooth prototypes, so that a convolution has something to find
+            p = prototypes.reshape((ncla,) + size)
+            for axis in (2, 3):
+                for _ in range(3):
+                    p = (np.roll(p, 1, axis) + p + np.roll(p, -1, axis)) / 3
+            prototypes = (p / p.std()).reshape(ncla, dim)
+        data[t] = {'name': '%s-%d' % (kind, t), 'ncla': ncla}
+        for split, n in (('train', ntrain), ('valid', nvalid), ('test', ntest)):
+            y = rs.randint(0, ncla, n)
+            x = prototypes[y] + noise * rs.standard_normal((n, dim))
+            x = (x / np.sqrt(1 + noise ** 2)).astype(np.float32).reshape((n,) + size)
+            data[t][split] = {'x': torch.from_numpy(x), 'y': torch.from_numpy(y.astype(np.int64))}
+        taskcla.append((t, ncla))
+    data['ncla'] = sum(classes)
+    return data, taskcla, list(size)

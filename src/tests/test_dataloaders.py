@@ -1,0 +1,242 @@
+"""The rules by which experiments are made from raw data, and what is refused as raw data."""
+import dataclasses
+import gzip
+import hashlib
+import http.server
+import pickle
+import struct
+import threading
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+
+import run
+from conftest import small
+from dataloaders import cifar, common, glyphs, glyphset, mixture, mnist2, pmnist, raw
+from utils import UserError
+
+
+def normal(images, mean, std):
+    """Normalised floats [N,...] of pixels."""
+    return (images.astype(np.float32) / 255 - np.float32(mean)) / np.float32(std)
+
+
+def shuffled(n, seed):
+    """arange(n) shuffled as the reference says."""
+    r = np.arange(n)
+    np.random.RandomState(seed).shuffle(r)
+    return r
+
+
+def test_mnist2_splits_digits_and_validates_on_the_training_set(data_dir):
+    data, taskcla, size = mnist2.get(data_dir=data_dir)
+    m = small('mnist')
+    assert taskcla == [(0, 5), (1, 5)] and size == [1, 28, 28] and data['ncla'] == 10
+    assert [data[t]['name'] for t in (0, 1)] == ['mnist-0-4', 'mnist-5-9']
+    mine = m['y_train'] >= 5
+    x, y = data[1]['train']['x'], data[1]['train']['y']
+    assert y.dtype == torch.int64 and (y.numpy() == m['y_train'][mine] - 5).all()
+    assert np.allclose(x[:, 0].numpy(), normal(m['x_train'][mine], 0.1307, 0.3081), atol=1e-6)
+    assert data[1]['valid']['x'].data_ptr() == x.data_ptr()
+
+
+@pytest.mark.parametrize('seed, fixed', [(0, False), (3, False), (3, True)])
+def test_pmnist_permutations_depend_on_seed_and_position(data_dir, seed, fixed):
+    data, taskcla, size = pmnist.get(seed=seed, fixed_order=fixed, data_dir=data_dir)
+    m = small('mnist')
+    assert taskcla == [(t, 10) for t in range(10)] and data['ncla'] == 100
+    for i in (0, 7):
+        r = i if fixed else shuffled(10, seed)[i]
+        p = shuffled(784, 100 * r + i)
+        for s in ('train', 'test'):
+            expected = normal(m['x_' + s].reshape(-1, 784)[:, p], 0.1307, 0.3081)
+            assert np.allclose(data[i][s]['x'].flatten(1).numpy(), expected, atol=1e-6)
+        assert data[i]['name'] == 'pmnist-%d' % i
+    chosen, _, _ = pmnist.get(seed=seed, fixed_order=fixed, data_dir=data_dir, tasks='7,pmnist-0')
+    assert torch.equal(chosen[0]['test']['x'], data[7]['test']['x']) and chosen[1]['name'] == 'pmnist-0'
+
+
+def test_cifar_order_classes_and_validation_share(data_dir):
+    data, taskcla, size = cifar.get(seed=2, data_dir=data_dir)
+    ids = shuffled(10, 2)
+    assert [data[t]['name'] for t in range(10)] == [
+        'cifar10-%d' % i if i < 5 else 'cifar100-%d' % (i - 5) for i in ids]
+    assert taskcla == [(t, 2 if i < 5 else 20) for t, i in enumerate(ids)] and data['ncla'] == 110
+    c, i = small('cifar10'), 3
+    mine = np.flatnonzero(c['y_train'] // 2 == i)
+    r = shuffled(len(mine), 2)
+    nvalid = int(0.10 * len(mine))
+    t = list(ids).index(i)
+    mean, std = np.array([125.3, 123.0, 113.9]) / 255, np.array([63.0, 62.1, 66.7]) / 255
+    for s, rows in (('valid', r[:nvalid]), ('train', r[nvalid:])):
+        assert (data[t][s]['y'].numpy() == c['y_train'][mine[rows]] % 2).all()
+        expected = normal(c['x_train'][mine[rows]], mean, std).transpose(0, 3, 1, 2)
+        assert np.allclose(data[t][s]['x'].numpy(), expected, atol=1e-6)
+
+
+def test_mixture_sizes_stats_and_order(data_dir):
+    data, taskcla, size = mixture.get(seed=0, data_dir=data_dir)
+    names = ['cifar10', 'cifar100', 'mnist', 'svhn', 'fashion-mnist', 'traffic-signs', 'facescrub', 'notmnist']
+    assert [data[t]['name'] for t in range(8)] == [names[i] for i in shuffled(8, 0)]
+    assert [data[t]['name'] for t in range(8)][0] == 'facescrub'  # as the compression runs rely on
+    assert dict(zip([data[t]['name'] for t in range(8)], [n for _, n in taskcla]))['traffic-signs'] == 43
+    fixed, _, _ = mixture.get(seed=0, fixed_order=True, data_dir=data_dir)
+    for name, mean, std in (('mnist', 0.1, 0.2752), ('notmnist', 0.4254, 0.4501), ('fashion-mnist', 0.2190, 0.3318)):
+        x = fixed[names.index(name)]['test']['x']
+        assert x.shape == (100, 3, 32, 32) and torch.equal(x[:, 0], x[:, 2])
+        expected = normal(np.pad(small(name)['x_test'], ((0, 0), (2, 2), (2, 2))), mean, std)
+        assert np.allclose(x[:, 0].numpy(), expected, atol=1e-6)
+    assert len(fixed[0]['valid']['y']) == int(0.15 * 200)
+
+
+def test_seeds_of_the_compression_runs():
+    starts = {0: 'facescrub', 1: 'notmnist', 2: 'fashion-mnist', 3: 'traffic-signs', 6: 'cifar10', 10: 'mnist',
+              13: 'cifar100', 25: 'svhn'}
+    for seed, name in starts.items():
+        assert mixture.TASKS[common.shuffle(np.arange(8), seed)[0]].name == name
+
+
+def test_only_the_chosen_sets_are_read_and_loading_draws_nothing(tmp_path):
+    np.savez(tmp_path / 'notmnist.npz', **small('notmnist'))
+    np.random.seed(1), torch.manual_seed(1)
+    before = np.random.get_state()[1].copy(), torch.get_rng_state().clone()
+    data, taskcla, _ = mixture.get(tasks='notmnist', data_dir=tmp_path)
+    glyphs.get()
+    assert taskcla == [(0, 10)] and data[0]['name'] == 'notmnist'
+    assert (np.random.get_state()[1] == before[0]).all() and torch.equal(torch.get_rng_state(), before[1])
+
+
+def test_splits_read_like_dictionaries_and_hold_floats_only_while_used(data_dir):
+    data, _, _ = pmnist.get(data_dir=data_dir)
+    split = data[0]['train']
+    x = split['x']
+    assert split['x'] is x and set(split) == {'x', 'y'} and dict(split.items())['x'] is x
+    address = x.data_ptr()
+    split['x'] = x + 1
+    assert split['x'].data_ptr() != address
+
+
+def test_glyphs_are_the_same_on_every_call_and_test_fonts_are_new():
+    first = [a.copy() for a in glyphset.make()]
+    glyphset.make.cache_clear()
+    assert all((a == b).all() for a, b in zip(first, glyphset.make()))
+    assert not set(glyphset.TRAIN_FONTS) & set(glyphset.TEST_FONTS)
+    x, y = first[:2]
+    assert x.dtype == np.uint8 and x.shape == (len(y), 28, 28) and (np.bincount(y) == glyphset.TRAIN).all()
+    assert len(np.unique(x.reshape(len(x), -1), axis=0)) > 0.99 * len(x)
+    data, taskcla, size = glyphs.get()
+    assert taskcla == [(t, 6) for t in range(6)] and data[5]['name'] == 'glyphs-UVWXYZ'
+
+
+def broken(**changes):
+    """Arrays of a small MNIST with some replaced, or left out if None."""
+    arrays = {**small('mnist'), **changes}
+    return {k: v for k, v in arrays.items() if v is not None}
+
+
+@pytest.mark.parametrize('arrays, says', [
+    (broken(y_test=None), 'lacks y_test'),
+    (broken(x_train=np.zeros((200, 28, 28), np.float32)), 'float32, expected uint8'),
+    (broken(x_train=np.zeros((200, 32, 32), np.uint8)), 'expected [N, 28, 28]'),
+    (broken(x_train=np.zeros((200, 28, 28, 3), np.uint8)), 'expected [N, 28, 28]'),
+    (broken(y_train=np.arange(200) % 11), 'labels of y_train run from 0 to 10, expected 0 to 9'),
+    (broken(y_train=np.arange(200) % 10 - 1), 'run from -1'),
+    (broken(y_train=np.arange(100) % 10), 'expected [200]'),
+    (broken(y_train=np.zeros(200)), 'expected integers'),
+    (broken(x_test=np.zeros((0, 28, 28), np.uint8), y_test=np.zeros(0, int)), 'no images'),
+    (broken(y_test=np.array([None] * 100)), 'not an npz file'),
+    (broken(y_train=np.zeros(200, int)), 'no train images of the classes of mnist-5-9'),
+])
+def test_npz_files_that_are_not_the_set_are_refused(arrays, says, tmp_path, refused):
+    np.savez(tmp_path / 'mnist.npz', **arrays)
+    line = refused(run.main, ['--experiment', 'mnist2', '--approach', 'sgd', '--data-dir', tmp_path,
+                              '--output', tmp_path / 'res' / 'o.txt'])
+    assert says in line and not (tmp_path / 'res').exists()
+
+
+@pytest.mark.parametrize('content', [b'', b'hello', b'PK\x03\x04' + b'x' * 50, b'\x93NUMPY\x01\x00'])
+def test_files_that_are_not_npz_are_refused(content, tmp_path):
+    (tmp_path / 'mnist.npz').write_bytes(content)
+    with pytest.raises(UserError, match='not an npz'):
+        raw.load('mnist', tmp_path)
+
+
+def serve(files):
+    """A web server on this machine for {path: bytes}; returns its address."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = files.get(self.path.lstrip('/'))
+            self.send_response(200 if body else 404)
+            self.send_header('Content-Length', str(len(body or b'')))
+            self.end_headers()
+            self.wfile.write(body or b'')
+
+        def log_message(self, *args):
+            pass
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return 'http://127.0.0.1:%d/' % server.server_port
+
+
+@pytest.fixture
+def mnist_server(monkeypatch):
+    """torchvision's MNIST, in a small edition, on a server of this machine."""
+    from torchvision import datasets
+    m, files = small('mnist'), {}
+    for s, stem in (('train', 'train'), ('test', 't10k')):
+        x, y = m['x_' + s], m['y_' + s].astype(np.uint8)
+        files['%s-images-idx3-ubyte.gz' % stem] = gzip.compress(struct.pack('>IIII', 2051, *x.shape) + x.tobytes())
+        files['%s-labels-idx1-ubyte.gz' % stem] = gzip.compress(struct.pack('>II', 2049, len(y)) + y.tobytes())
+    monkeypatch.setenv('no_proxy', '*')
+    monkeypatch.setattr(datasets.MNIST, 'mirrors', [serve(files)])
+    monkeypatch.setattr(datasets.MNIST, 'resources', [(n, hashlib.md5(b).hexdigest()) for n, b in files.items()])
+    return datasets.MNIST
+
+
+def test_torchvision_sets_are_downloaded_once_and_their_size_is_checked(mnist_server, tmp_path, monkeypatch, refused):
+    monkeypatch.setitem(raw.TABLE, 'mnist', dataclasses.replace(raw.TABLE['mnist'], counts=(200, 100)))
+    for _ in range(2):
+        arrays = raw.load('mnist', tmp_path)
+        assert (arrays['x_train'] == small('mnist')['x_train']).all() and (tmp_path / 'MNIST' / 'raw').is_dir()
+        monkeypatch.setattr(mnist_server, 'mirrors', ['http://127.0.0.1:9/'])
+    monkeypatch.setitem(raw.TABLE, 'mnist', dataclasses.replace(raw.TABLE['mnist'], counts=(60000, 10000)))
+    with pytest.raises(UserError, match='200 train images, expected 60000'):
+        raw.load('mnist', tmp_path)
+
+
+def test_a_set_that_cannot_be_had_is_named_with_the_ways_to_supply_it(mnist_server, tmp_path, monkeypatch, refused):
+    monkeypatch.setattr(mnist_server, 'mirrors', ['http://127.0.0.1:9/'])
+    line = refused(run.main, ['--experiment', 'mnist2', '--approach', 'sgd', '--data-dir', tmp_path])
+    assert all(w in line for w in ('mnist', str(tmp_path), 'mnist.npz', 'torchvision', 'refused')), line
+    line = refused(run.main, ['--experiment', 'mixture', '--tasks', 'facescrub', '--approach', 'sgd',
+                              '--data-dir', tmp_path])
+    assert 'facescrub.npz' in line and 'facescrub_100.zip' in line
+
+
+class Evil:
+    """Pickles into a call."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), 'w')
+
+
+def test_the_originals_zips_are_read_and_their_pickles_run_nothing(tmp_path):
+    arrays = small('facescrub')
+    for protocol in (2, 4):
+        with zipfile.ZipFile(tmp_path / 'facescrub_100.zip', 'w') as z:
+            for s in ('train', 'test'):
+                content = {'features': arrays['x_' + s].transpose(0, 3, 1, 2), 'labels': arrays['y_' + s]}
+                z.writestr('facescrub_%s_100.pkl' % s, pickle.dumps(content, protocol))
+        read = raw.load('facescrub', tmp_path)
+        assert all((read[k] == arrays[k]).all() for k in arrays)
+    (tmp_path / 'notmnist').mkdir()
+    with zipfile.ZipFile(tmp_path / 'notmnist' / 'notmnist.zip', 'w') as z:
+        z.writestr('notmnist_train.pkl', pickle.dumps({'features': Evil(tmp_path / 'evil')}))
+    with pytest.raises(UserError, match='not loaded'):
+        raw.load('notmnist', tmp_path)
+    assert not (tmp_path / 'evil').exists()

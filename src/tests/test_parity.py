@@ -1,0 +1,76 @@
+"""The original's numbers, row by row of golden.json, and its counts of parameters."""
+import argparse
+import contextlib
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import utils
+from dataloaders import mixture, pmnist
+from synthetic import tasks
+
+ROWS = json.loads((Path(__file__).parent / 'golden.json').read_text())
+EPOCH = re.compile(r'Train: loss=([\d.]+), acc= *[\d.]+% \| Valid: loss=([\d.]+), acc= *[\d.]+% \|(.*)')
+
+
+def name(row):
+    """A row's identifier."""
+    return '-'.join(str(row[k]) for k in ('tasks', 'network', 'approach', 'parameter', 'seed'))
+
+
+def training_data(approach, data, t):
+    """What train() takes for task t: all tasks so far, with the task of each sample, for joint."""
+    if approach != 'joint':
+        return [t] + [data[t][s][k] for s in ('train', 'valid') for k in 'xy']
+    ids = [torch.cat([torch.full_like(data[u][s]['y'], u) for u in range(t + 1)]) for s in ('train', 'valid')]
+    return [ids] + [torch.cat([data[u][s][k] for u in range(t + 1)]) for s in ('train', 'valid') for k in 'xy']
+
+
+@pytest.mark.parametrize('row', [r for r in ROWS if r['approach'] in utils.choices('approaches')], ids=name)
+def test_golden(row, tmp_path):
+    data, taskcla, size = tasks(row['tasks'])
+    utils.seed_everything(row['seed'])
+    net = utils.load('networks', row['network']).Net(size, taskcla)
+    sums = {n: p.abs().sum().item() for n, p in net.named_parameters()}
+    assert sums == pytest.approx(row['init_abs_sum'], rel=1e-6, abs=1e-4)
+
+    parameter = row['parameter'].replace('LOGPATH', str(tmp_path / 'log.pkz'))
+    appr = utils.load('approaches', row['approach']).Appr(
+        net, nepochs=row['nepochs'], lr=row['lr'], args=argparse.Namespace(parameter=parameter),
+        **row.get('appr_kwargs', {}))
+    acc, loss = np.zeros((2, len(taskcla), len(taskcla)))
+    epochs = []
+    for t, _ in taskcla:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            appr.train(*training_data(row['approach'], data, t))
+        epochs.append(EPOCH.findall(printed.getvalue()))
+        for u in range(t + 1):
+            loss[t, u], acc[t, u] = appr.eval(u, data[u]['test']['x'], data[u]['test']['y'])
+
+    first = [(float(train), float(valid)) for train, valid, _ in epochs[0][:2]]
+    assert np.allclose(first, [(e['train_loss'], e['valid_loss']) for e in row['epochs'][0][:2]], rtol=0, atol=0.002)
+    if row['tasks'] == 'conv':
+        assert np.abs(acc - row['acc']).max() * 160 <= 8.01
+        return
+    if row['approach'] == 'random':  # off the diagonal the original guesses another task's labels
+        acc, row['acc'] = np.diag(acc), np.diag(row['acc'])
+    assert np.abs(acc - row['acc']).max() * 320 <= 3.01
+    assert np.abs(loss - row['loss']).max() <= 0.005
+    assert [[float(d) for d in re.findall(r'lr=(\S+)', ' '.join(e[2] for e in es))] for es in epochs] == row['lr_drops']
+    if 'mask_pre_sum' in row:
+        assert [m.sum().item() for m in appr.mask_pre] == pytest.approx(row['mask_pre_sum'], rel=1e-3)
+
+
+@pytest.mark.parametrize('network, dataloader, size, count', [
+    ('alexnet', mixture, [3, 32, 32], 7104229), ('alexnet_hat', mixture, [3, 32, 32], 7140581),
+    ('mlp_hat', pmnist, [1, 28, 28], 5812100)])
+def test_number_of_parameters(network, dataloader, size, count):
+    classes = [task.ncla for task in mixture.TASKS] if dataloader is mixture else [10] * pmnist.NTASKS
+    net = utils.load('networks', network).Net(size, list(enumerate(classes)))
+    assert sum(p.numel() for p in net.parameters()) == count

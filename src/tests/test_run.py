@@ -1,0 +1,188 @@
+"""run.py end to end, on the embedded glyphs."""
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import approaches
+import options
+import results
+import run
+import utils
+
+SHORT = ['--experiment', 'glyphs', '--tasks', '0,glyphs-IJKLMN', '--nepochs', '1', '--device', 'cpu']
+
+
+@pytest.mark.parametrize('approach', utils.choices('approaches'))
+def test_every_approach_leaves_a_matrix_and_a_record(approach, tmp_path, capsys):
+    output = tmp_path / 'new' / 'out.txt'
+    acc = run.main([*SHORT, '--approach', approach, '--output', str(output)])
+    assert acc.shape == (2, 2) and acc[0, 1] == 0 and (acc[np.tril_indices(2)] > 0.08).all()
+    assert np.abs(np.loadtxt(output) - acc).max() < 1e-4
+    record = json.loads((tmp_path / 'new' / 'out.json').read_text())
+    assert record['status'] == 'finished' and record['tasks'] == ['glyphs-012345', 'glyphs-IJKLMN']
+    assert np.allclose(record['accuracy'], acc, atol=1e-5)
+    assert record['average_accuracy'] == pytest.approx(acc[1].mean(), abs=1e-5)
+    assert record['forgetting'] == pytest.approx(acc[0, 0] - acc[1, 0], abs=1e-5)
+    assert len(record['seconds_per_task']) == 2
+    printed = capsys.readouterr().out
+    assert printed.count('>>> Test on task') == 3 and 'Elapsed time' in printed
+
+
+def test_same_command_same_numbers_and_hat_forgets_nothing(tmp_path, capsys):
+    command = [*SHORT, '--approach', 'hat', '--lamb', '0.5', '--output', str(tmp_path / 'a.txt')]
+    first, second = run.main(command), run.main(command)
+    assert (first == second).all() and abs(first[0, 0] - first[1, 0]) < 0.005
+    record = json.loads((tmp_path / 'a.json').read_text())
+    assert (record['config']['lamb'], record['origin']['lamb']) == (0.5, '--lamb')
+    assert (record['config']['smax'], record['origin']['smax']) == (400, 'default')
+    other = run.main([*command[:-1], str(tmp_path / 'b.txt'), '--seed', '1'])
+    assert (first != other).any()
+
+
+def test_the_command_works_from_any_folder(tmp_path):
+    script = str(utils.ROOT / 'src' / 'run.py')
+    done = subprocess.run([sys.executable, script, *SHORT, '--approach', 'random', '--output', str(tmp_path / 'o.txt')],
+                          cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == '' and (tmp_path / 'o.txt').exists()
+    done = subprocess.run([sys.executable, script, '--experiment', 'nope', '--approach', 'sgd'], cwd=tmp_path,
+                          capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.count('\n') == 1 and 'glyphs' in done.stderr
+
+
+def test_help_lists_what_the_approach_declares(capsys):
+    for argv, has in ((['--help'], False), (['--approach', 'hat', '--help'], True)):
+        with pytest.raises(SystemExit) as e:
+            options.parse(argv)
+        printed = capsys.readouterr().out
+        assert e.value.code == 0 and ('--smax' in printed and '0.75' in printed and 'Section' in printed) == has
+
+
+@pytest.mark.parametrize('argv, says', [
+    (['--experiment', 'nope', '--approach', 'sgd'], ['nope', 'glyphs', 'pmnist']),
+    (['--experiment', 'glyphs', '--approach', 'nope'], ['nope', 'hat', 'sgd-frozen']),
+    (['--experiment', 'glyphs'], ['--approach']),
+    (SHORT[:2] + ['--approach', 'sgd', '--tasks', '0,zzz'], ['zzz', 'glyphs-012345']),
+    (SHORT[:2] + ['--approach', 'sgd', '--tasks', '6'], ["'6'", '5 glyphs-UVWXYZ']),
+    (SHORT[:2] + ['--approach', 'sgd', '--tasks', '1,1'], ['twice']),
+    (SHORT + ['--approach', 'sgd', '--device', 'tpu'], ['tpu', 'cpu']),
+    (SHORT + ['--approach', 'sgd', '--device', 'cuda:99'], ['cuda:99', 'cpu']),
+    (SHORT + ['--approach', 'hat', '--parameter', '1'], ['lamb,smax', 'expected 2']),
+    (SHORT + ['--approach', 'hat', '--parameter', '1,2,3'], ['lamb,smax', 'expected 2']),
+    (SHORT + ['--approach', 'hat', '--parameter', '1,x'], ['smax', "'x'"]),
+    (SHORT + ['--approach', 'hat', '--parameter', '-1,400'], ['lamb', '>= 0']),
+    (SHORT + ['--approach', 'hat', '--smax', '1'], ['smax', '> 1']),
+    (SHORT + ['--approach', 'hat', '--smax', 'nan'], ['smax', 'nan']),
+    (SHORT + ['--approach', 'hat', '--parameter', '1,400', '--lamb', '1'], ['either']),
+    (SHORT + ['--approach', 'sgd', '--parameter', '1'], ['no hyper-parameters']),
+    (SHORT + ['--approach', 'sgd', '--smax', '400'], ['--smax', 'hat']),
+    (SHORT + ['--approach', 'sgd', '--nepoch', '3'], ['--nepoch', '--nepochs']),
+    (SHORT + ['--approach', 'sgd', '--nepochs', '0'], ['nepochs', '>= 1']),
+    (SHORT + ['--approach', 'sgd', '--sbatch', '1.5'], ['sbatch', 'whole']),
+    (SHORT + ['--approach', 'sgd', '--lr', '0'], ['lr', '> 0']),
+    (SHORT + ['--approach', 'sgd', '--lr', 'inf'], ['lr', 'inf']),
+    (SHORT + ['--approach', 'sgd', '--seed', '-1'], ['seed', '>= 0']),
+    (SHORT + ['--approach', 'sgd', '--pc-valid', '1'], ['[0,1)']),
+    (SHORT + ['--approach', 'sgd', '--pc-valid', '0.0001'], ['no validation image']),
+])
+def test_bad_command_lines_are_refused_in_one_line(argv, says, refused, tmp_path):
+    line = refused(run.main, [*argv, '--output', tmp_path / 'x' / 'o.txt'])
+    assert all(word in line for word in says), line
+    assert not (tmp_path / 'x').exists()
+
+
+def test_outputs_that_cannot_be_written_are_refused_before_training(refused, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, 'loop', None)
+    (tmp_path / 'file').write_text('')
+    for output, says in ((tmp_path / 'file' / 'o.txt', 'cannot be written'), (tmp_path, 'is a folder'),
+                         (tmp_path / 'o.json', 'record')):
+        assert says in refused(run.main, [*SHORT, '--approach', 'random', '--output', output])
+
+
+def test_a_result_of_another_configuration_stays(refused, tmp_path, capsys):
+    output = tmp_path / 'o.txt'
+    run.main([*SHORT, '--approach', 'random', '--output', str(output)])
+    before = output.read_text()
+    line = refused(run.main, [*SHORT, '--approach', 'random', '--lr', '0.1', '--output', output])
+    assert 'lr 0.05, now 0.1' in line and '--overwrite' in line and output.read_text() == before
+    run.main([*SHORT, '--approach', 'random', '--lr', '0.1', '--output', str(output), '--overwrite'])
+    results.record_path(output).unlink()
+    assert 'no record' in refused(run.main, [*SHORT, '--approach', 'random', '--output', output])
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(refused, tmp_path, monkeypatch):
+    line = refused(run.main, [*SHORT, '--approach', 'sgd', '--lr', '1e30', '--output', tmp_path / 'o.txt'])
+    assert 'task 0' in line and 'epoch 1' in line and 'batch' in line and 'no task was finished' in line
+    assert not (tmp_path / 'o.txt').exists()
+
+    sgd = utils.load('approaches', 'sgd').Appr
+    criterion = sgd.criterion
+    monkeypatch.setattr(sgd, 'criterion', lambda self, t, output, y: criterion(self, t, output, y) * (
+        float('nan') if t == 1 and self.model.training and self.progress > 0.5 else 1))
+    line = refused(run.main, [*SHORT, '--approach', 'sgd', '--output', tmp_path / 'o.txt'])
+    assert 'task 1 (glyphs-IJKLMN)' in line and 'batch 14 of 26' in line and 'nan' in line
+    record = results.read_record(tmp_path / 'o.txt')
+    assert record['status'].startswith('stopped') and np.array(record['accuracy']).shape == (1, 1)
+
+
+def test_ctrl_c_ends_the_task_then_the_run(tmp_path, monkeypatch, capsys):
+    sgd = utils.load('approaches', 'sgd').Appr
+    epochs, presses = [], {(0, 1), (1, 2)}
+
+    def press(self, t, e, train, valid):
+        epochs.append((t, e))
+        if (t, e) in presses:
+            raise KeyboardInterrupt
+    monkeypatch.setattr(sgd, 'end_epoch', press)
+    command = [*SHORT, '--approach', 'sgd', '--nepochs', '4', '--output', str(tmp_path / 'o.txt')]
+    with pytest.raises(SystemExit) as e:
+        run.main(command)
+    assert e.value.code == 130 and epochs == [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2)]
+    printed = capsys.readouterr()
+    assert 'training ends here' in printed.out and 'in task 1' in printed.err and 'Traceback' not in printed.err
+    assert results.read_record(tmp_path / 'o.txt')['status'] == 'interrupted'
+
+
+ORIGINAL_LAYOUT = '''
+import torch
+
+class Appr(object):
+    def __init__(self,model,nepochs=100,sbatch=64,lr=0.05,lr_min=1e-4,lr_factor=3,lr_patience=5,clipgrad=10000,args=None):
+        self.model=model
+        self.strength=float(args.parameter)
+        self.criterion=torch.nn.CrossEntropyLoss()
+        self.optimizer=torch.optim.SGD(model.parameters(),lr=lr)
+    def train(self,t,xtrain,ytrain,xvalid,yvalid):
+        pass
+    def eval(self,t,x,y):
+        return 0.5,self.strength
+'''
+
+
+def test_an_approach_of_the_original_layout_runs_once_dropped_in(tmp_path, monkeypatch, capsys):
+    (tmp_path / 'their_method.py').write_text(ORIGINAL_LAYOUT)
+    monkeypatch.setattr(approaches, '__path__', [*approaches.__path__, str(tmp_path)])
+    acc = run.main([*SHORT, '--approach', 'their-method', '--parameter', '0.25', '--output', str(tmp_path / 'o.txt')])
+    assert acc.tolist() == [[0.25, 0], [0.25, 0.25]]
+
+
+def test_metrics():
+    acc = [[.9, 0, 0], [.95, .8, 0], [.7, .6, .5]]
+    s = results.summary(acc)
+    assert s['average_accuracy'] == pytest.approx(.6)
+    assert s['forgetting'] == pytest.approx((.25 + .2) / 2)  # from the best, not from the first
+    assert s['backward_transfer'] == pytest.approx((-.2 - .2) / 2)
+    assert results.summary([[.9]]) == {'average_accuracy': .9, 'forgetting': None, 'backward_transfer': None}
+
+
+def test_table_of_results(tmp_path, capsys, refused):
+    for a in ('random', 'sgd'):
+        run.main([*SHORT, '--approach', a, '--output', str(tmp_path / (a + '.txt'))])
+    capsys.readouterr()
+    results.main([str(tmp_path / 'random.txt'), str(tmp_path / 'sgd.txt')])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[-2:] == ['random', 'sgd'] and lines[1].startswith('glyphs-012345')
+    assert any(line.startswith('forgetting') for line in lines)
+    assert 'cannot be read' in refused(results.main, [tmp_path / 'none.txt'])
