@@ -70,7 +70,7 @@ def build(approach=None):
     where.add_argument('--overwrite', action='store_true',
                        help='replace an existing result even if its configuration was another')
     if approach is not None and getattr(approach, 'hyperparameters', ()):
-        names = ','.join(h.name for h in approach.hyperparameters)
+        names = ','.join(h.name for h in approach.hyperparameters if h.positional)
         add(parser.add_argument_group('hyper-parameters of this approach, by name or as --parameter ' + names),
             approach.hyperparameters)
     return parser

@@ -99,13 +99,30 @@ def table(records):
     return ['%-*s' % (width, n) + ''.join('%*s' % (max(12, len(c) + 2), c) for c in cells) for n, cells in rows]
 
 
+def markdown(records):
+    """Lines of a Markdown table: a row per approach, the three figures of every experiment in its columns."""
+    by = {(r['config']['approach'], r['config']['experiment']): r for r in records}
+    experiments, approaches = (sorted({k[i] for k in by}) for i in (1, 0))
+    head = ['%s: %s' % (e, what) for e in experiments for what in ('accuracy', 'forgetting', 's')]
+    lines = ['| ' + ' | '.join(['approach'] + head) + ' |', '| --- ' + '| ---: ' * len(head) + '|']
+    for a in approaches:
+        cells = []
+        for e in experiments:
+            r = by.get((a, e), {})
+            cells += ['%.1f' % (100 * r[k]) if r.get(k) is not None else '-'
+                      for k in ('average_accuracy', 'forgetting')] + ['%.0f' % r['seconds'] if r else '-']
+        lines.append('| ' + ' | '.join([a] + cells) + ' |')
+    return lines
+
+
 def main(argv=None):
     """Prints the table of the given results."""
     parser = argparse.ArgumentParser(description='Prints results of finished runs side by side.')
     parser.add_argument('results', nargs='+', metavar='FILE', help='result matrices or their records')
+    parser.add_argument('--markdown', action='store_true', help='a row per approach, all experiments in one table')
+    args = parser.parse_args(argv)
     try:
-        records = [read_record(f) for f in parser.parse_args(argv).results]
-        print('\n'.join(table(records)))
+        print('\n'.join((markdown if args.markdown else table)([read_record(f) for f in args.results])))
     except UserError as e:
         print('results.py: ' + str(e), file=sys.stderr)
         sys.exit(2)

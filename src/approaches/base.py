@@ -68,7 +68,11 @@ class Appr:
         return hyper.resolve(cls.hyperparameters, given, '--parameter' if parameter else 'named')
 
     def _get_optimizer(self, lr):
-        return torch.optim.SGD(self.model.parameters(), lr=lr)
+        return torch.optim.SGD(self.trainable(), lr=lr)
+
+    def trainable(self):
+        """The parameters that are not frozen."""
+        return [p for p in self.model.parameters() if p.requires_grad]
 
     # Hooks
 
@@ -168,7 +172,7 @@ class Appr:
             self.optimizer.zero_grad()
             loss.backward()
             self.before_step(t)
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clipgrad)
+            torch.nn.utils.clip_grad_norm_(self.trainable(), self.clipgrad)
             self.optimizer.step()
             self.after_step(t)
             losses.append(loss.detach())

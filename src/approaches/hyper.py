@@ -18,6 +18,7 @@ class Hyper:
     least: float = None  # smallest value allowed
     above: float = None  # every value must be above this
     most: float = None   # largest value allowed
+    positional: bool = True  # whether --parameter sets it
 
     @property
     def kind(self):
@@ -43,8 +44,8 @@ class Hyper:
 
 
 def positional(declared, text):
-    """{'lamb': '0.75', 'smax': '400'} from '0.75,400': one value for each that is declared, in order."""
-    values = text.split(',')
+    """{'lamb': '0.75', 'smax': '400'} from '0.75,400': one value for each that is declared positional, in order."""
+    values, declared = text.split(','), [h for h in declared if h.positional]
     expected = '--parameter %s' % ','.join(h.name for h in declared)
     if not declared:
         raise UserError('--parameter %s: this approach has no hyper-parameters' % text)

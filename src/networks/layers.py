@@ -1,5 +1,5 @@
 """Hidden layers, declared as data: what mlp, alexnet and all their variants are built from."""
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import nn
 from torch.nn import functional as F
@@ -23,6 +23,11 @@ class Layer:
         if self.pdrop:
             h = F.dropout(h, self.pdrop, training)
         return F.max_pool2d(h, 2) if self.kernel else h
+
+
+def scaled(layers, factor):
+    """The layers with int(factor * width) units or maps each."""
+    return [replace(layer, width=int(factor * layer.width)) for layer in layers]
 
 
 def positions(layers, inputsize):
@@ -50,18 +55,25 @@ class Layered(nn.Module):
         # Units below each layer, from which its inputs come.
         self.below = [inputsize[0]] + [layer.width for layer in self.layers]
 
+    def build(self, i):
+        """New weights for layer i."""
+        return self.layers[i].build(self.below[i] * self.positions[i])
+
     def add(self, i):
         """Creates layer i."""
-        setattr(self, self.layers[i].name, self.layers[i].build(self.below[i] * self.positions[i]))
+        setattr(self, self.layers[i].name, self.build(i))
 
     def add_heads(self):
         """Creates the heads of all tasks."""
         self.last = nn.ModuleList(nn.Linear(self.below[-1], ncla) for _, ncla in self.taskcla)
 
-    def run(self, i, h):
-        """Layer i's output [B, units(, H, W)] of its input."""
-        layer = self.layers[i]
-        return layer.finish(getattr(self, layer.name)(h if layer.kernel else h.flatten(1)), self.training)
+    def run(self, i, h, module=None):
+        """Layer i's output [B, units(, H, W)] of its input; module: other weights of the same layer."""
+        return self.layers[i].finish((module or getattr(self, self.layers[i].name))(self.shaped(i, h)), self.training)
+
+    def shaped(self, i, h):
+        """The input of layer i, flattened if that is fully connected."""
+        return h if self.layers[i].kernel else h.flatten(1)
 
     def heads(self, h):
         """Logits of all tasks, a list of [B, classes]."""
@@ -86,3 +98,15 @@ class Plain(Layered):
     def forward(self, x):
         """Logits of all tasks, a list of [B, classes], of images x [B,C,H,W]."""
         return self.heads(self.hidden(x))
+
+
+class Features(Plain):
+    """Plain without dropout on the last hidden layer, which it returns too."""
+
+    def __init__(self, layers, inputsize, taskcla):
+        super().__init__([*layers[:-1], replace(layers[-1], pdrop=0)], inputsize, taskcla)
+
+    def forward(self, x):
+        """(logits of all tasks, last hidden layer [B, units] after its ReLU)."""
+        h = self.hidden(x)
+        return self.heads(h), h

@@ -1,0 +1,27 @@
+"""IMM-mean: Lee et al., Overcoming Catastrophic Forgetting by Incremental Moment Matching, NIPS 2017 (1703.08475)."""
+import torch
+
+from approaches import quadratic
+from approaches.hyper import Hyper
+
+
+class Appr(quadratic.Anchored):
+    """Averages the weights of all tasks (their Eq. 1-2, equal mixing ratios); an L2 penalty keeps them close (L2-transfer,
+    Section 4.2)."""
+
+    hyperparameters = (
+        Hyper('regularizer', float, 1e-4, (.01, .005, .001, .0005, .0001, .00005, .000001),
+              'weight of the distance to the old weights', 'Section 4.2, L2-transfer', least=0),
+    )
+
+    def strength(self):
+        """Weight of the penalty."""
+        return self.regularizer
+
+    def end_task(self, t, x, y):
+        """Merges the new weights into the mean of the old ones."""
+        if t > 0:
+            with torch.no_grad():
+                for n, p in self.model.named_parameters():
+                    p.copy_((p + self.old[n] * t) / (t + 1))
+        self.anchor()

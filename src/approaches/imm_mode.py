@@ -1,0 +1,38 @@
+"""IMM-mode: Lee et al., Overcoming Catastrophic Forgetting by Incremental Moment Matching, NIPS 2017 (1703.08475)."""
+import torch
+
+from approaches import quadratic
+from approaches.hyper import Hyper
+
+
+class Appr(quadratic.Anchored):
+    """Averages the weights of all tasks, each weighed by its Fisher information (their Eq. 6-8, equal mixing ratios); an
+    L2 penalty keeps them close (L2-transfer, Section 4.2).
+
+    The original computed the merged weights and never stored them into the model; here they are. Where no task has any
+    information, as in heads not yet used, the new weights stay.
+    """
+
+    hyperparameters = (
+        Hyper('lamb', float, 0.01, (10, 1, .1, .01, .001, .0001, .00001), 'weight of the distance to the old weights',
+              'Section 4.2, L2-transfer', least=0),
+        quadratic.FISHER_SBATCH,
+    )
+    clipgrad = 1000
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.total = None  # sum of the Fisher diagonals of the tasks so far
+
+    def end_task(self, t, x, y):
+        """Merges the new weights into the old ones."""
+        fisher = self.fisher_diagonal(t, x, y)
+        if t > 0:
+            with torch.no_grad():
+                for n, p in self.model.named_parameters():
+                    total = fisher[n] + self.total[n]
+                    merged = (fisher[n] * p + self.total[n] * self.old[n]) / total
+                    p.copy_(torch.where(total > 0, merged, p))
+                    fisher[n] = total
+        self.total = fisher
+        self.anchor()

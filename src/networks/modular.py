@@ -1,0 +1,43 @@
+"""PathNet's networks: every layer a choice of modules (Fernando et al., PathNet, 2017)."""
+import numpy as np
+from torch import nn
+
+from networks.layers import Layered, scaled
+
+
+class Modular(Layered):
+    """Layers of M modules each; a path picks N per layer, and a layer's output is the sum of theirs, each after ReLU,
+    dropout and pooling. A path is an integer array [L, N]; bestPath [tasks, L, N] holds those of the tasks learnt,
+    -1 until then. Modules are created one of each layer after another, then the heads.
+    """
+
+    M, N, factor = 16, 3, 0.258
+
+    def __init__(self, layers, inputsize, taskcla):
+        super().__init__(scaled(layers, self.factor), inputsize, taskcla)
+        self.L, self.ntasks = len(self.layers), len(taskcla)
+        self.bestPath = np.full((self.ntasks, self.L, self.N), -1)
+        for layer in self.layers:
+            setattr(self, layer.name, nn.ModuleList())
+        for _ in range(self.M):
+            for i, layer in enumerate(self.layers):
+                getattr(self, layer.name).append(self.build(i))
+        self.add_heads()
+
+    def forward(self, x, t, path=None):
+        """Logits of all tasks of images x [B,C,H,W] along a path [L,N] (default: task t's best)."""
+        for i, chosen in enumerate(self.bestPath[t] if path is None else path):
+            modules = getattr(self, self.layers[i].name)
+            x = sum(self.run(i, x, modules[m]) for m in chosen)
+        return self.heads(x)
+
+    def modules_of(self, *paths):
+        """{(layer's name, module)} of all modules on the given paths."""
+        return {(layer.name, int(m)) for path in paths for layer, chosen in zip(self.layers, path) for m in chosen}
+
+    def unfreeze_path(self, t, path):
+        """Trains the modules of a path that are on no earlier task's best one, and the heads."""
+        train = self.modules_of(path) - self.modules_of(*self.bestPath[:t])
+        for n, p in self.named_parameters():
+            name, m = n.split('.')[:2]
+            p.requires_grad_(name == 'last' or (name, int(m)) in train)
