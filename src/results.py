@@ -3,7 +3,9 @@
     python src/results.py res/a.txt res/b.txt    prints a table of results side by side
 """
 import argparse
+import gzip
 import json
+import pickle
 import sys
 from pathlib import Path
 
@@ -36,7 +38,7 @@ def record_path(output):
 
 
 def check_output(output, config, overwrite=False):
-    """Raises UserError unless a run of this configuration may write to output: its folder is made and tried."""
+    """Raises UserError unless a run of this configuration may put its result there."""
     output = Path(output)
     record = record_path(output)
     if record == output:
@@ -53,13 +55,19 @@ def check_output(output, config, overwrite=False):
         if differ:
             raise UserError('%s exists with another configuration (%s): give another --output, or --overwrite' % (
                 output, ', '.join('%s %s, now %s' % (k, there.get(k), config.get(k)) for k in differ)))
+
+
+def check_writable(path):
+    """Makes a file's folder, and tries to write there; raises UserError if that fails."""
+    path = Path(path)
+    trial = path.with_name(path.name + '.try')
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with utils.replacing(output.with_name(output.name + '.try')):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with utils.replacing(trial):
             pass
-        output.with_name(output.name + '.try').unlink()
+        trial.unlink()
     except OSError as e:
-        raise UserError('--output %s cannot be written (%s): choose a folder that can' % (output, e.strerror))
+        raise UserError('%s cannot be written (%s): choose a folder that can' % (path, e.strerror))
 
 
 def save(output, acc, record):
@@ -69,6 +77,15 @@ def save(output, acc, record):
     with utils.replacing(record_path(output)) as f:
         json.dump(record, f, indent=1)
         f.write('\n')
+
+
+def save_logs(path, logs, names, acc, lss):
+    """Writes what an approach logged, with the names [T], accuracies and losses [T,T] of the tasks learnt, as a gzipped
+    pickle of numpy arrays and builtins."""
+    logs = {**logs, 'task_name': dict(enumerate(names)), 'test_acc': dict(enumerate(acc)),
+            'test_loss': dict(enumerate(lss))}
+    with utils.replacing(path, 'wb') as f, gzip.GzipFile(fileobj=f, mode='wb') as z:
+        pickle.dump(logs, z, pickle.HIGHEST_PROTOCOL)
 
 
 def read_record(output):

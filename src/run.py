@@ -53,6 +53,8 @@ def run(args, approach, argv=None):
     utils.print_model_report(net)
     settings = {n: getattr(args, n) for n in ('nepochs', 'sbatch', 'lr', 'lr_min', 'lr_factor', 'lr_patience')}
     appr = approach(net, args=args, **settings, **getattr(args, 'named', {}))
+    for path in ([appr.logpath] if getattr(appr, 'logs', None) is not None else []) + [args.output]:
+        results.check_writable(path)
     utils.print_optimizer_config(appr.optimizer)
     print('-' * 100)
 
@@ -78,6 +80,8 @@ def loop(appr, data, taskcla, device, output, record, tstart):
             record.update(results.summary(acc[:n, :n]), status=status, seconds=round(time.time() - tstart, 2),
                           accuracy=acc[:n, :n].round(6).tolist(), loss=lss[:n, :n].round(6).tolist())
             results.save(output, acc, record)
+            if getattr(appr, 'logs', None) is not None:
+                results.save_logs(appr.logpath, appr.logs, record['tasks'][:n], acc[:n], lss[:n])
 
     try:
         for t, _ in taskcla:
@@ -152,7 +156,7 @@ def choose_network(dataloader, name, approach):
     for network in wanted:
         if network.replace('_', '-') in there:
             return utils.load('networks', network)
-    fit = [n.replace('-', '_') for n in there if any(n.endswith(v.replace('_', '-')) for v in approach.variants)]
+    fit = [n.replace('-', '_') for n in there if any(n.endswith(v.replace('_', '-')) for v in getattr(approach, 'variants', ('',)))]
     raise UserError('%s needs a network %s, which does not exist; it can use: %s' % (
         name, ' or '.join(wanted), ', '.join(fit) or 'none'))
 

@@ -1,4 +1,5 @@
 """run.py end to end, on the embedded glyphs."""
+import gzip
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import options
 import results
 import run
 import utils
+from dataloaders import archive
 
 SHORT = ['--experiment', 'glyphs', '--tasks', '0,glyphs-IJKLMN', '--nepochs', '1', '--device', 'cpu']
 
@@ -74,6 +76,14 @@ def test_help_lists_what_the_approach_declares(capsys):
     (SHORT + ['--approach', 'hat', '--parameter', '1,x'], ['smax', "'x'"]),
     (SHORT + ['--approach', 'hat', '--parameter', '-1,400'], ['lamb', '>= 0']),
     (SHORT + ['--approach', 'hat', '--smax', '1'], ['smax', '> 1']),
+    (SHORT + ['--approach', 'lwf', '--T', '0'], ['T', '> 0']),
+    (SHORT + ['--approach', 'ewc', '--lamb', '-1'], ['lamb', '>= 0']),
+    (SHORT + ['--approach', 'ewc', '--parameter', '5000,20'], ['lamb', 'expected 1']),
+    (SHORT + ['--approach', 'pathnet', '--generations', '0'], ['generations', '>= 1']),
+    (SHORT + ['--approach', 'imm-mean', '--lamb', '1'], ['--lamb', 'imm-mode', '--regularizer']),
+    (SHORT + ['--approach', 'hat-test', '--parameter', '1,x,400'], ['lamb,smax,logpath[,single_task]']),
+    (SHORT + ['--approach', 'hat-test', '--parameter', '1,400,log,2'], ['single_task', '<= 1']),
+    (SHORT + ['--approach', 'hat-test', '--logpath', '/dev/null/x'], ['/dev/null/x', 'cannot be written']),
     (SHORT + ['--approach', 'hat', '--smax', 'nan'], ['smax', 'nan']),
     (SHORT + ['--approach', 'hat', '--parameter', '1,400', '--lamb', '1'], ['either']),
     (SHORT + ['--approach', 'sgd', '--parameter', '1'], ['no hyper-parameters']),
@@ -166,6 +176,32 @@ def test_an_approach_of_the_original_layout_runs_once_dropped_in(tmp_path, monke
     monkeypatch.setattr(approaches, '__path__', [*approaches.__path__, str(tmp_path)])
     acc = run.main([*SHORT, '--approach', 'their-method', '--parameter', '0.25', '--output', str(tmp_path / 'o.txt')])
     assert acc.tolist() == [[0.25, 0], [0.25, 0.25]]
+
+
+def test_hat_test_leaves_a_log_of_plain_arrays(tmp_path, capsys):
+    log = tmp_path / 'logs' / 'glyphs.pkz'
+    acc = run.main([*SHORT, '--approach', 'hat-test', '--parameter', '0.5,200,%s' % log, '--output',
+                    str(tmp_path / 'o.txt')])
+    with gzip.open(log) as f:
+        logs = archive.Unpickler(f).load()
+    assert logs['task_name'] == {0: 'glyphs-012345', 1: 'glyphs-IJKLMN'}
+    assert np.allclose([logs['test_acc'][t] for t in (0, 1)], acc)
+    assert logs['train_reg'][1].shape == (1,) and set(logs['mask'][1][0]) == {-1, 0}
+    assert logs['mask'][0][1][0].shape == (1, 2000) and (logs['mask_pre'][0][0] == 0).all()
+    assert (logs['mask_pre'][1][0] >= logs['mask'][0][0][0] - 1e-6).all()
+
+
+def test_single_task_compression_trains_the_first_task_only(tmp_path, capsys):
+    run.main([*SHORT, '--approach', 'hat-test', '--parameter', '0.5,200,%s,1' % (tmp_path / 'l.pkz'), '--output',
+              str(tmp_path / 'o.txt')])
+    assert capsys.readouterr().out.count('| Epoch') == 1
+
+
+def test_an_approach_names_the_networks_that_it_can_use():
+    class Experiment:
+        network = 'resnet'
+    with pytest.raises(utils.UserError, match='hat needs a network resnet_hat.*alexnet_hat, mlp_hat'):
+        run.choose_network(Experiment, 'hat', utils.load('approaches', 'hat').Appr)
 
 
 def test_metrics():

@@ -1,0 +1,186 @@
+"""What each approach promises, and the defects of the original that must not come back."""
+import argparse
+
+import numpy as np
+import pytest
+import torch
+
+import utils
+from networks import mlp_hat
+from synthetic import tasks
+
+DATA, TASKCLA, SIZE = tasks('mlp')
+
+
+def make(approach, **kwargs):
+    """An approach on its multi-layer perceptron for the synthetic tasks."""
+    utils.seed_everything(0)
+    module = utils.load('approaches', approach).Appr
+    network = next('mlp' + v for v in module.variants if 'mlp' + v.replace('_', '-') in utils.choices('networks'))
+    net = utils.load('networks', network).Net(SIZE, TASKCLA)
+    return module(net, **{'nepochs': 1, 'lr': 0.1, **kwargs})
+
+
+def train(appr, t):
+    """Trains task t."""
+    appr.train(t, *(DATA[t][s][k] for s in ('train', 'valid') for k in 'xy'))
+
+
+def test_random_guesses_each_task_by_its_own_labels():
+    appr = make('random')
+    x, three, one = torch.zeros(50, 1), torch.full((50,), 3), torch.full((50,), 1)
+    appr.train(0, x, three, x, three)
+    appr.train(1, x, one, x, one)
+    assert appr.eval(0, x, three) == (0, 1) and appr.eval(1, x, one) == (0, 1)
+
+
+def test_sgd_frozen_moves_only_heads_after_the_first_task(capsys):
+    appr = make('sgd-frozen')
+    train(appr, 0)
+    before = utils.get_model(appr.model)
+    train(appr, 1)
+    moved = {n for n, w in utils.get_model(appr.model).items() if not torch.equal(w, before[n])}
+    assert moved == {'last.1.weight', 'last.1.bias'}
+
+
+def test_imm_mode_stores_its_merge_and_leaves_unused_heads_alone(capsys, monkeypatch):
+    appr = make('imm-mode')
+    train(appr, 0)
+    old, total, new = utils.get_model(appr.model), {n: f.clone() for n, f in appr.total.items()}, {}
+    diagonal = type(appr).fisher_diagonal
+
+    def spy(*args):
+        new.update(utils.get_model(appr.model))
+        new['fisher'] = diagonal(*args)
+        return {n: f.clone() for n, f in new['fisher'].items()}
+    monkeypatch.setattr(type(appr), 'fisher_diagonal', lambda self, *a: spy(self, *a))
+    train(appr, 1)
+    for n, w in utils.get_model(appr.model).items():
+        f, f_old = new['fisher'][n], total[n]
+        if n.startswith('last.2'):
+            assert torch.equal(w, new[n]) and w.abs().sum() > 0
+        else:
+            informed = f + f_old > 0
+            expected = torch.where(informed, (f * new[n] + f_old * old[n]) / (f + f_old), new[n])
+            assert torch.allclose(w, expected, atol=1e-7)
+    assert torch.allclose(appr.model.last[0].weight, old['last.0.weight'])  # only task 0 informs its head
+    assert not torch.equal(appr.model.fc1.weight, new['fc1.weight'])
+
+
+def test_imm_mean_is_the_mean_of_the_tasks_weights(capsys):
+    appr = make('imm-mean', regularizer=0)
+    weights = []
+    end = appr.end_task
+    appr.end_task = lambda *a: (weights.append(appr.model.fc1.weight.detach().clone()), end(*a))
+    for t in range(3):
+        train(appr, t)
+    mean = weights[0]
+    for t in (1, 2):
+        mean = (weights[t] + mean * t) / (t + 1)
+    assert torch.allclose(appr.model.fc1.weight, mean, atol=1e-7)
+
+
+def test_ewc_fisher_is_the_mean_of_squared_batch_gradients(capsys):
+    appr = make('ewc', fisher_sbatch=64)
+    appr.model.last[0].weight.data.zero_(), appr.model.last[0].bias.data.zero_()
+    x, y = DATA[0]['train']['x'][:128], DATA[0]['train']['y'][:128]
+    fisher = appr.fisher_diagonal(0, x, y)['last.0.bias']
+    # With logits of 0 the bias' gradient is 1/10 - share of the class, whatever dropout does.
+    grads = torch.stack([0.1 - torch.bincount(y[i:i + 64], minlength=10) / 64 for i in (0, 64)])
+    assert torch.allclose(fisher, (64 * grads ** 2).sum(0) / 128, atol=1e-7)
+
+
+@pytest.mark.parametrize('approach, name, strong', [
+    ('ewc', 'lamb', 1e5), ('lwf', 'lamb', 1), ('lfl', 'lamb', 0.001), ('imm-mean', 'regularizer', 1)])
+def test_a_stronger_penalty_keeps_the_model_nearer_to_the_old_one(approach, name, strong, capsys):
+    x, drift = DATA[0]['test']['x'], []
+    for strength in (0, strong):
+        appr = make(approach, nepochs=4, **{name: strength})
+        outputs = []
+        for t in (0, 1):
+            train(appr, t)
+            appr.model.eval()
+            out = appr.model(x)
+            outputs.append((out[0] if approach == 'lfl' else out)[0].detach())
+        drift.append((outputs[1] - outputs[0]).norm().item())
+    assert drift[1] < 0.7 * drift[0]
+
+
+def test_progressive_columns_never_change_once_learnt(capsys):
+    appr = make('progressive')
+    train(appr, 0)
+    test = DATA[0]['test']['x'], DATA[0]['test']['y']
+    before = appr.eval(0, *test), utils.get_model(appr.model)
+    train(appr, 1)
+    assert appr.eval(0, *test) == before[0]
+    after = utils.get_model(appr.model)
+    moved = {n for n in after if not torch.equal(after[n], before[1][n])}
+    assert {'fc1.1.weight', 'Vf2.0.weight', 'Uf3.0.bias', 'last.1.weight'} <= moved
+    assert not {n for n in moved if n.split('.')[1] != ('0' if n[0] in 'UV' else '1')}
+
+
+def test_pathnet_trains_even_with_fewer_epochs_than_generations(capsys):
+    appr = make('pathnet', nepochs=2, generations=20)
+    before = utils.get_model(appr.model)
+    train(appr, 0)
+    printed = capsys.readouterr().out
+    assert printed.count('| Epoch') == 4 and printed.count('Winning path') == 2
+    assert not torch.equal(appr.model.last[0].weight, before['last.0.weight'])
+
+
+def test_pathnet_freezes_the_winner_and_resets_the_losers(capsys):
+    appr = make('pathnet', nepochs=2, generations=2)
+    initial = utils.get_model(appr.model)
+    train(appr, 0)
+    test = DATA[0]['test']['x'], DATA[0]['test']['y']
+    before, kept = appr.eval(0, *test), appr.model.modules_of(appr.model.bestPath[0])
+    assert (appr.model.bestPath[0] >= 0).all() and (appr.model.bestPath[1] == -1).all()
+    trained = utils.get_model(appr.model)
+    appr.begin_task(1, *test)
+    for n, w in utils.get_model(appr.model).items():
+        name, m = n.split('.')[:2]
+        assert torch.equal(w, trained[n] if name == 'last' or (name, int(m)) in kept else initial[n])
+    train(appr, 1)
+    assert appr.eval(0, *test) == before
+
+
+def test_pathnet_mutates_few_entries_by_little():
+    appr = make('pathnet')
+    path = np.full((appr.model.L, appr.model.N), 15)
+    moved = np.concatenate([(appr.mutated(path) - path).ravel() for _ in range(300)])
+    assert set(moved % 16) <= {0, 1, 2, 14, 15} and 0.5 < (moved != 0).mean() * path.size / 0.8 < 1.5
+
+
+@pytest.mark.parametrize('binary', [False, True])
+def test_hat_keeps_what_it_learnt(binary, capsys):
+    """The outputs for earlier tasks may drift only by what masks between 0 and 1 let through: by less than a thousandth
+    of their size here. With masks of exactly 0 or 1 they do not change in a single bit."""
+    appr = make('hat', nepochs=4)
+    if binary:
+        end = appr.end_task
+
+        def binarised(t, x, y):
+            with torch.no_grad():
+                for e in appr.model.embeddings():
+                    e[t] = torch.where(e[t] > 0, 6., -6.)
+            end(t, x, y)
+        appr.end_task = binarised
+    x, outputs = DATA[0]['test']['x'], {}
+    for t in range(3):
+        train(appr, t)
+        appr.model.eval()
+        for u in range(t + 1):
+            with torch.no_grad():
+                out = appr.model(appr.task(u), x, s=appr.smax)[0][u]
+            before = outputs.setdefault(u, out)
+            assert torch.equal(out, before) if binary else (out - before).norm() < 1e-3 * before.norm()
+
+
+def test_named_and_positional_hyperparameters_agree():
+    net = mlp_hat.Net(SIZE, TASKCLA, nhid=10)
+    hat = utils.load('approaches', 'hat').Appr
+    for appr in (hat(net, lamb=1, smax=50), hat(net, args=argparse.Namespace(parameter='1,50')),
+                 hat(net, 100, 64, 0.05, 1e-4, 3, 5, 10000, 1, 50)):
+        assert (appr.lamb, appr.smax, appr.clipgrad) == (1, 50, 10000)
+    with pytest.raises(utils.UserError, match='lamb, smax'):
+        hat(net, gamma=1)
