@@ -67,6 +67,9 @@ def build(approach=None):
                        'what is there, in the order cuda, mps, cpu)')
     where.add_argument('--output', default='', metavar='FILE', help='the accuracy matrix, and FILE\'s sibling .json '
                        'the record of the run (default res/<experiment>_<approach>_<seed>.txt)')
+    where.add_argument('--final-valid', action='store_true',
+                       help='also record the final accuracy on every task\'s validation set, by which to choose '
+                       'hyper-parameters')
     where.add_argument('--overwrite', action='store_true',
                        help='replace an existing result even if its configuration was another')
     if approach is not None and getattr(approach, 'hyperparameters', ()):
@@ -104,6 +107,12 @@ def parse(argv):
         args.hyper, origin = approach.resolve(args.parameter, args.named)
         args.origin.update({n: flag(n) if n in args.named else o for n, o in origin.items()})
     return args, approach
+
+
+def settings(args):
+    """What of a parsed command line determines its result, as a dictionary: not where it is run or saved."""
+    out = {n: getattr(args, n) for n in ('experiment', 'approach', 'tasks', 'pc_valid', *(h.name for h in NUMBERS))}
+    return {**out, **(args.hyper or {'parameter': args.parameter})}
 
 
 def explain(option, approach):

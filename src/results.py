@@ -79,11 +79,11 @@ def save(output, acc, record):
         f.write('\n')
 
 
-def save_logs(path, logs, names, acc, lss):
-    """Writes what an approach logged, with the names [T], accuracies and losses [T,T] of the tasks learnt, as a gzipped
-    pickle of numpy arrays and builtins."""
+def save_logs(path, logs, names, acc, lss, **more):
+    """Writes what an approach logged, with the names [T], accuracies and losses [T,T] of the tasks learnt, and more, as
+    a gzipped pickle of numpy arrays and builtins."""
     logs = {**logs, 'task_name': dict(enumerate(names)), 'test_acc': dict(enumerate(acc)),
-            'test_loss': dict(enumerate(lss))}
+            'test_loss': dict(enumerate(lss)), **more}
     with utils.replacing(path, 'wb') as f, gzip.GzipFile(fileobj=f, mode='wb') as z:
         pickle.dump(logs, z, pickle.HIGHEST_PROTOCOL)
 
@@ -116,30 +116,12 @@ def table(records):
     return ['%-*s' % (width, n) + ''.join('%*s' % (max(12, len(c) + 2), c) for c in cells) for n, cells in rows]
 
 
-def markdown(records):
-    """Lines of a Markdown table: a row per approach, the three figures of every experiment in its columns."""
-    by = {(r['config']['approach'], r['config']['experiment']): r for r in records}
-    experiments, approaches = (sorted({k[i] for k in by}) for i in (1, 0))
-    head = ['%s: %s' % (e, what) for e in experiments for what in ('accuracy', 'forgetting', 's')]
-    lines = ['| ' + ' | '.join(['approach'] + head) + ' |', '| --- ' + '| ---: ' * len(head) + '|']
-    for a in approaches:
-        cells = []
-        for e in experiments:
-            r = by.get((a, e), {})
-            cells += ['%.1f' % (100 * r[k]) if r.get(k) is not None else '-'
-                      for k in ('average_accuracy', 'forgetting')] + ['%.0f' % r['seconds'] if r else '-']
-        lines.append('| ' + ' | '.join([a] + cells) + ' |')
-    return lines
-
-
 def main(argv=None):
     """Prints the table of the given results."""
     parser = argparse.ArgumentParser(description='Prints results of finished runs side by side.')
     parser.add_argument('results', nargs='+', metavar='FILE', help='result matrices or their records')
-    parser.add_argument('--markdown', action='store_true', help='a row per approach, all experiments in one table')
-    args = parser.parse_args(argv)
     try:
-        print('\n'.join((markdown if args.markdown else table)([read_record(f) for f in args.results])))
+        print('\n'.join(table([read_record(f) for f in parser.parse_args(argv).results])))
     except UserError as e:
         print('results.py: ' + str(e), file=sys.stderr)
         sys.exit(2)

@@ -36,11 +36,8 @@ def run(args, approach, argv=None):
 
     utils.seed_everything(args.seed)
     data, taskcla, inputsize = load_data(dataloader, args)
-    config = {'experiment': args.experiment, 'approach': args.approach, 'network': network.__name__.split('.')[-1],
-              'tasks': [data[t]['name'] for t, _ in taskcla], 'parameter': args.parameter, 'pc_valid': args.pc_valid}
-    config.update({h.name: getattr(args, h.name) for h in options.NUMBERS}, **args.hyper)
-    if args.hyper:
-        del config['parameter']  # the same, by name
+    config = {**options.settings(args), 'network': network.__name__.split('.')[-1],
+              'tasks': [data[t]['name'] for t, _ in taskcla]}
     results.check_output(args.output, config, args.overwrite)
     print('=' * 100)
     print('Arguments =')
@@ -62,14 +59,15 @@ def run(args, approach, argv=None):
               'config': config, 'origin': args.origin, 'device': device_name(device), 'versions': versions(),
               'git_commit': git_commit(), 'date': time.strftime('%Y-%m-%dT%H:%M:%S%z'),
               'parameters': sum(p.numel() for p in net.parameters()), 'tasks': config['tasks']}
-    acc, lss = loop(appr, data, taskcla, device, args.output, record, tstart)
+    acc, lss = loop(appr, data, taskcla, device, args, record, tstart)
     print_matrix(acc)
     print('[Elapsed time = {:.1f} h]'.format((time.time() - tstart) / 3600))
     return acc
 
 
-def loop(appr, data, taskcla, device, output, record, tstart):
+def loop(appr, data, taskcla, device, args, record, tstart):
     """Learns the tasks in turn, testing on all so far after each; returns the accuracy and loss matrices."""
+    output = args.output
     acc, lss = np.zeros((2, len(taskcla), len(taskcla)), dtype=np.float32)
     record['seconds_per_task'] = []
     t = 0
@@ -81,7 +79,8 @@ def loop(appr, data, taskcla, device, output, record, tstart):
                           accuracy=acc[:n, :n].round(6).tolist(), loss=lss[:n, :n].round(6).tolist())
             results.save(output, acc, record)
             if getattr(appr, 'logs', None) is not None:
-                results.save_logs(appr.logpath, appr.logs, record['tasks'][:n], acc[:n], lss[:n])
+                results.save_logs(appr.logpath, appr.logs, record['tasks'][:n], acc[:n], lss[:n],
+                                  layers=appr.model.connections())
 
     try:
         for t, _ in taskcla:
@@ -98,6 +97,9 @@ def loop(appr, data, taskcla, device, output, record, tstart):
                     u, data[u]['name'], lss[t, u], 100 * acc[t, u]))
             record['seconds_per_task'].append(round(time.time() - tick, 2))
             print('Save at %s' % output, flush=True)
+            if args.final_valid and t == taskcla[-1][0]:
+                record['valid_accuracy'] = [round(appr.eval(u, *(data[u]['valid'][k].to(device) for k in 'xy'))[1], 6)
+                                            for u in range(t + 1)]
             save('finished' if t == taskcla[-1][0] else 'running')
     except UserError as e:
         save('stopped: %s' % e)

@@ -1,27 +1,10 @@
 """Zips of pickles, as the original distributed FaceScrub and notMNIST, read without running what they may hold."""
-import pickle
 import zipfile
 
 import numpy as np
 
+from unpickler import LIMIT, Unpickler
 from utils import UserError
-
-LIMIT = 2 ** 30  # bytes of one unpacked pickle
-
-# All that a pickled array needs, under the module names of numpy 1 and 2.
-ALLOWED = {(module % core, name) for module, name in (
-    ('numpy.%s.multiarray', '_reconstruct'), ('numpy.%s.multiarray', 'scalar'), ('numpy.%s.numeric', '_frombuffer'))
-    for core in ('core', '_core')} | {('numpy', 'ndarray'), ('numpy', 'dtype'), ('_codecs', 'encode')}
-
-
-class Unpickler(pickle.Unpickler):
-    """Admits numpy arrays, numbers, texts and containers, and nothing else."""
-
-    def find_class(self, module, name):
-        """The arrays' own constructors; UserError for anything else."""
-        if (module, name) not in ALLOWED:
-            raise UserError('the pickle asks for %s.%s, which only a program would need: not loaded' % (module, name))
-        return super().find_class(module, name)
 
 
 def features(path, member):

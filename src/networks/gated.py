@@ -24,6 +24,11 @@ class Gated(Layered):
         """The embeddings' weights, one [tasks, units] per gated layer."""
         return [getattr(self, 'e' + layer.name).weight for layer in self.layers]
 
+    def connections(self):
+        """(name, units or channels below, units, weights for each pair of the two) of every gated layer."""
+        return [(layer.name, below, layer.width, getattr(self, layer.name).weight.numel() // (below * layer.width))
+                for layer, below in zip(self.layers, self.below)]
+
     def mask(self, t, s=1):
         """Attention of task t (int64 [1]) at steepness s: a list of [1, units], one per gated layer."""
         return [torch.sigmoid(s * getattr(self, 'e' + layer.name)(t)) for layer in self.layers]

@@ -1,5 +1,4 @@
 """run.py end to end, on the embedded glyphs."""
-import gzip
 import json
 import subprocess
 import sys
@@ -11,8 +10,8 @@ import approaches
 import options
 import results
 import run
+import unpickler
 import utils
-from dataloaders import archive
 
 SHORT = ['--experiment', 'glyphs', '--tasks', '0,glyphs-IJKLMN', '--nepochs', '1', '--device', 'cpu']
 
@@ -182,8 +181,7 @@ def test_hat_test_leaves_a_log_of_plain_arrays(tmp_path, capsys):
     log = tmp_path / 'logs' / 'glyphs.pkz'
     acc = run.main([*SHORT, '--approach', 'hat-test', '--parameter', '0.5,200,%s' % log, '--output',
                     str(tmp_path / 'o.txt')])
-    with gzip.open(log) as f:
-        logs = archive.Unpickler(f).load()
+    logs = unpickler.load_log(log)
     assert logs['task_name'] == {0: 'glyphs-012345', 1: 'glyphs-IJKLMN'}
     assert np.allclose([logs['test_acc'][t] for t in (0, 1)], acc)
     assert logs['train_reg'][1].shape == (1,) and set(logs['mask'][1][0]) == {-1, 0}

@@ -1,0 +1,86 @@
+"""Figures from the logs of hat-test: how much of the network tasks use, share and need."""
+import numpy as np
+
+from tables import Table
+from utils import UserError
+
+ON = 0.5  # attention above which a unit counts as used
+
+
+def best_epochs(logs):
+    """{task: epoch whose weights were kept}: that of the lowest validation loss; tasks not trained are left out."""
+    return {t: int(np.argmin(loss)) for t, loss in logs['valid_loss'].items() if len(loss)}
+
+
+def used(logs):
+    """{task: [bool [units] per layer]}: the units that each task learnt attends to."""
+    return {t: [np.ravel(logs['mask'][t][i][e]) > ON for i in sorted(logs['mask'][t])]
+            for t, e in best_epochs(logs).items()}
+
+
+def names(logs):
+    """Names of the gated layers."""
+    return [row[0] for row in logs['layers']] if 'layers' in logs else [
+        'layer %d' % (i + 1) for i in sorted(logs['mask'][0])]
+
+
+def capacity(logs):
+    """(of each task, cumulative): two arrays [tasks, layers], per cent of each layer's units in use."""
+    masks = used(logs)
+    if not masks:
+        raise UserError('the log has no trained task')
+    each = np.array([[100 * m.mean() for m in masks[t]] for t in sorted(masks)])
+    total, out = None, []
+    for t in sorted(masks):
+        total = masks[t] if total is None else [a | b for a, b in zip(total, masks[t])]
+        out.append([100 * m.mean() for m in total])
+    return each, np.array(out)
+
+
+def capacity_table(logs):
+    """A row per task: use of each layer, then cumulative use, in per cent."""
+    each, total = capacity(logs)
+    return Table(['task'] + ['%s %%' % n for n in names(logs)] + ['%s so far %%' % n for n in names(logs)],
+                 [[logs['task_name'].get(t, t), *map(float, each[i]), *map(float, total[i])]
+                  for i, t in enumerate(sorted(used(logs)))])
+
+
+def overlap(logs):
+    """[tasks, tasks], per cent: of the units that task t (row) uses, how many task u (column) uses too."""
+    masks = {t: np.concatenate(m) for t, m in used(logs).items()}
+    return np.array([[100 * (masks[t] & masks[u]).sum() / max(1, masks[t].sum()) for u in sorted(masks)]
+                     for t in sorted(masks)])
+
+
+def overlap_table(logs):
+    """A row per task of overlap()."""
+    tasks = [logs['task_name'].get(t, str(t)) for t in sorted(used(logs))]
+    return Table(['of the units of'] + tasks, [[n, *map(float, row)] for n, row in zip(tasks, overlap(logs))])
+
+
+def compression(logs):
+    """(per cent of the weights kept [epochs], validation accuracy in per cent [epochs]) of the first task: a weight is
+    kept while both its units are used; heads and biases are not counted."""
+    if 'layers' not in logs:
+        raise UserError('the log does not say how its layers are connected: run hat-test again')
+    epochs = len(logs['valid_acc'].get(0, ()))
+    if not epochs:
+        raise UserError('the log has no trained first task')
+    kept, total = np.zeros(epochs), 0
+    for i, (_, below, units, weights) in enumerate(logs['layers']):
+        for e in range(epochs):
+            active = (np.ravel(logs['mask'][0][i][e]) > ON).sum()
+            under = below if i == 0 else (np.ravel(logs['mask'][0][i - 1][e]) > ON).sum()
+            kept[e] += weights * active * under
+        total += weights * below * units
+    return 100 * kept / total, 100 * np.asarray(logs['valid_acc'][0])
+
+
+def compression_table(by):
+    """A row per log, {name: logs}: weights kept and validation accuracy at the epoch that was kept."""
+    rows = []
+    for name, logs in by.items():
+        kept, acc = compression(logs)
+        e = best_epochs(logs)[0]
+        rows.append([name, len(kept), float(kept[e]), float(acc[e]), 100 * float(np.ravel(logs['test_acc'][0])[0])])
+    return Table(['data set', 'epochs', 'weights kept %', 'validation accuracy %', 'test accuracy %'], rows)

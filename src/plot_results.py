@@ -1,0 +1,134 @@
+"""Figures and tables of saved results.
+
+    python src/plot_results.py --experiment cifar --approaches random,joint,sgd,hat --seeds 0-9 --output res/cifar.pdf
+    python src/plot_results.py --figure bars --experiment glyphs --approaches sgd,hat --table markdown
+    python src/plot_results.py --figure capacity --logs logs/mixture.pkz --output res/capacity.png
+"""
+import sys
+from pathlib import Path
+
+import options
+import plan
+from utils import ROOT, UserError
+
+FIGURES = {
+    'ratio': 'forgetting ratio against tasks (the original\'s figure); needs random and joint',
+    'matrix': 'accuracy matrices', 'tasks': 'accuracy of each task over the sequence',
+    'bars': 'average accuracy and forgetting', 'paired': 'differences from one approach, paired by seed (--against)',
+    'surface': 'accuracy over the hyper-parameters of a grid by work.py (one approach; --over)',
+    'capacity': 'share of the layers that tasks use (--logs, one)',
+    'overlap': 'overlap of the tasks\' masks (--logs, one)',
+    'compression': 'weights kept against accuracy (--logs, one or more)',
+}
+
+
+def build():
+    """The parser."""
+    parser = options.Parser(prog='plot_results.py', allow_abbrev=False, description='Draws or prints saved results.',
+                            epilog='Figures: ' + '; '.join('%s: %s' % item for item in FIGURES.items()) + '.')
+    parser.add_argument('--figure', choices=list(FIGURES), default='ratio', help='default %(default)s; see below')
+    parser.add_argument('--experiment')
+    parser.add_argument('--approaches', metavar='A,...')
+    parser.add_argument('--folders', nargs='+', default=['res'], metavar='DIR', help='where results are (default res)')
+    parser.add_argument('--seeds', metavar='0-9', help='the seeds that must be there (default: those that are)')
+    parser.add_argument('--against', metavar='A', help='what the others are compared with (default: the first approach)')
+    parser.add_argument('--over', metavar='H,H', help='hyper-parameters of a surface (default: those that vary)')
+    parser.add_argument('--logs', nargs='+', metavar='FILE', help='logs of hat-test')
+    parser.add_argument('--output', metavar='FILE', help='file of the figure, .png or .pdf (default: a window, unless '
+                        '--table is given)')
+    parser.add_argument('--table', choices=('csv', 'latex', 'markdown'), help='print the numbers behind the figure')
+    return parser
+
+
+def compute(args):
+    """(table, draw) of what the options ask for; draw fills a matplotlib figure. Raises UserError."""
+    import figures
+    import hatlogs
+    import metrics
+    if args.figure in ('capacity', 'overlap', 'compression'):
+        logs = load_logs(args)
+        if args.figure == 'compression':
+            return hatlogs.compression_table(logs), lambda fig: figures.compression(fig, logs)
+        one = next(iter(logs.values()))
+        if args.figure == 'capacity':
+            return hatlogs.capacity_table(one), lambda fig: figures.capacity(fig, one)
+        return hatlogs.overlap_table(one), lambda fig: figures.overlap(fig, one)
+
+    if not args.experiment or not args.approaches:
+        raise UserError('--figure %s needs --experiment and --approaches' % args.figure)
+    approaches, folders = list(dict.fromkeys(args.approaches.split(','))), [ROOT / d for d in args.folders]
+    if args.figure == 'surface':
+        if len(approaches) > 1:
+            raise UserError('--figure surface takes one approach')
+        names, points, which = metrics.surface(args.experiment, approaches[0], folders,
+                                               args.over.split(',') if args.over else None)
+        return (metrics.Table([*names, 'average %s accuracy %%' % which], [[*map(float, k), v] for k, v in points.items()]),
+                lambda fig: figures.surface(fig, names, points, which))
+
+    found = metrics.collect(args.experiment, approaches, folders, plan.seeds(args.seeds) if args.seeds else None)
+    if args.figure == 'ratio':
+        rho = metrics.ratios(found)
+        return metrics.ratio_table(rho), lambda fig: figures.ratio(fig, rho)
+    if args.figure == 'paired':
+        against = args.against or approaches[0]
+        diff = metrics.differences(found, against)
+        return metrics.difference_table(diff, against), lambda fig: figures.paired(fig, diff, against)
+    table = metrics.summary_table if args.figure == 'bars' else metrics.matrix_table
+    return table(found), lambda fig: getattr(figures, args.figure)(fig, found)
+
+
+def load_logs(args):
+    """{name: log} of --logs, named by their files. Raises UserError naming all that cannot be read."""
+    import unpickler
+    if not args.logs or (len(args.logs) > 1 and args.figure != 'compression'):
+        raise UserError('--figure %s needs --logs with %s' % (
+            args.figure, 'one or more files' if args.figure == 'compression' else 'one file'))
+    out, wrong = {}, []
+    for f in args.logs:
+        try:
+            out[Path(f).stem] = unpickler.load_log(ROOT / f)
+        except UserError as e:
+            wrong.append(str(e))
+    if wrong:
+        raise UserError('; '.join(wrong))
+    return out
+
+
+def main(argv=None):
+    """Runs a command line; returns the exit status."""
+    args = build().parse_args(argv)
+    output = ROOT / args.output if args.output else None
+    if output and output.suffix not in ('.png', '.pdf'):
+        raise UserError('--output %s: expected a name that ends in .png or .pdf' % args.output)
+    table, draw = compute(args)
+    if args.table:
+        print(table.text(args.table))
+    if output or not args.table:
+        import matplotlib
+        if output:
+            matplotlib.use('Agg')
+        from matplotlib import pyplot
+        if not output and matplotlib.get_backend().lower() == 'agg':
+            raise UserError('there is no screen to show a figure on: give --output FILE.png, or --table')
+        fig = pyplot.figure(figsize=(6.5, 4), layout='constrained')
+        draw(fig)
+        if output:
+            save(fig, output)
+        else:
+            pyplot.show()
+        pyplot.close(fig)
+    return 0
+
+
+def save(fig, output):
+    """Writes a figure whole or not at all."""
+    import results
+    import utils
+    results.check_writable(output)
+    with utils.replacing(output, 'wb') as f:
+        fig.savefig(f, format=output.suffix[1:], dpi=150)
+    print('Figure at %s' % output, file=sys.stderr)
+
+
+if __name__ == '__main__':
+    plan.script(main, 'plot_results.py')

@@ -1,0 +1,55 @@
+"""Runs every approach on every experiment with every seed.
+
+    python src/run_multi.py --experiments pmnist,cifar --approaches random,joint,hat --seeds 0-9 --nproc 3 --execute
+"""
+import sys
+
+import options
+import plan
+import utils
+from utils import ROOT, UserError
+
+
+def names(flag, text, folder):
+    """The names in a comma-separated text. Raises UserError for one that is not a choice."""
+    there = utils.choices(folder)
+    for name in text.split(','):
+        if name not in there:
+            raise UserError('%s: no %r; there are: %s' % (flag, name, ', '.join(there)))
+    return list(dict.fromkeys(text.split(',')))
+
+
+def build():
+    """The parser."""
+    parser = options.Parser(prog='run_multi.py', allow_abbrev=False, description='Runs every approach on every experiment '
+                            'with every seed; options of run.py after -- go to every run.')
+    parser.add_argument('--experiments', required=True, metavar='E,...')
+    parser.add_argument('--approaches', required=True, metavar='A,...')
+    parser.add_argument('--nruns', type=plan.whole, metavar='N', help='seeds 0 to N-1 (default 10)')
+    parser.add_argument('--seeds', metavar='0-9', help='the seeds, instead of --nruns: 0-9 or 0,2,5-7')
+    parser.add_argument('--res_folder', '--res-folder', default='res', help='folder of the results (default %(default)s)')
+    parser.add_argument('--ngpus', type=int, metavar='N', help='GPUs to share out, 0 for the CPU (default: all)')
+    plan.add_options(parser)
+    return parser
+
+
+def main(argv=None):
+    """Runs a command line; returns the exit status."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    cut = argv.index('--') if '--' in argv else len(argv)
+    args, passed = build().parse_args(argv[:cut]), argv[cut + 1:]
+    for option in passed:
+        if option.split('=')[0] in ('--experiment', '--approach', '--seed', '--output'):
+            raise UserError('%s after --: the plan sets it' % option)
+    if args.seeds is not None and args.nruns is not None:
+        raise UserError('give either --seeds or --nruns')
+    runs = [plan.Run(['--experiment', e, '--approach', a, '--seed', str(seed), '--output',
+                      '%s/%s_%s_%d.txt' % (args.res_folder.rstrip('/'), e, a, seed), *passed])
+            for e in names('--experiments', args.experiments, 'dataloaders')
+            for a in names('--approaches', args.approaches, 'approaches')
+            for seed in (plan.seeds(args.seeds) if args.seeds is not None else range(args.nruns or 10))]
+    return plan.carry_out(args, runs, ROOT / args.res_folder, plan.gpu_ids(count=args.ngpus))
+
+
+if __name__ == '__main__':
+    plan.script(main, 'run_multi.py')

@@ -1,0 +1,103 @@
+"""Carrying a plan out as one job array of a Slurm cluster, through submitit."""
+import json
+import os
+import subprocess
+import sys
+import time
+
+from tqdm import tqdm
+
+import plan
+import utils
+from utils import ROOT, UserError
+
+FOLDER = ROOT / 'logs' / 'slurm'  # submitit's files: one log per job
+SUBMITTED = FOLDER / 'submitted.json'  # {result: job}
+
+
+def execute(runs, args):
+    """Submits the runs that are not queued already and, unless args.no_wait, waits for all; returns the failed ones.
+    Ctrl-C stops the waiting, not the jobs. Raises UserError if submitit or Slurm is missing."""
+    executor = make_executor(args)
+    SUBMITTED.parent.mkdir(parents=True, exist_ok=True)
+    submitted = json.loads(SUBMITTED.read_text()) if SUBMITTED.exists() else {}
+    jobs = {str(run.output): submitted.get(str(run.output)) for run in runs}
+    queued = in_queue()
+    new = [run for run in runs if jobs[str(run.output)] not in queued]
+    if len(new) < len(runs):
+        print('%d runs are in the queue already' % (len(runs) - len(new)))
+    if new:
+        for run in new:
+            run.log.parent.mkdir(parents=True, exist_ok=True)
+        array = executor.map_array(Call(), [run.command for run in new], [str(run.log) for run in new])
+        jobs.update({str(run.output): job.job_id for run, job in zip(new, array)})
+        print('Submitted %d jobs: %s to %s' % (len(new), array[0].job_id, array[-1].job_id))
+        with utils.replacing(SUBMITTED) as f:
+            json.dump({**submitted, **jobs}, f, indent=1)
+    if args.no_wait:
+        print('Not waiting: the same command picks up what is missing later')
+        return []
+    return wait(runs, jobs)
+
+
+class Call:
+    """A job: run.py with its output in the run's own log. Importable where the job runs, as submitit pickles it."""
+
+    def __call__(self, command, log):
+        """Runs the command; raises CalledProcessError if it fails."""
+        env = {'OMP_NUM_THREADS': os.environ.get('SLURM_CPUS_PER_TASK', '1'), **os.environ, 'PYTHONUNBUFFERED': '1'}
+        with open(log, 'w', encoding='utf-8') as f:
+            subprocess.run(command, stdin=subprocess.DEVNULL, stdout=f, stderr=f, check=True, env=env)
+
+
+def make_executor(args):
+    """submitit's executor for the options given."""
+    try:
+        import cloudpickle
+        import submitit
+    except ImportError:
+        raise UserError('--launcher slurm needs submitit: pip install submitit')
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # jobs do not have src/ on their path
+    try:
+        executor = submitit.AutoExecutor(folder=str(FOLDER), cluster='slurm')
+    except RuntimeError as e:
+        raise UserError('--launcher slurm: %s' % ' '.join(str(e).split()))
+    settings = {'name': 'hat', 'timeout_min': args.timeout_min, 'cpus_per_task': args.cpus_per_task, 'tasks_per_node': 1,
+                'slurm_array_parallelism': args.array_parallelism}
+    if args.partition:
+        settings['slurm_partition'] = args.partition
+    if args.gpus_per_task:
+        settings['slurm_gpus_per_task'] = args.gpus_per_task
+    executor.update_parameters(**settings)
+    return executor
+
+
+def in_queue():
+    """The jobs of this user that wait or run, as 'array_index'."""
+    try:
+        done = subprocess.run(['squeue', '--me', '--noheader', '--array', '--format=%i'], capture_output=True, text=True,
+                              check=True)
+    except (OSError, subprocess.CalledProcessError) as e:
+        raise UserError('--launcher slurm: squeue failed (%s)' % ' '.join((getattr(e, 'stderr', '') or str(e)).split()))
+    return set(done.stdout.split())
+
+
+def wait(runs, jobs, every=2):
+    """Waits until no job is in the queue, with a progress bar; returns the runs that did not finish."""
+    with tqdm(total=len(runs), desc='jobs', unit='job', file=sys.stderr, disable=None) as bar:
+        try:
+            left = list(runs)
+            while left:
+                time.sleep(every)
+                queued = in_queue()
+                left = [run for run in left if jobs[str(run.output)] in queued]
+                bar.n = len(runs) - len(left)
+                bar.refresh()
+        except KeyboardInterrupt:
+            print('The jobs go on; scancel stops them, the same command picks up what is missing', file=sys.stderr)
+            raise
+    time.sleep(every)  # shared folders may lag behind the queue
+    failed = [run for run in runs if run.status() != 'finished']
+    for run in failed:
+        print(plan.failure(run, 'job %s' % jobs[str(run.output)]), file=sys.stderr)
+    return failed

@@ -1,0 +1,118 @@
+"""Searches an approach's hyper-parameters: one run for each combination, judged by validation accuracy.
+
+    python src/work.py 0 cifar hat res/grid --execute
+    python src/work.py cpu glyphs hat res/grid --grid lamb=0.1,0.75 smax=100,400 --execute -- --nepochs 10
+"""
+import itertools
+import math
+import sys
+
+import numpy as np
+
+import options
+import plan
+import results
+import utils
+from utils import ROOT, UserError
+
+
+def build():
+    """The parser."""
+    parser = options.Parser(prog='work.py', allow_abbrev=False, description='Runs an approach with every combination of '
+                            'its hyper-parameters and prints them sorted by validation accuracy; options of run.py '
+                            'after -- go to every run.')
+    parser.add_argument('gpu_id', help='GPUs to share out, such as 0 or 0,1; or cpu')
+    parser.add_argument('experiment')
+    parser.add_argument('approach')
+    parser.add_argument('output_path', help='folder of the results')
+    parser.add_argument('--grid', nargs='+', metavar='NAME=V,...', help='values to try (default: the grid that the '
+                        'approach declares; a hyper-parameter left out keeps its default)')
+    parser.add_argument('--search', choices=('grid', 'random'), default='grid', help='all combinations, or --trials '
+                        'samples, log-uniform between the smallest and the largest value (default %(default)s)')
+    parser.add_argument('--trials', type=plan.whole, default=10, metavar='N', help='default %(default)s')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the runs and of the random search')
+    plan.add_options(parser)
+    return parser
+
+
+def grid(declared, given=None):
+    """{name: values to try} of an approach's declared hyper-parameters: theirs, or those given as ['lamb=0.1,0.75'].
+    Raises UserError."""
+    if not given:
+        out = {h.name: list(h.grid) for h in declared if h.grid}
+        if not out:
+            raise UserError('this approach declares no grid; give --grid NAME=V,... or choose another')
+        return out
+    by, out = {h.name: h for h in declared}, {}
+    for part in given:
+        name, equals, values = part.partition('=')
+        if name not in by or not equals:
+            raise UserError('--grid %s: expected NAME=V,... with a name of: %s' % (part, ', '.join(by) or 'none'))
+        if name in out:
+            raise UserError('--grid: %s is given twice' % name)
+        out[name] = list(dict.fromkeys(by[name].parse(v) for v in values.split(',')))
+    return out
+
+
+def sample(declared, values, trials, seed):
+    """Combinations like grid's, drawn log-uniformly between each one's smallest and largest value."""
+    rs, kinds, out = np.random.RandomState(seed), {h.name: h.type for h in declared}, []
+    for _ in range(trials):
+        drawn = {}
+        for name, vs in values.items():
+            if not all(isinstance(v, (int, float)) and v > 0 for v in vs):
+                raise UserError('--search random: the values of %s must be numbers > 0' % name)
+            v = math.exp(rs.uniform(math.log(min(vs)), math.log(max(vs))))
+            drawn[name] = kinds[name](float('%.3g' % v) if kinds[name] is float else round(v))
+        if drawn not in out:
+            out.append(drawn)
+    return out
+
+
+def table(runs, names):
+    """Lines of the finished runs' settings and figures, best validation accuracy first, and the winner's settings."""
+    rows = []
+    for run in runs:
+        if run.status() == 'finished':
+            r = results.read_record(run.output)
+            rows.append((float(np.mean(r['valid_accuracy'])), [run.settings[n] for n in names], r))
+    rows.sort(key=lambda row: -row[0])
+    lines = [''.join('%12s' % h for h in (*names, 'validation', 'test', 'forgetting'))]
+    for valid, values, r in rows:
+        forgetting = '-' if r['forgetting'] is None else '%.2f%%' % (100 * r['forgetting'])
+        lines.append(''.join('%12s' % c for c in (*('%g' % v for v in values), '%.2f%%' % (100 * valid),
+                                                 '%.2f%%' % (100 * r['average_accuracy']), forgetting)))
+    return lines, dict(zip(names, rows[0][1])) if rows else None
+
+
+def main(argv=None):
+    """Runs a command line; returns the exit status."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    cut = argv.index('--') if '--' in argv else len(argv)
+    args, passed = build().parse_args(argv[:cut]), argv[cut + 1:]
+    for name, folder in ((args.experiment, 'dataloaders'), (args.approach, 'approaches')):
+        if name not in utils.choices(folder):
+            raise UserError('no %r; there are: %s' % (name, ', '.join(utils.choices(folder))))
+    declared = getattr(utils.load('approaches', args.approach).Appr, 'hyperparameters', ())
+    values = grid(declared, args.grid)
+    if args.search == 'random':
+        points = sample(declared, values, args.trials, args.seed)
+    else:
+        points = [dict(zip(values, point)) for point in itertools.product(*values.values())]
+    runs = []
+    for point in points:
+        name = '%s_%s_%d.txt' % (args.experiment, '-'.join([args.approach] + ['%g' % v for v in point.values()]), args.seed)
+        runs.append(plan.Run(['--experiment', args.experiment, '--approach', args.approach, '--seed', str(args.seed),
+                              '--final-valid', '--output', '%s/%s' % (args.output_path.rstrip('/'), name),
+                              *('%s=%s' % (options.flag(n), v) for n, v in point.items()), *passed]))
+    status = plan.carry_out(args, runs, ROOT / args.output_path, plan.gpu_ids(args.gpu_id))
+    if args.execute and not (args.launcher == 'slurm' and args.no_wait):
+        lines, winner = table(runs, list(values))
+        if winner:
+            print('\n'.join(lines))
+            print('Best by validation accuracy: %s' % ', '.join('%s=%g' % item for item in winner.items()))
+    return status
+
+
+if __name__ == '__main__':
+    plan.script(main, 'work.py')
