@@ -1,0 +1,219 @@
+"""Plans of many runs: run_multi.py, work.py, their failures, and a real Slurm where there is one."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import plan
+import results
+import run
+import run_multi
+import work
+from utils import ROOT, UserError
+
+PASSED = ['--', '--nepochs', '1', '--tasks', '0', '--device', 'cpu']
+
+
+def multi(folder, *options, passed=PASSED):
+    """Calls run_multi.py on random and sgd, two seeds, with results in a folder."""
+    return run_multi.main(['--experiments', 'glyphs', '--approaches', 'random,sgd', '--seeds', '0-1',
+                           '--res_folder', str(folder), *options, *passed])
+
+
+def test_without_execute_the_plan_is_only_shown(tmp_path, capsys):
+    assert multi(tmp_path / 'res') == 0
+    printed = capsys.readouterr().out
+    assert printed.count('missing ') == 4 and 'time left unknown' in printed and '--execute' in printed
+    assert not (tmp_path / 'res').exists()
+
+
+def test_a_plan_is_carried_out_and_its_rerun_does_only_what_is_missing(tmp_path, capsys):
+    assert multi(tmp_path, '--execute', '--nproc', '2') == 0
+    assert sorted(f.name for f in tmp_path.glob('*.txt')) == [
+        'glyphs_%s_%d.txt' % (a, s) for a in ('random', 'sgd') for s in (0, 1)]
+    (tmp_path / 'glyphs_sgd_1.txt').unlink(), (tmp_path / 'glyphs_sgd_1.json').unlink()
+    before = {f: f.stat().st_mtime_ns for f in tmp_path.glob('*.txt')}
+    capsys.readouterr()
+    assert multi(tmp_path) == 0
+    printed = capsys.readouterr().out
+    assert '3 finished, 1 missing; about ' in printed and 'unknown' not in printed
+    assert multi(tmp_path, '--execute') == 0
+    assert (tmp_path / 'glyphs_sgd_1.txt').exists() and all(f.stat().st_mtime_ns == t for f, t in before.items())
+    log = plan.Run(['--experiment', 'glyphs', '--approach', 'sgd', '--output', str(tmp_path / 'glyphs_sgd_1.txt')]).log
+    assert log.is_relative_to(ROOT / 'logs') and '>>> Test on task' in log.read_text()
+    shutil.rmtree(log.parent)
+    with pytest.raises(UserError, match='another configuration'):
+        multi(tmp_path, passed=PASSED[:2] + ['2', *PASSED[3:]])
+
+
+def test_a_failing_run_is_reported_and_the_others_carried_on(tmp_path, capfd):
+    (tmp_path / 'glyphs_random_0.txt').mkdir()  # in the way
+    with pytest.raises(UserError, match='in the way'):
+        multi(tmp_path, '--execute')
+    (tmp_path / 'glyphs_random_0.txt').rmdir()
+    assert multi(tmp_path, '--execute', passed=[*PASSED, '--lr', '1e30']) == 1
+    err = capfd.readouterr().err
+    assert err.count('failed (exit status 2)') == 2 and 'loss became' in err and '.log' in err
+    assert sorted(f.name for f in tmp_path.glob('*.txt')) == ['glyphs_random_0.txt', 'glyphs_random_1.txt']
+
+
+def children(pid):
+    """Process numbers of the calls of run.py that a process has started."""
+    out = subprocess.run(['ps', '--ppid', str(pid), '-o', 'pid=,args='], capture_output=True, text=True).stdout
+    return [int(line.split()[0]) for line in out.splitlines() if 'run.py' in line]
+
+
+def started(folder, *options):
+    """run_multi.py as a process, once its workers run."""
+    process = subprocess.Popen([sys.executable, str(ROOT / 'src' / 'run_multi.py'), '--experiments', 'glyphs',
+                                '--approaches', 'sgd', '--seeds', '0-1', '--res_folder', str(folder), '--execute', *options,
+                                '--', '--nepochs', '2', '--device', 'cpu', '--tasks', '0'],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for _ in range(300):
+        if children(process.pid):
+            return process
+        time.sleep(0.1)
+    raise AssertionError('no worker was started')
+
+
+@pytest.mark.skipif(not shutil.which('ps'), reason='needs ps (Debian: procps)')
+def test_a_killed_run_is_named_and_completed_by_the_rerun(tmp_path):
+    process = started(tmp_path)
+    time.sleep(1)
+    os.kill(children(process.pid)[0], signal.SIGKILL)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 1 and '1 runs finished, 1 failed' in out and 'exit status -9' in err
+    assert len(list(tmp_path.glob('*.txt'))) == 1
+    out, err = started(tmp_path).communicate(timeout=120)
+    assert '1 finished, 1 missing' in out and '2 runs finished, 0 failed' in out
+
+
+@pytest.mark.skipif(not shutil.which('ps'), reason='needs ps (Debian: procps)')
+@pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM])
+def test_stopping_the_plan_stops_its_workers(how, tmp_path):
+    process = started(tmp_path, '--nproc', '2')
+    time.sleep(0.5)
+    workers = children(process.pid)
+    process.send_signal(how)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130 and 'Traceback' not in err and 'interrupted' in err
+    for pid in workers:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_work_walks_the_grid_and_judges_by_validation(tmp_path, capsys):
+    command = ['cpu', 'glyphs', 'imm-mode', str(tmp_path), '--grid', 'lamb=1,0.01', '--nproc', '2', '--execute', *PASSED]
+    assert work.main(command) == 0
+    assert sorted(f.name for f in tmp_path.glob('*.txt')) == ['glyphs_imm-mode-%s_0.txt' % v for v in ('0.01', '1')]
+    for value, valid in (('1', 0.9), ('0.01', 0.1)):  # test accuracy must not count
+        path = tmp_path / ('glyphs_imm-mode-%s_0.json' % value)
+        record = json.loads(path.read_text())
+        assert len(record['valid_accuracy']) == 1
+        path.write_text(json.dumps({**record, 'valid_accuracy': [valid], 'average_accuracy': 1 - valid}))
+    capsys.readouterr()
+    assert work.main(command) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[-1] == 'Best by validation accuracy: lamb=1' and printed[-3].split() == ['1', '90.00%', '10.00%', '-']
+
+
+def test_grids_are_the_declared_ones_or_those_given():
+    declared = work.utils.load('approaches', 'hat').Appr.hyperparameters
+    assert work.grid(declared)['smax'] == [25, 50, 100, 200, 400, 800] and len(work.grid(declared)['lamb']) == 8
+    assert work.grid(declared, ['smax=100,400']) == {'smax': [100, 400]}
+    points = work.sample(declared, work.grid(declared), 20, 0)
+    assert points == work.sample(declared, work.grid(declared), 20, 0) and len(points) == 20
+    assert all(0.1 <= p['lamb'] <= 4 and 25 <= p['smax'] <= 800 for p in points)
+
+
+HEAD = ['--experiments', 'glyphs', '--approaches', 'sgd']
+
+
+@pytest.mark.parametrize('module, argv, says', [
+    (run_multi, ['--experiments', 'glyphs,zzz', '--approaches', 'sgd'], ['zzz', 'pmnist']),
+    (run_multi, ['--experiments', 'glyphs', '--approaches', 'sgd,zzz'], ['zzz', 'hat']),
+    (run_multi, [*HEAD, '--seeds', '5-1'], ['5-1', 'seeds']),
+    (run_multi, [*HEAD, '--seeds', 'a'], ['0-9']),
+    (run_multi, [*HEAD, '--seeds', '0', '--nruns', '3'], ['either']),
+    (run_multi, [*HEAD, '--nproc', '0'], ['>= 1']),
+    (run_multi, [*HEAD, '--ngpus', '99'], ['99', 'this machine has']),
+    (run_multi, [*HEAD, '--', '--lr', '-1'], ['lr', '> 0']),
+    (run_multi, [*HEAD, '--', '--seed', '3'], ['--seed', 'the plan sets it']),
+    (work, ['cpu', 'glyphs', 'sgd', 'x'], ['no grid']),
+    (work, ['cpu', 'glyphs', 'hat', 'x', '--grid', 'gamma=1'], ['gamma', 'lamb, smax']),
+    (work, ['cpu', 'glyphs', 'hat', 'x', '--grid', 'lamb'], ['NAME=V']),
+    (work, ['cpu', 'glyphs', 'hat', 'x', '--grid', 'lamb=1,x'], ['lamb', "'x'"]),
+    (work, ['cpu', 'glyphs', 'hat', 'x', '--search', 'random', '--grid', 'lamb=0,1'], ['> 0']),
+    (work, ['cpu', 'zzz', 'hat', 'x'], ['zzz', 'glyphs']),
+    (work, ['77', 'glyphs', 'hat', 'x'], ['77', 'cpu']),
+])
+def test_bad_plans_are_refused_in_one_line(module, argv, says, refused):
+    def main(argv):
+        plan.script(lambda: module.main(argv), 'script')
+    line = refused(main, argv)
+    assert all(word in line for word in says), line
+
+
+SLURM = [shutil.which(c) for c in ('slurmctld', 'slurmd', 'munged', 'sbatch', 'squeue')]
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """A Slurm of one node on this machine, with its own key, sockets and folders, for the time of a test."""
+    host = subprocess.run(['hostname', '-s'], capture_output=True, text=True).stdout.strip()
+    key, socket = tmp_path / 'munge.key', tmp_path / 'munge.socket'
+    key.write_bytes(os.urandom(1024))
+    key.chmod(0o600), tmp_path.chmod(0o755)
+    (tmp_path / 'slurm.conf').write_text('\n'.join([
+        'ClusterName=test', 'SlurmctldHost=%s(127.0.0.1)' % host, 'AuthType=auth/munge', 'AuthInfo=socket=%s' % socket,
+        'ProctrackType=proctrack/linuxproc', 'TaskPlugin=task/none', 'SlurmUser=root', 'SlurmdUser=root',
+        'SlurmctldPort=16817', 'SlurmdPort=16818', 'MpiDefault=none', 'ReturnToService=2',
+        'StateSaveLocation=%s/state' % tmp_path, 'SlurmdSpoolDir=%s/spool' % tmp_path,
+        'SlurmctldPidFile=%s/ctld.pid' % tmp_path, 'SlurmdPidFile=%s/d.pid' % tmp_path,
+        'SlurmctldLogFile=%s/ctld.log' % tmp_path, 'SlurmdLogFile=%s/d.log' % tmp_path,
+        'SelectType=select/cons_tres', 'SelectTypeParameters=CR_Core',
+        'NodeName=%s NodeAddr=127.0.0.1 CPUs=%d RealMemory=2000 State=UNKNOWN' % (host, os.cpu_count()),
+        'PartitionName=main Nodes=%s Default=YES MaxTime=INFINITE State=UP' % host, '']))
+    monkeypatch.setenv('SLURM_CONF', str(tmp_path / 'slurm.conf'))
+    (tmp_path / 'state').mkdir(), (tmp_path / 'spool').mkdir()
+    daemons = [subprocess.Popen(['munged', '--foreground', '--force', '--key-file', str(key), '--socket', str(socket),
+                                 '--pid-file', str(tmp_path / 'munged.pid'), '--log-file', str(tmp_path / 'munged.log'),
+                                 '--seed-file', str(tmp_path / 'munged.seed')])]
+    try:
+        time.sleep(1)
+        daemons += [subprocess.Popen(['slurmctld', '-D']), subprocess.Popen(['slurmd', '-D', '-N', host])]
+        for _ in range(60):
+            if 'idle' in subprocess.run(['sinfo', '-h', '-o', '%T'], capture_output=True, text=True).stdout:
+                break
+            time.sleep(0.5)
+        else:
+            pytest.skip('the one-node Slurm did not come up: ' + ' '.join(
+                f.read_text()[-300:] for f in tmp_path.glob('*.log')))
+        yield
+    finally:
+        for daemon in daemons:
+            daemon.terminate()
+        for daemon in daemons:
+            daemon.wait(10)
+
+
+@pytest.mark.skipif(None in SLURM or os.getuid() != 0, reason='needs root and Debian\'s slurm-wlm and munge')
+def test_slurm_carries_out_the_same_plan(slurm, tmp_path, capfd):
+    pytest.importorskip('submitit', reason='needs: pip install submitit')
+    options = '--execute', '--launcher', 'slurm', '--partition', 'main', '--timeout-min', '10'
+    assert multi(tmp_path / 'res', *options) == 0
+    out = capfd.readouterr().out
+    assert 'Submitted 4 jobs' in out and '4 runs finished, 0 failed' in out
+    for f in ('glyphs_sgd_1.txt', 'glyphs_sgd_1.json'):
+        (tmp_path / 'res' / f).unlink()
+    assert multi(tmp_path / 'res', *options, passed=PASSED) == 0
+    assert 'Submitted 1 jobs' in capfd.readouterr().out
+    assert results.read_record(tmp_path / 'res' / 'glyphs_sgd_1.txt')['status'] == 'finished'
+    here = run.main(['--experiment', 'glyphs', '--approach', 'sgd', '--seed', '1', '--output', str(tmp_path / 'o.txt'),
+                     *PASSED[1:]])
+    assert abs(results.read_record(tmp_path / 'res' / 'glyphs_sgd_1.txt')['accuracy'][0][0] - here[0, 0]) < 0.02
