@@ -136,7 +136,7 @@ def overlap(fig, logs):
     names = [logs['task_name'].get(t, str(t)) for t in sorted(hatlogs.used(logs))]
     fig.set_size_inches(2.4 + 0.7 * len(names), 1.9 + 0.6 * len(names))
     ax = fig.subplots()
-    heat(ax, hatlogs.overlap(logs), names, names, 'of the units of the row, used by the column too (%)')
+    heat(ax, hatlogs.overlap(logs), names, names, 'units of the row that\nthe column uses too (%)')
 
 
 def compression(fig, by):
@@ -144,9 +144,9 @@ def compression(fig, by):
     ax = fig.subplots()
     for i, (name, logs) in enumerate(by.items()):
         kept, acc = hatlogs.compression(logs)
-        ax.plot(kept, acc, label='%s (%d epochs)' % (name, len(kept)), markevery=[-1], **{**style(i), 'markersize': 8})
+        ax.plot(kept, acc, label='%s (epochs: %d)' % (name, len(kept)), markevery=[hatlogs.best_epochs(logs)[0]], **{**style(i), 'markersize': 8})
     ax.set_xlim(max(100, ax.get_xlim()[1]), 0)
-    finish(ax, 'weights kept (%); marker: last epoch', 'validation accuracy (%)')
+    finish(ax, 'weights kept (%); marker: the epoch kept', 'validation accuracy (%)')
 
 
 def surface(fig, names, points, which):
@@ -157,6 +157,8 @@ def surface(fig, names, points, which):
         ax.plot([k[0] for k in points], list(points.values()), **style(0))
         if min(points)[0] > 0:
             ax.set_xscale('log')
+        ax.set_xticks([k[0] for k in points], ['%g' % k[0] for k in points])
+        ax.minorticks_off()
         finish(ax, names[0], label, legend=False)
         return
     xs, ys = (sorted({k[i] for k in points}) for i in (0, 1))

@@ -48,6 +48,8 @@ def capacity_table(logs):
 def overlap(logs):
     """[tasks, tasks], per cent: of the units that task t (row) uses, how many task u (column) uses too."""
     masks = {t: np.concatenate(m) for t, m in used(logs).items()}
+    if not masks:
+        raise UserError('the log has no trained task')
     return np.array([[100 * (masks[t] & masks[u]).sum() / max(1, masks[t].sum()) for u in sorted(masks)]
                      for t in sorted(masks)])
 

@@ -1,6 +1,7 @@
 """Figures from saved accuracy matrices, over seeds. Everything is computed here; figures.py draws, tables.py prints."""
 import re
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,12 @@ def collect(experiment, approaches, folders=('res',), seeds=None):
     for a in approaches:
         out[a] = {}
         pattern = re.compile(r'%s_%s_(\d+)\.txt' % (re.escape(experiment), re.escape(a)))
-        there = {int(m[1]): f for d in folders if Path(d).is_dir() for f in sorted(Path(d).iterdir())
-                 if (m := pattern.fullmatch(f.name))}
+        there = {}
+        for f in listing(folders):
+            if m := pattern.fullmatch(f.name):
+                if int(m[1]) in there:
+                    wrong.append('%s and %s are of the same seed' % (there[int(m[1])], f))
+                there[int(m[1])] = f
         if not there and seeds is None:
             wrong.append('no %s_%s_<seed>.txt in %s' % (experiment, a, ', '.join(map(str, folders))))
         for seed in sorted(there) if seeds is None else seeds:
@@ -37,6 +42,10 @@ def collect(experiment, approaches, folders=('res',), seeds=None):
                 print('warning: %s is of a run that has not finished: left out' % there[seed], file=sys.stderr)
             else:
                 out[a][seed] = result
+    for seed in {s for by in out.values() for s in by}:
+        names = {tuple(by[seed]['tasks']) for by in out.values() if seed in by and by[seed]['seconds'] is not None}
+        if len(names) > 1:
+            wrong.append('the results of seed %d are of different tasks: %s' % (seed, ' and '.join(map(','.join, sorted(names)))))
     sizes = {len(r['acc']) for by in out.values() for r in by.values()}
     if len(sizes) > 1:
         wrong.append('the results are of %s tasks, expected the same number in all' % ' and '.join(map(str, sorted(sizes))))
@@ -46,10 +55,17 @@ def collect(experiment, approaches, folders=('res',), seeds=None):
     return out
 
 
+def listing(folders):
+    """All files of some folders; those that do not exist have none."""
+    return [f for d in folders if Path(d).is_dir() for f in sorted(Path(d).iterdir())]
+
+
 def read(path):
     """A result from its matrix and, where there is one, its record; None if that says that the run has not finished."""
     try:
-        acc = np.loadtxt(path, ndmin=2)
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # of an empty file
+            acc = np.loadtxt(path, ndmin=2)
     except (OSError, ValueError) as e:
         raise UserError('%s is not a matrix (%s)' % (path, ' '.join(str(e).split())[:100]))
     if acc.shape[0] != acc.shape[1] or not acc.size or not np.isfinite(acc).all() or acc.min() < 0 or acc.max() > 1:
@@ -88,8 +104,7 @@ def ratios(found):
     where all three have it."""
     lack = [a for a in ('random', 'joint') if a not in found]
     if lack:
-        raise UserError('the forgetting ratio needs results of random and joint too: %s is not among --approaches' % (
-            ' and '.join(lack)))
+        raise UserError('the forgetting ratio needs results of random and joint too: add %s to --approaches' % ','.join(lack))
     out = {}
     for a, by in found.items():
         seeds = sorted(set(by) & set(found['random']) & set(found['joint']))
@@ -158,6 +173,8 @@ def differences(found, against):
     """{approach: {'mean', 'half', 'p', 'n'}}: average accuracy minus that of the approach `against`, in points, paired
     by seed, with a paired t-test. Raises UserError where fewer than two seeds are common."""
     from scipy import stats
+    if len(found) < 2:
+        raise UserError('a comparison needs two approaches or more, not only %s' % against)
     if against not in found:
         raise UserError('--against %s is not among --approaches: %s' % (against, ', '.join(found)))
     average = {a: {s: 100 * r['acc'][-1].mean() for s, r in by.items()} for a, by in found.items()}
@@ -188,17 +205,17 @@ def surface(experiment, approach, folders, over=None):
     over: one or two hyper-parameters (default: those that vary). Validation accuracy where all records have it.
     """
     found = []
-    for d in folders:
-        for path in sorted(Path(d).glob('%s_%s-*_*.txt' % (experiment, approach))):
+    for path in listing(folders):
+        if re.fullmatch(r'%s_%s-.*_\d+\.txt' % (re.escape(experiment), re.escape(approach)), path.name):
             record = results.read_record(path)
-            if record['config'].get('approach') == approach and record.get('status') == 'finished':
+            if record['config']['approach'] == approach and record['status'] == 'finished':
                 found.append(record)
     if not found:
         raise UserError('no finished %s_%s-..._<seed>.txt in %s' % (experiment, approach, ', '.join(map(str, folders))))
     which = 'validation' if all('valid_accuracy' in r for r in found) else 'test'
     numbers = [k for k, v in found[0]['config'].items() if isinstance(v, (int, float)) and k != 'seed']
     names = over or [k for k in numbers if len({r['config'].get(k) for r in found}) > 1]
-    if not 1 <= len(names) <= 2 or not set(names) <= set(numbers):
+    if not 1 <= len(names) <= 2 or not set(names) <= set(numbers) or len(set(names)) < len(names):
         raise UserError('a surface is over one or two hyper-parameters, not %s: choose with --over from %s' % (
             ', '.join(names) or 'none', ', '.join(numbers)))
     points = {}

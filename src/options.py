@@ -1,6 +1,7 @@
 """run.py's command line: its own options, the choices that the folders hold, and what the approach declares."""
 import argparse
 import difflib
+import re
 
 import utils
 from approaches.hyper import Hyper
@@ -9,12 +10,12 @@ from utils import UserError
 # The numbers of a run, declared like an approach's hyper-parameters: type, default, range.
 NUMBERS = [
     Hyper('seed', int, 0, help='seed of weights, batches, dropout and task order', least=0, most=2 ** 32 - 1),
-    Hyper('nepochs', int, 200, help='epochs per task, at most', least=1),
-    Hyper('lr', float, 0.05, help='initial learning rate of every task', above=0),
-    Hyper('sbatch', int, 64, help='samples per batch', least=1),
-    Hyper('lr_min', float, 1e-4, help='a task ends when its learning rate falls below', above=0),
-    Hyper('lr_factor', float, 3, help='what the learning rate is divided by when patience runs out', above=1),
-    Hyper('lr_patience', int, 5, help='epochs without a lower validation loss until then', least=1),
+    Hyper('nepochs', int, 200, help='epochs per task, at most', least=1, most=10 ** 6),
+    Hyper('lr', float, 0.05, help='initial learning rate of every task', above=0, most=1e30),
+    Hyper('sbatch', int, 64, help='samples per batch', least=1, most=10 ** 6),
+    Hyper('lr_min', float, 1e-4, help='a task ends when its learning rate falls below', above=0, most=1e30),
+    Hyper('lr_factor', float, 3, help='what the learning rate is divided by when patience runs out', above=1, most=1e30),
+    Hyper('lr_patience', int, 5, help='epochs without a lower validation loss until then', least=1, most=10 ** 6),
 ]
 
 
@@ -71,7 +72,16 @@ def build(approach=None):
                        help='also record the final accuracy on every task\'s validation set, by which to choose '
                        'hyper-parameters')
     where.add_argument('--overwrite', action='store_true',
-                       help='replace an existing result even if its configuration was another')
+                       help='replace an existing result or checkpoint, even one of another configuration')
+    again = parser.add_argument_group('going on and repeating')
+    again.add_argument('--resume', action='store_true', help='go on from the checkpoint of this run, if there is one')
+    again.add_argument('--checkpoint-every', type=Hyper('checkpoint_every', float, 60, least=0).parse, default=60.,
+                       metavar='SECONDS', help='write the state to logs/<run>/checkpoint.pt after an epoch or task, at '
+                       'most this often (default 60; 0: after each)')
+    again.add_argument('--keep-checkpoint', action='store_true', help='keep the final state, with the model')
+    again.add_argument('--deterministic', action='store_true', help='the same numbers every time on CUDA too, slower')
+    again.add_argument('--rerun', metavar='RECORD', help='alone, or with options to add: repeat the run of a .json '
+                       'record and say whether its matrix is the same')
     if approach is not None and getattr(approach, 'hyperparameters', ()):
         names = ','.join(h.name for h in approach.hyperparameters if h.positional)
         add(parser.add_argument_group('hyper-parameters of this approach, by name or as --parameter ' + names),
@@ -82,10 +92,12 @@ def build(approach=None):
 def parse(argv):
     """(args, approach class) of a command line. args has, besides its options, hyper ({name: value}, of the
     approach) and origin ({name: 'default' or where it came from}, of all numbers). Raises UserError."""
-    argv = list(argv)
-    if '--parameter' in argv[:-1]:  # its value may begin with a minus, which argparse would take for an option's
-        i = argv.index('--parameter')
-        argv[i:i + 2] = ['='.join(argv[i:i + 2])]
+    argv, words = [], list(argv)
+    while words:  # a value may begin with a minus, which argparse would take for an option's
+        word = words.pop(0)
+        if word.startswith('--') and '=' not in word and words and re.match(r'-[\d.i,n]', words[0]):
+            word += '=' + words.pop(0)
+        argv.append(word)
     first = Parser(add_help=False, allow_abbrev=False)
     first.add_argument('--approach')
     name = first.parse_known_args(argv)[0].approach
@@ -95,11 +107,17 @@ def parse(argv):
         raise UserError(explain(unknown[0], args.approach))
     if args.pc_valid is not None and args.pc_valid >= 1:
         raise UserError('--pc-valid must be in [0,1), not %g' % args.pc_valid)
+    for name in ('data_dir', 'device'):
+        if not getattr(args, name):
+            raise UserError('%s must not be empty' % flag(name))
     args.origin = {}
     for h in NUMBERS:
         args.origin[h.name] = 'default' if getattr(args, h.name) is None else flag(h.name)
         if getattr(args, h.name) is None:
             setattr(args, h.name, h.default)
+    if args.lr < args.lr_min:
+        raise UserError('--lr %g is below --lr-min %g, at which a task ends: give a larger --lr or a smaller --lr-min' % (
+            args.lr, args.lr_min))
     args.hyper = {}
     if hasattr(approach, 'hyperparameters'):  # an approach that declares none reads args.parameter by itself
         args.named = {h.name: getattr(args, h.name) for h in approach.hyperparameters
@@ -109,18 +127,42 @@ def parse(argv):
     return args, approach
 
 
+def rerun(argv):
+    """(record's path or None, the other options) of a command line."""
+    first = Parser(add_help=False, allow_abbrev=False)
+    first.add_argument('--rerun')
+    args, rest = first.parse_known_args(argv)
+    return args.rerun, rest
+
+
+def without(argv, *names):
+    """A command line without some options, and their values where they take one."""
+    parser = Parser(add_help=False, allow_abbrev=False)
+    for a in build()._actions:
+        if set(names) & set(a.option_strings):
+            parser.add_argument(*a.option_strings, **({} if a.nargs is None else {'action': 'store_true'}))
+    return parser.parse_known_args(argv)[1]
+
+
 def settings(args):
     """What of a parsed command line determines its result, as a dictionary: not where it is run or saved."""
     out = {n: getattr(args, n) for n in ('experiment', 'approach', 'tasks', 'pc_valid', *(h.name for h in NUMBERS))}
     return {**out, **(args.hyper or {'parameter': args.parameter})}
 
 
+def flags(approach):
+    """The flags that an approach declares; none for one that cannot be imported."""
+    try:
+        return [flag(h.name) for h in getattr(utils.load('approaches', approach).Appr, 'hyperparameters', ())]
+    except Exception:  # somebody's unfinished file must not stop others
+        return []
+
+
 def explain(option, approach):
     """Why an option is not known: whose it is, or what comes nearest."""
     name = option.split('=')[0]
-    owners = [a for a in utils.choices('approaches') if a != approach and name in (
-        flag(h.name) for h in getattr(utils.load('approaches', a).Appr, 'hyperparameters', ()))]
-    own = [flag(h.name) for h in getattr(utils.load('approaches', approach).Appr, 'hyperparameters', ())]
+    owners = [a for a in utils.choices('approaches') if a != approach and name in flags(a)]
+    own = flags(approach)
     if owners:
         return '%s is an option of %s; %s has %s' % (name, ', '.join(owners), approach, ', '.join(own) or 'none')
     near = difflib.get_close_matches(name, [s for a in build()._actions for s in a.option_strings] + own, 1)

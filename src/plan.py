@@ -1,6 +1,8 @@
 """A plan of many runs of run.py: which are done, how long the others may take, and carrying them out side by side."""
 import os
 import queue
+import re
+import reprlib
 import signal
 import statistics
 import subprocess
@@ -13,6 +15,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+import checkpoint
+import metrics
 import options
 import results
 import utils
@@ -31,30 +35,30 @@ class Run:
             args, _ = options.parse(self.argv)
         except UserError as e:
             raise UserError('%s: %s' % (' '.join(self.argv), e))
+        except SystemExit:
+            raise UserError('--help is an option of run.py, not of a plan')
         self.args, self.settings, self.output = args, options.settings(args), ROOT / args.output
 
     @property
     def command(self):
         """The call as a list of words."""
-        return [sys.executable, str(ROOT / 'src' / 'run.py'), *self.argv]
+        return [sys.executable, str(ROOT / 'src' / 'run.py'), *self.argv] + ['--resume'] * (not self.args.overwrite)
 
     @property
     def log(self):
-        """Where the call's output goes: logs/ and the result's name, without its leading res/."""
-        try:
-            parts = self.output.relative_to(ROOT).parts
-        except ValueError:  # a result outside the project
-            parts = self.output.parts[1:]
-        return ROOT.joinpath('logs', *parts[parts[0] == 'res':]).with_suffix('.log')
+        """Where the call's output goes."""
+        return checkpoint.folder(self.output).with_suffix('.log')
 
     def status(self):
         """'finished', 'unfinished', 'missing', or 'other': there is a result of another configuration."""
         if not (self.output.exists() or results.record_path(self.output).exists()):
-            return 'missing'
+            started = (checkpoint.folder(self.output) / 'checkpoint.pt').exists()
+            return 'unfinished' if started else 'missing'
         try:
             record = results.read_record(self.output)
             same = options.settings(options.parse(record['command'][1:])[0]) == self.settings
-        except (UserError, KeyError, TypeError, SystemExit):
+            metrics.read(self.output)
+        except (UserError, SystemExit):
             return 'other'
         if not same:
             return 'missing' if self.args.overwrite else 'other'
@@ -71,7 +75,7 @@ def estimate(runs, folder):
             record = results.read_record(path)
             if record['status'] == 'finished':
                 records.append((options.settings(options.parse(record['command'][1:])[0]), record['seconds']))
-        except (UserError, KeyError, TypeError, SystemExit):
+        except (UserError, SystemExit):
             continue
 
     def guess(run):
@@ -84,6 +88,11 @@ def estimate(runs, folder):
 
 def show(runs, folder, nproc, verbose=True):
     """Prints every call and whether its result exists, and the time that may be left. Returns the runs still to do."""
+    for what, names in (('result', [str(run.output) for run in runs]),
+                        ('log', [run.settings['logpath'] for run in runs if run.settings.get('logpath')])):
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise UserError('several runs would write the same %s: %s' % (what, ', '.join(twice[:3])))
     states = [run.status() for run in runs]
     todo = [run for run, state in zip(runs, states) if state != 'finished']
     for run, state in zip(runs, states):
@@ -116,6 +125,7 @@ def execute(runs, nproc=1, gpus=(), verbose=False):
     slots, workers, lock = queue.SimpleQueue(), set(), threading.Lock()
     for i in range(nproc):
         slots.put(gpus[i % len(gpus)] if gpus else None)
+    visible = [v for v in os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',') if v]  # what GPU 0, 1, ... are here
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
     threads = str(max(1, cpus // nproc))
     failed, stop = [], threading.Event()
@@ -126,7 +136,7 @@ def execute(runs, nproc=1, gpus=(), verbose=False):
             return
         gpu = slots.get()
         env = {**os.environ, 'OMP_NUM_THREADS': threads, 'PYTHONUNBUFFERED': '1'}
-        env['CUDA_VISIBLE_DEVICES'] = '' if gpu is None else str(gpu)
+        env['CUDA_VISIBLE_DEVICES'] = '' if gpu is None else visible[gpu] if visible else str(gpu)
         tick = time.time()
         try:
             run.log.parent.mkdir(parents=True, exist_ok=True)
@@ -139,14 +149,16 @@ def execute(runs, nproc=1, gpus=(), verbose=False):
                                               start_new_session=True)
                     workers.add(worker)
                 progress()
-                code = worker.wait()
+                why = worker.wait() and 'exit status %d' % worker.returncode
+        except OSError as e:
+            worker, why = None, '%s: %s' % (e.filename, e.strerror)
         finally:
             slots.put(gpu)
         with lock:
             workers.discard(worker)
-            if code and not stop.is_set():
+            if why and not stop.is_set():
                 failed.append(run)
-                bar.write(failure(run, 'exit status %d' % code), file=sys.stderr)
+                bar.write(failure(run, why), file=sys.stderr)
             elif verbose and not stop.is_set():
                 bar.write('finished %s in %s' % (run.output, clock(time.time() - tick)))
         bar.update()
@@ -200,7 +212,7 @@ def add_options(parser):
                      help='here, or as one job array of a Slurm cluster (default %(default)s)')
     slurm = parser.add_argument_group('with --launcher slurm (needs: pip install submitit)')
     slurm.add_argument('--partition', help='partition of the cluster')
-    slurm.add_argument('--gpus-per-task', type=int, default=0, metavar='N', help='default %(default)s')
+    slurm.add_argument('--gpus-per-task', type=options.Hyper('gpus_per_task', int, 0, least=0, most=64).parse, default=0, metavar='N', help='default %(default)s')
     slurm.add_argument('--cpus-per-task', type=whole, default=1, metavar='N', help='default %(default)s')
     slurm.add_argument('--timeout-min', type=whole, default=24 * 60, metavar='MINUTES', help='default %(default)s')
     slurm.add_argument('--array-parallelism', type=whole, default=100, metavar='N',
@@ -209,8 +221,17 @@ def add_options(parser):
 
 
 def whole(text):
-    """A whole number >= 1."""
-    return options.Hyper('value', int, 1, least=1).parse(text)
+    """A whole number of 1 to 10000."""
+    return options.Hyper('the value', int, 1, least=1, most=10000).parse(text)
+
+
+def passed_on(argv, *own):
+    """(the script's own options, those after -- for run.py). Raises UserError for one of those that the plan sets."""
+    cut = argv.index('--') if '--' in argv else len(argv)
+    for option in argv[cut + 1:]:
+        if option.split('=')[0] in ('--experiment', '--approach', '--seed', '--output', '--resume', '--rerun', *own):
+            raise UserError('%s after --: the plan sets it' % option)
+    return argv[:cut], argv[cut + 1:]
 
 
 def gpu_ids(text=None, count=None):
@@ -234,10 +255,10 @@ def seeds(text):
     """[0, 1, 2, 7] of '0-2,7'. Raises UserError."""
     out = []
     for part in text.split(','):
-        first, dash, last = part.partition('-')
-        if not (first.isdecimal() and first.isascii() and (not dash or last.isdecimal() and last.isascii())):
-            raise UserError('--seeds %s: expected numbers and ranges such as 0-9 or 0,2,5-7' % text)
-        span = range(int(first), int(last if dash else first) + 1)
+        if not re.fullmatch(r'\d{1,9}(-\d{1,9})?', part, re.ASCII):
+            raise UserError('--seeds %s: expected numbers and ranges such as 0-9 or 0,2,5-7' % reprlib.repr(text))
+        first, _, last = part.partition('-')
+        span = range(int(first), int(last or first) + 1)
         if not 0 < len(span) <= 10000:
             raise UserError('--seeds %s: the range %s has %d seeds' % (text, part, len(span)))
         out += span
@@ -265,7 +286,11 @@ def script(main, prog):
     try:
         sys.exit(main())
     except UserError as e:
-        print('%s: %s' % (prog, e), file=sys.stderr)
+        print('%s: %s' % (prog, ' '.join(str(e).split())), file=sys.stderr)
+        sys.exit(2)
+    except (OSError, UnicodeError) as e:
+        print('%s: %s: %s' % (prog, getattr(e, 'filename', None) or 'writing failed',
+                              getattr(e, 'strerror', None) or type(e).__name__), file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print('%s: interrupted; the workers are stopped, finished results stay' % prog, file=sys.stderr)

@@ -47,12 +47,14 @@ def compute(args):
     import metrics
     if args.figure in ('capacity', 'overlap', 'compression'):
         logs = load_logs(args)
-        if args.figure == 'compression':
-            return hatlogs.compression_table(logs), lambda fig: figures.compression(fig, logs)
-        one = next(iter(logs.values()))
-        if args.figure == 'capacity':
-            return hatlogs.capacity_table(one), lambda fig: figures.capacity(fig, one)
-        return hatlogs.overlap_table(one), lambda fig: figures.overlap(fig, one)
+        what = logs if args.figure == 'compression' else next(iter(logs.values()))
+        try:
+            table = getattr(hatlogs, args.figure + '_table')(what)
+        except UserError:
+            raise
+        except Exception as e:  # anything may be in a stranger's log
+            raise UserError('%s is not a log as hat-test writes it (%s)' % (' or '.join(args.logs), type(e).__name__))
+        return table, lambda fig: getattr(figures, args.figure)(fig, what)
 
     if not args.experiment or not args.approaches:
         raise UserError('--figure %s needs --experiment and --approaches' % args.figure)

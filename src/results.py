@@ -2,7 +2,6 @@
 
     python src/results.py res/a.txt res/b.txt    prints a table of results side by side
 """
-import argparse
 import gzip
 import json
 import pickle
@@ -34,7 +33,10 @@ def summary(acc):
 
 def record_path(output):
     """The record beside a result: res/x.txt -> res/x.json."""
-    return Path(output).with_suffix('.json')
+    output = Path(output)
+    if not output.name:
+        raise UserError('%s is not the name of a file' % (output if str(output) != '.' else "''"))
+    return output.with_suffix('.json') if output.suffix in ('.txt', '.json') else output.with_name(output.name + '.json')
 
 
 def check_output(output, config, overwrite=False):
@@ -60,6 +62,8 @@ def check_output(output, config, overwrite=False):
 def check_writable(path):
     """Makes a file's folder, and tries to write there; raises UserError if that fails."""
     path = Path(path)
+    if path.is_dir():
+        raise UserError('%s is a folder, expected the name of a file' % path)
     trial = path.with_name(path.name + '.try')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,6 +72,16 @@ def check_writable(path):
         trial.unlink()
     except OSError as e:
         raise UserError('%s cannot be written (%s): choose a folder that can' % (path, e.strerror))
+
+
+def check_log(path, output):
+    """Raises UserError unless an approach may write its log there, over nothing but an older log."""
+    path = Path(path)
+    if path in (Path(output), record_path(output)):
+        raise UserError('the log %s would replace the result: give it another name' % path)
+    check_writable(path)
+    if path.exists() and path.read_bytes()[:2] != b'\x1f\x8b':
+        raise UserError('%s exists and is not a log: it is not overwritten; give another name' % path)
 
 
 def save(output, acc, record):
@@ -93,11 +107,41 @@ def read_record(output):
     path = record_path(output)
     try:
         record = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as e:
+    except FileNotFoundError:
+        raise UserError('there is no record %s; give the name of a result or of its record' % path)
+    except (OSError, ValueError, RecursionError) as e:
         raise UserError('%s cannot be read as a record (%s)' % (path, type(e).__name__))
-    if not isinstance(record, dict) or not isinstance(record.get('config'), dict):
+    try:
+        acc = np.array(record['accuracy'], dtype=float)
+        ok = (acc.ndim == 2 and acc.shape[0] == acc.shape[1] > 0 and np.isfinite(acc).all()
+              and len(record['tasks']) >= len(acc) and all(isinstance(n, str) for n in record['tasks'])
+              and all(isinstance(record['config'][k], str) for k in ('experiment', 'approach'))
+              and all(isinstance(n, str) for n in record['command']) and isinstance(record['status'], str)
+              and 0 <= float(record['seconds']) < 1e12)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        ok = False
+    if not ok:
         raise UserError('%s is not a record of a run' % path)
-    return record
+    return {**record, **summary(acc)}
+
+
+def finished(output):
+    """Whether there is a result whose record says that its run has finished."""
+    return Path(output).exists() and record_path(output).exists() and read_record(output).get('status') == 'finished'
+
+
+def matrix(output):
+    """The accuracy matrix [T,T] of a finished result, from its record."""
+    return np.array(read_record(output)['accuracy'], dtype=np.float32)
+
+
+def compare(old, new):
+    """How two accuracy matrices differ, in words."""
+    old, new = np.array(old, dtype=float), np.array(new)
+    if old.shape != new.shape:
+        return '%s tasks, now %s' % (len(old), len(new))
+    t, u = np.unravel_index(np.abs(new - old).argmax(), new.shape)
+    return 'by %.4f at most, on task %d after task %d (%.4f, now %.4f)' % (abs(new - old)[t, u], u, t, old[t, u], new[t, u])
 
 
 def table(records):
@@ -118,12 +162,17 @@ def table(records):
 
 def main(argv=None):
     """Prints the table of the given results."""
-    parser = argparse.ArgumentParser(description='Prints results of finished runs side by side.')
+    import options
+    parser = options.Parser(prog='results.py', description='Prints results of finished runs side by side.')
     parser.add_argument('results', nargs='+', metavar='FILE', help='result matrices or their records')
     try:
-        print('\n'.join(table([read_record(f) for f in parser.parse_args(argv).results])))
+        records = {f: read_record(utils.ROOT / f) for f in parser.parse_args(argv).results}
+        unfinished = [f for f, r in records.items() if r['status'] != 'finished']
+        if unfinished:
+            raise UserError('not of finished runs: %s' % ', '.join(unfinished))
+        print('\n'.join(table(list(records.values()))))
     except UserError as e:
-        print('results.py: ' + str(e), file=sys.stderr)
+        print('results.py: ' + ' '.join(str(e).split()), file=sys.stderr)
         sys.exit(2)
 
 

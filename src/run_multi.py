@@ -23,8 +23,8 @@ def build():
     """The parser."""
     parser = options.Parser(prog='run_multi.py', allow_abbrev=False, description='Runs every approach on every experiment '
                             'with every seed; options of run.py after -- go to every run.')
-    parser.add_argument('--experiments', required=True, metavar='E,...')
-    parser.add_argument('--approaches', required=True, metavar='A,...')
+    parser.add_argument('--experiments', required=True, metavar='E,...', help='experiments of run.py')
+    parser.add_argument('--approaches', required=True, metavar='A,...', help='approaches of run.py')
     parser.add_argument('--nruns', type=plan.whole, metavar='N', help='seeds 0 to N-1 (default 10)')
     parser.add_argument('--seeds', metavar='0-9', help='the seeds, instead of --nruns: 0-9 or 0,2,5-7')
     parser.add_argument('--res_folder', '--res-folder', default='res', help='folder of the results (default %(default)s)')
@@ -36,11 +36,10 @@ def build():
 def main(argv=None):
     """Runs a command line; returns the exit status."""
     argv = list(sys.argv[1:] if argv is None else argv)
-    cut = argv.index('--') if '--' in argv else len(argv)
-    args, passed = build().parse_args(argv[:cut]), argv[cut + 1:]
-    for option in passed:
-        if option.split('=')[0] in ('--experiment', '--approach', '--seed', '--output'):
-            raise UserError('%s after --: the plan sets it' % option)
+    own, passed = plan.passed_on(argv)
+    args = build().parse_args(own)
+    if not args.res_folder:
+        raise UserError('--res_folder must not be empty')
     if args.seeds is not None and args.nruns is not None:
         raise UserError('give either --seeds or --nruns')
     runs = [plan.Run(['--experiment', e, '--approach', a, '--seed', str(seed), '--output',
@@ -48,7 +47,8 @@ def main(argv=None):
             for e in names('--experiments', args.experiments, 'dataloaders')
             for a in names('--approaches', args.approaches, 'approaches')
             for seed in (plan.seeds(args.seeds) if args.seeds is not None else range(args.nruns or 10))]
-    return plan.carry_out(args, runs, ROOT / args.res_folder, plan.gpu_ids(count=args.ngpus))
+    gpus = plan.gpu_ids(count=args.ngpus) if args.launcher == 'local' else ()
+    return plan.carry_out(args, runs, ROOT / args.res_folder, gpus)
 
 
 if __name__ == '__main__':

@@ -20,7 +20,10 @@ def execute(runs, args):
     Ctrl-C stops the waiting, not the jobs. Raises UserError if submitit or Slurm is missing."""
     executor = make_executor(args)
     SUBMITTED.parent.mkdir(parents=True, exist_ok=True)
-    submitted = json.loads(SUBMITTED.read_text()) if SUBMITTED.exists() else {}
+    try:
+        submitted = dict(json.loads(SUBMITTED.read_text()))
+    except (OSError, ValueError, TypeError):
+        submitted = {}
     jobs = {str(run.output): submitted.get(str(run.output)) for run in runs}
     queued = in_queue()
     new = [run for run in runs if jobs[str(run.output)] not in queued]
@@ -29,7 +32,10 @@ def execute(runs, args):
     if new:
         for run in new:
             run.log.parent.mkdir(parents=True, exist_ok=True)
-        array = executor.map_array(Call(), [run.command for run in new], [str(run.log) for run in new])
+        try:
+            array = executor.map_array(Call(), [run.command for run in new], [str(run.log) for run in new])
+        except Exception as e:  # submitit passes on whatever sbatch says
+            raise UserError('--launcher slurm: the jobs were not taken (%s)' % ' '.join(str(e).split())[-300:])
         jobs.update({str(run.output): job.job_id for run, job in zip(new, array)})
         print('Submitted %d jobs: %s to %s' % (len(new), array[0].job_id, array[-1].job_id))
         with utils.replacing(SUBMITTED) as f:
@@ -86,16 +92,23 @@ def wait(runs, jobs, every=2):
     """Waits until no job is in the queue, with a progress bar; returns the runs that did not finish."""
     with tqdm(total=len(runs), desc='jobs', unit='job', file=sys.stderr, disable=None) as bar:
         try:
-            left = list(runs)
+            left, failures = list(runs), 0
             while left:
                 time.sleep(every)
-                queued = in_queue()
+                try:
+                    queued = in_queue()
+                except UserError as e:  # the controller may be busy for a while
+                    failures += 1
+                    if failures > 30:
+                        raise e
+                    continue
+                failures = 0
                 left = [run for run in left if jobs[str(run.output)] in queued]
                 bar.n = len(runs) - len(left)
                 bar.refresh()
         except KeyboardInterrupt:
             print('The jobs go on; scancel stops them, the same command picks up what is missing', file=sys.stderr)
-            raise
+            sys.exit(130)
     time.sleep(every)  # shared folders may lag behind the queue
     failed = [run for run in runs if run.status() != 'finished']
     for run in failed:

@@ -31,6 +31,8 @@ def load_log(path):
         if len(content) > LIMIT:
             raise UserError('%s unpacks to more than %d bytes' % (path, LIMIT))
         logs = Unpickler(io.BytesIO(content)).load()
+        if not isinstance(logs, dict):
+            raise TypeError
         missing = {'mask', 'mask_pre', 'valid_acc', 'valid_loss', 'task_name', 'test_acc'} - set(logs)
     except UserError as e:
         raise UserError('%s: %s' % (path, e))

@@ -20,8 +20,9 @@ class UserError(Exception):
 
 def choices(folder):
     """Names, with hyphens, of the approaches, dataloaders or networks that there are; imports none of them."""
-    files = [f for p in importlib.import_module(folder).__path__ for f in Path(p).glob('*.py') if f.stem != 'base']
-    names = [f.stem for f in files if re.search(MARKS[folder], f.read_text(encoding='utf-8'), re.MULTILINE)]
+    files = [f for p in importlib.import_module(folder).__path__ for f in Path(p).glob('*.py')
+             if f.stem.isidentifier() and f.stem != 'base' and f.is_file()]
+    names = [f.stem for f in files if re.search(MARKS[folder], f.read_text('utf-8', 'replace'), re.MULTILINE)]
     return sorted({n.replace('_', '-') for n in names})
 
 

@@ -30,7 +30,7 @@ def build():
     parser.add_argument('--search', choices=('grid', 'random'), default='grid', help='all combinations, or --trials '
                         'samples, log-uniform between the smallest and the largest value (default %(default)s)')
     parser.add_argument('--trials', type=plan.whole, default=10, metavar='N', help='default %(default)s')
-    parser.add_argument('--seed', type=int, default=0, help='seed of the runs and of the random search')
+    parser.add_argument('--seed', type=options.NUMBERS[0].parse, default=0, help='seed of the runs and of the random search')
     plan.add_options(parser)
     return parser
 
@@ -43,7 +43,7 @@ def grid(declared, given=None):
         if not out:
             raise UserError('this approach declares no grid; give --grid NAME=V,... or choose another')
         return out
-    by, out = {h.name: h for h in declared}, {}
+    by, out = {h.name: h for h in declared if h.type is not str}, {}
     for part in given:
         name, equals, values = part.partition('=')
         if name not in by or not equals:
@@ -88,24 +88,27 @@ def table(runs, names):
 def main(argv=None):
     """Runs a command line; returns the exit status."""
     argv = list(sys.argv[1:] if argv is None else argv)
-    cut = argv.index('--') if '--' in argv else len(argv)
-    args, passed = build().parse_args(argv[:cut]), argv[cut + 1:]
+    own, passed = plan.passed_on(argv)
+    args = build().parse_args(own)
+    if not args.output_path:
+        raise UserError('the folder of the results must not be empty')
     for name, folder in ((args.experiment, 'dataloaders'), (args.approach, 'approaches')):
         if name not in utils.choices(folder):
             raise UserError('no %r; there are: %s' % (name, ', '.join(utils.choices(folder))))
     declared = getattr(utils.load('approaches', args.approach).Appr, 'hyperparameters', ())
     values = grid(declared, args.grid)
+    plan.passed_on(['--', *passed], '--parameter', '--final-valid', *map(options.flag, values))
     if args.search == 'random':
         points = sample(declared, values, args.trials, args.seed)
     else:
         points = [dict(zip(values, point)) for point in itertools.product(*values.values())]
     runs = []
     for point in points:
-        name = '%s_%s_%d.txt' % (args.experiment, '-'.join([args.approach] + ['%g' % v for v in point.values()]), args.seed)
+        name = '%s_%s_%d.txt' % (args.experiment, '-'.join([args.approach] + ['%.10g' % v for v in point.values()]), args.seed)
         runs.append(plan.Run(['--experiment', args.experiment, '--approach', args.approach, '--seed', str(args.seed),
                               '--final-valid', '--output', '%s/%s' % (args.output_path.rstrip('/'), name),
                               *('%s=%s' % (options.flag(n), v) for n, v in point.items()), *passed]))
-    status = plan.carry_out(args, runs, ROOT / args.output_path, plan.gpu_ids(args.gpu_id))
+    status = plan.carry_out(args, runs, ROOT / args.output_path, plan.gpu_ids(args.gpu_id) if args.launcher == 'local' else ())
     if args.execute and not (args.launcher == 'slurm' and args.no_wait):
         lines, winner = table(runs, list(values))
         if winner:

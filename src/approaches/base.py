@@ -9,6 +9,8 @@ The hooks, in the order in which a task meets them:
     after_step(t)                   after the step: clamps
     end_epoch(t, e, train, valid)   after both evaluations, each a (loss, accuracy)
     end_task(t, x, y)               with the best weights restored: what the method keeps of the task
+
+What a method keeps from one epoch or task to the next it names in `state`: a checkpoint saves that.
 """
 import math
 import time
@@ -36,6 +38,9 @@ class Appr:
     clipgrad = 10000
     cumulative = False    # True: trains on the data of all tasks so far
     logs = None           # what run.py pickles at the end, at self.logpath
+    state = ()            # attributes that have to survive a restart, besides the model's weights
+    position = None       # where fit() is within a task
+    on_epoch = None       # called after every epoch of fit(): run.py saves a checkpoint
 
     def __init__(self, model, nepochs=100, sbatch=64, lr=0.05, lr_min=1e-4, lr_factor=3, lr_patience=5, clipgrad=None,
                  *values, args=None, **named):
@@ -100,6 +105,9 @@ class Appr:
     def end_task(self, t, x, y):
         """Called with the training set once the task's best weights are back."""
 
+    def restored(self):
+        """Called once a checkpoint's state is back: what the method derives from it."""
+
     def epoch_note(self):
         """What the method adds to the epoch's line."""
         return ''
@@ -108,37 +116,39 @@ class Appr:
 
     def train(self, t, xtrain, ytrain, xvalid, yvalid):
         """Learns task t. x: float [N,C,H,W]; y: int64 [N]. Ends with the weights of the lowest validation loss."""
-        self.begin_task(t, xtrain, ytrain)
+        if self.position is None:  # not resumed within the task
+            self.begin_task(t, xtrain, ytrain)
         self.fit(t, xtrain, ytrain, xvalid, yvalid)
         self.end_task(t, xtrain, ytrain)
+        self.position = None
 
     def fit(self, t, xtrain, ytrain, xvalid, yvalid):
         """The epochs of one task, with the patience-based decay of the learning rate."""
-        best_loss, best_model = math.inf, utils.get_model(self.model)
-        lr, patience = self.lr, self.lr_patience
-        self.optimizer = self._get_optimizer(lr)
+        at = self.position = self.position or {
+            'epoch': 0, 'lr': self.lr, 'patience': self.lr_patience, 'best_loss': math.inf,
+            'best_model': utils.get_model(self.model), 'done': False}
+        self.optimizer = self._get_optimizer(at['lr'])
         try:
-            for e in range(self.nepochs):
-                self.epoch = e
+            while at['epoch'] < self.nepochs and not at['done']:
+                self.epoch = at['epoch']
                 valid_loss, line = self.one_epoch(t, xtrain, ytrain, xvalid, yvalid)
-                mark = ''
-                if valid_loss < best_loss:
-                    best_loss, best_model = valid_loss, utils.get_model(self.model)
-                    patience = self.lr_patience
-                    mark = ' *'
+                if valid_loss < at['best_loss']:
+                    at.update(best_loss=valid_loss, best_model=utils.get_model(self.model), patience=self.lr_patience)
+                    line += ' *'
                 else:
-                    patience -= 1
-                    if patience <= 0:
-                        lr /= self.lr_factor
-                        patience = self.lr_patience
-                        self.optimizer = self._get_optimizer(lr)
-                        mark = ' lr={:.1e}'.format(lr)
-                print(line + mark, flush=True)
-                if lr < self.lr_min:
-                    break
+                    at['patience'] -= 1
+                    if at['patience'] <= 0:
+                        at.update(lr=at['lr'] / self.lr_factor, patience=self.lr_patience)
+                        at['done'] = at['lr'] < self.lr_min
+                        self.optimizer = self._get_optimizer(at['lr'])
+                        line += ' lr={:.1e}'.format(at['lr'])
+                print(line, flush=True)
+                at['epoch'] += 1
+                if self.on_epoch:
+                    self.on_epoch()
         except KeyboardInterrupt:
             self.interrupt()
-        utils.set_model_(self.model, best_model)
+        utils.set_model_(self.model, at['best_model'])
 
     def one_epoch(self, t, xtrain, ytrain, xvalid, yvalid, prefix=''):
         """Trains for one epoch and evaluates. Returns the validation loss and the epoch's line."""

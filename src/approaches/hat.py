@@ -24,6 +24,7 @@ class Appr(base.Appr):
               'Section 2.4, Hard Attention Training', above=1),
     )
     variants = ('_hat',)
+    state = ('mask_pre', 'full')
     eval_factor = 1  # evaluation uses s = eval_factor * smax
 
     def __init__(self, *args, **kwargs):
@@ -75,13 +76,18 @@ class Appr(base.Appr):
         if self.mask_pre is not None:
             masks = [torch.max(p, m) for p, m in zip(self.mask_pre, masks)]
         self.mask_pre = masks
-        self.free = [1 - m for m in masks]
-        self.free_count = sum(f.sum() for f in self.free).item()
+        self.restored()
         if self.free_count == 0 and not self.full:
             self.full = True
             warnings.warn('HAT: every unit is taken by the tasks so far; later ones can only reuse them')
-        views = {n: self.model.get_view_for(n, masks) for n, _ in self.model.named_parameters()}
-        self.mask_back = {n: 1 - v for n, v in views.items() if v is not None}
+
+    def restored(self):
+        """Derives from the cumulative attention what is still free, and the factors of the gradients."""
+        if self.mask_pre is not None:
+            self.free = [1 - m for m in self.mask_pre]
+            self.free_count = sum(f.sum() for f in self.free).item()
+            views = {n: self.model.get_view_for(n, self.mask_pre) for n, _ in self.model.named_parameters()}
+            self.mask_back = {n: 1 - v for n, v in views.items() if v is not None}
 
     def epoch_note(self):
         """R after the epoch, at full steepness."""

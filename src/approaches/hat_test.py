@@ -19,6 +19,7 @@ class Appr(hat.Appr):
                        Hyper('single_task', int, 0, help='1: train the first task only, and evaluate with hard masks, '
                              's = 10000 * smax', source='Section 4.4', least=0, most=1))
     variants = ('_hat_test', '_hat')
+    state = (*hat.Appr.state, 'logs')
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

@@ -1,9 +1,14 @@
 """Hyper-parameters, declared once by each approach: flags, --parameter, help, grids and records follow from that."""
 import math
+import re
+import reprlib
 from dataclasses import dataclass
 from typing import Callable
 
 from utils import UserError
+
+
+NUMBER = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?', re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -31,11 +36,14 @@ class Hyper:
     def parse(self, value):
         """The value of a text (or number), or UserError if it is not of the type or outside the range."""
         try:
+            if isinstance(value, str) and self.type is not str and not NUMBER.fullmatch(value):
+                raise ValueError
             v = self.type(value)
+            fits = self.type is str or self._within(v)
         except (TypeError, ValueError, OverflowError):
-            v = None
-        if v is None or (self.type is not str and not self._within(v)):
-            raise UserError('%s must be %s, not %r' % (self.name, self.kind, value))
+            fits = False
+        if not fits:
+            raise UserError('%s must be %s, not %s' % (self.name, self.kind, reprlib.repr(value)))
         return v
 
     def _within(self, v):

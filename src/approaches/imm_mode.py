@@ -19,6 +19,7 @@ class Appr(quadratic.Anchored):
         quadratic.FISHER_SBATCH,
     )
     clipgrad = 1000
+    state = ('old', 'total')
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

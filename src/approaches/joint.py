@@ -14,7 +14,9 @@ class Appr(sgd_restart.Appr):
 
     def train(self, t, xtrain, ytrain, xvalid, yvalid):
         """As base.train; t: [task of each training sample, task of each validation sample], two integer [N]."""
-        ytrain, yvalid = (torch.stack((y, ids.to(y)), 1) for y, ids in ((ytrain, t[0]), (yvalid, t[1])))
+        same = yvalid is ytrain and t[1] is t[0]
+        ytrain = torch.stack((ytrain, t[0].to(ytrain)), 1)
+        yvalid = ytrain if same else torch.stack((yvalid, t[1].to(yvalid)), 1)
         super().train(None, xtrain, ytrain, xvalid, yvalid)
 
     def forward(self, t, x, y):

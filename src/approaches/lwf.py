@@ -30,6 +30,11 @@ class Appr(base.Appr):
         Hyper('T', float, 1., (.5, 1, 2, 4), 'temperature of the distillation', 'Eq. 3', above=0),
     )
     clipgrad = 100
+    state = ('model_old',)
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.model_old = None
 
     def forward(self, t, x, y):
         """As base.forward, with the old model's outputs as further targets."""

@@ -24,6 +24,7 @@ class Appr(base.Appr):
     )
     variants = ('_pathnet',)
     clipgrad = 1000
+    state = ('initial_model', 'best_path')
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -47,47 +48,62 @@ class Appr(base.Appr):
 
     def fit(self, t, xtrain, ytrain, xvalid, yvalid):
         """The tournament: each generation trains both paths, then a mutated copy of the winner replaces the loser."""
-        paths = self.draw_paths()
-        lr, patience, best = [self.lr] * P, [self.lr_patience] * P, [math.inf] * P
-        winner, overall, best_model = 0, math.inf, utils.get_model(self.model)
+        at = self.position = self.position or {
+            'paths': self.draw_paths(), 'lr': [self.lr] * P, 'patience': [self.lr_patience] * P, 'best': [math.inf] * P,
+            'winner': 0, 'overall': math.inf, 'best_model': utils.get_model(self.model), 'g': 0, 'p': 0, 'epoch': 0}
         try:
-            for g in range(self.generations):
-                for p in range(P):
-                    if lr[p] < self.lr_min:
-                        continue
-                    self.path = paths[p]
-                    self.model.unfreeze_path(t, self.path)
-                    self.optimizer = self._get_optimizer(lr[p])
-                    for self.epoch in range(self.nepochs // self.generations):
-                        loss, line = self.one_epoch(t, xtrain, ytrain, xvalid, yvalid,
-                                                    '| Generation {:3d} | Path {:3d} '.format(g + 1, p + 1))
-                        if loss < overall:
-                            winner, overall, best_model = p, loss, utils.get_model(self.model)
-                            line += ' B'
-                        if loss < best[p]:
-                            best[p], patience[p] = loss, self.lr_patience
-                            line += ' *'
-                        else:
-                            patience[p] -= 1
-                            if patience[p] <= 0:
-                                lr[p], patience[p] = lr[p] / self.lr_factor, self.lr_patience
-                                line += ' lr={:.1e}'.format(lr[p])
-                        print(line, flush=True)
-                        if lr[p] < self.lr_min:
-                            break
-                utils.set_model_(self.model, best_model)
-                print('| Winning path: {:3d} | Best loss: {:.3f} |'.format(winner + 1, overall), flush=True)
-                if max(lr) < self.lr_min:
-                    break
-                for p in set(range(P)) - {winner}:
-                    lr[p], patience[p], best[p] = lr[winner], self.lr_patience, math.inf
-                    paths[p] = self.mutated(paths[winner])
+            while at['g'] < self.generations and max(at['lr']) >= self.lr_min:
+                while at['p'] < P:
+                    if at['lr'][at['p']] >= self.lr_min:
+                        self.train_path(t, at, xtrain, ytrain, xvalid, yvalid)
+                    at.update(p=at['p'] + 1, epoch=0)
+                utils.set_model_(self.model, at['best_model'])
+                print('| Winning path: {:3d} | Best loss: {:.3f} |'.format(at['winner'] + 1, at['overall']), flush=True)
+                for p in set(range(P)) - {at['winner']}:
+                    at['lr'][p], at['patience'][p], at['best'][p] = at['lr'][at['winner']], self.lr_patience, math.inf
+                    at['paths'][p] = self.mutated(at['paths'][at['winner']])
+                at.update(g=at['g'] + 1, p=0)
         except KeyboardInterrupt:
-            utils.set_model_(self.model, best_model)
+            utils.set_model_(self.model, at['best_model'])
             self.interrupt()
         finally:
             self.path = None
-        self.model.bestPath[t] = paths[winner]
+        self.model.bestPath[t] = at['paths'][at['winner']]
+
+    def train_path(self, t, at, xtrain, ytrain, xvalid, yvalid):
+        """The epochs of path at['p'] in generation at['g']."""
+        p, lr, patience, best = at['p'], at['lr'], at['patience'], at['best']
+        self.path = at['paths'][p]
+        self.model.unfreeze_path(t, self.path)
+        self.optimizer = self._get_optimizer(lr[p])
+        while at['epoch'] < self.nepochs // self.generations and lr[p] >= self.lr_min:
+            self.epoch = at['epoch']
+            loss, line = self.one_epoch(t, xtrain, ytrain, xvalid, yvalid,
+                                        '| Generation {:3d} | Path {:3d} '.format(at['g'] + 1, p + 1))
+            if loss < at['overall']:
+                at.update(winner=p, overall=loss, best_model=utils.get_model(self.model))
+                line += ' B'
+            if loss < best[p]:
+                best[p], patience[p] = loss, self.lr_patience
+                line += ' *'
+            else:
+                patience[p] -= 1
+                if patience[p] <= 0:
+                    lr[p], patience[p] = lr[p] / self.lr_factor, self.lr_patience
+                    line += ' lr={:.1e}'.format(lr[p])
+            print(line, flush=True)
+            at['epoch'] += 1
+            if self.on_epoch:
+                self.on_epoch()
+
+    @property
+    def best_path(self):
+        """The model's best paths, as a checkpoint saves them."""
+        return self.model.bestPath
+
+    @best_path.setter
+    def best_path(self, paths):
+        self.model.bestPath = paths
 
     def draw_paths(self):
         """P random paths [L,N] of distinct modules, drawn from numpy in the original's order."""

@@ -5,12 +5,14 @@ from approaches import base
 from approaches.hyper import Hyper
 
 FISHER_SBATCH = Hyper('fisher_sbatch', int, 20, help='samples per batch of the Fisher diagonal, the mean over batches '
-                      'of batch size * (gradient of the mean loss)^2', source='value: the original scripts', least=1,
+                      'of batch size * (gradient of the mean loss)^2', source='value: the original scripts', least=1, most=10 ** 6,
                       positional=False)
 
 
 class Anchored(base.Appr):
     """Adds strength() / 2 * sum of F * (theta - theta_old)^2 to the cross-entropy from the second task on."""
+
+    state = ('old', 'fisher')
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

@@ -11,9 +11,11 @@ class Appr(base.Appr):
     task's labels; here every task has its own. Random numbers are drawn as there, so the diagonal is the same.
     """
 
+    state = ('labels', 'order')
+
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.labels = {}
+        self.labels, self.order = {}, []
         self.optimizer = None
 
     def train(self, t, xtrain, ytrain, xvalid, yvalid):

@@ -6,6 +6,8 @@ from approaches import base
 class Appr(base.Appr):
     """Starts every task from the initial weights."""
 
+    state = ('initial_model',)
+
     def __init__(self, model, *args, **kwargs):
         super().__init__(model, *args, **kwargs)
         self.initial_model = utils.get_model(model)

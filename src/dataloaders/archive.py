@@ -7,6 +7,16 @@ from unpickler import LIMIT, Unpickler
 from utils import UserError
 
 
+def whole(values, kind):
+    """An array as integers of a kind. Raises UserError if that would change a value."""
+    values = np.asarray(values)
+    with np.errstate(invalid='ignore'):
+        out = values.astype(kind)
+    if not np.array_equal(values, out):
+        raise UserError('features must be whole numbers of 0 to 255, and labels whole numbers')
+    return out
+
+
 def features(path, member):
     """(images [N,H,W] or [N,H,W,3], labels [N]) of a pickle, in a zip, of {'features': [N,C,H,W], 'labels': [N]}."""
     try:
@@ -18,7 +28,7 @@ def features(path, member):
                 raise UserError('%s: %s unpacks to %d bytes, more than %d' % (path, member, names[0].file_size, LIMIT))
             with z.open(names[0]) as f:
                 content = Unpickler(f, encoding='latin1').load()
-        x, y = np.asarray(content['features']).astype(np.uint8), np.asarray(content['labels']).astype(np.int64)
+        x, y = whole(content['features'], np.uint8), whole(content['labels'], np.int64)
     except UserError as e:
         raise UserError('%s: %s' % (path, e))
     except Exception as e:  # a malformed pickle can raise anything

@@ -1,4 +1,5 @@
 """Experiments from raw data sets: selecting classes, permuting, normalising, splitting and ordering."""
+import reprlib
 import weakref
 from collections import UserDict
 from dataclasses import dataclass
@@ -80,10 +81,10 @@ def numbers(names, chosen):
         name = name.strip()
         if name in names:
             out.append(names.index(name))
-        elif name.isdecimal() and name.isascii() and int(name) < len(names):
+        elif name.isdecimal() and name.isascii() and len(name) < 9 and int(name) < len(names):
             out.append(int(name))
         else:
-            raise UserError('--tasks: no task %r; %s' % (name, there))
+            raise UserError('--tasks: no task %s; %s' % (reprlib.repr(name), there))
         if out.count(out[-1]) > 1:
             raise UserError('--tasks: %s is named twice' % names[out[-1]])
     return out
@@ -118,6 +119,7 @@ def build(tasks, size, seed, pc_valid, data_dir=None):
             data[t][s] = split(images, labels, task, size)
         data[t].setdefault('valid', data[t]['train'])
     data['ncla'] = sum(task.ncla for task in tasks)
+    data['sha256'] = {name: raw.sha256(arrays) for name, arrays in raws.items()}
     return data, [(t, task.ncla) for t, task in enumerate(tasks)], list(size)
 
 

@@ -1,5 +1,6 @@
 """Raw data sets: uint8 images and integer labels under one name, from <data-dir>/<name>.npz or torchvision."""
 import contextlib
+import hashlib
 import io
 import zipfile
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ import numpy as np
 import utils
 from dataloaders import archive, glyphset
 from utils import UserError
+
+LIMIT = 2 ** 34  # bytes of one unpacked data set
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ def check(name, arrays, origin, complete=False):
     row = TABLE[name]
     for split, count in zip(('train', 'test'), row.counts):
         x, y = arrays['x_' + split], arrays['y_' + split]
+        if not (isinstance(x, np.ndarray) and isinstance(y, np.ndarray) and x.ndim and y.ndim):
+            raise UserError('%s: x_%s and y_%s must be arrays of images and labels, in %s' % (name, split, split, origin))
         shapes = ' or '.join(str(['N', *s]).replace("'", '') for s in row.shapes)
         for ok, what in (
                 (x.dtype == np.uint8, 'x_%s is %s, expected uint8 (0..255)' % (split, x.dtype)),
@@ -86,16 +91,30 @@ def check(name, arrays, origin, complete=False):
     return arrays
 
 
+def sha256(arrays):
+    """The SHA-256 of a data set's four arrays, by which two results can be told to be of the same data."""
+    digest = hashlib.sha256()
+    for name in ARRAYS:
+        digest.update(('%s %s %s;' % (name, arrays[name].dtype, arrays[name].shape)).encode())
+        digest.update(np.ascontiguousarray(arrays[name]).data)
+    return digest.hexdigest()
+
+
 def read_npz(path):
     """The four arrays of an npz file; no pickled objects. Raises UserError if it is not such a file."""
     try:
         with np.load(path, allow_pickle=False) as z:
+            size = sum(i.file_size for i in z.zip.infolist())
+            if size > LIMIT:
+                raise UserError('%s unpacks to %d bytes, more than %d' % (path, size, LIMIT))
             missing = [a for a in ARRAYS if a not in z.files]
             if missing:
                 raise UserError('%s lacks %s, expected %s' % (path, ', '.join(missing), ', '.join(ARRAYS)))
             return {a: z[a] for a in ARRAYS}
-    except (OSError, ValueError, AttributeError, EOFError, zipfile.BadZipFile, zipfile.zlib.error) as e:
-        raise UserError('%s is not an npz file of arrays (%s)' % (path, one_line(e)))
+    except UserError:
+        raise
+    except (Exception, MemoryError) as e:  # a malformed file can raise anything
+        raise UserError('%s is not an npz file of arrays (%s)' % (path, type(e).__name__))
 
 
 def from_archive(name, folder):

@@ -115,7 +115,7 @@ def test_work_walks_the_grid_and_judges_by_validation(tmp_path, capsys):
         path = tmp_path / ('glyphs_imm-mode-%s_0.json' % value)
         record = json.loads(path.read_text())
         assert len(record['valid_accuracy']) == 1
-        path.write_text(json.dumps({**record, 'valid_accuracy': [valid], 'average_accuracy': 1 - valid}))
+        path.write_text(json.dumps({**record, 'valid_accuracy': [valid], 'accuracy': [[1 - valid]]}))
     capsys.readouterr()
     assert work.main(command) == 0
     printed = capsys.readouterr().out.splitlines()

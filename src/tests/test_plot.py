@@ -23,7 +23,8 @@ def save(folder, approach, seed, acc, status='finished', **more):
     """A result and its record, as run.py leaves them."""
     np.savetxt(folder / ('toy_%s_%d.txt' % (approach, seed)), acc, '%.4f')
     (folder / ('toy_%s_%d.json' % (approach, seed))).write_text(json.dumps(
-        {'status': status, 'config': {'approach': approach}, 'seconds': 10, 'tasks': ['a', 'b'], **more}))
+        {'status': status, 'config': {'experiment': 'toy', 'approach': approach}, 'seconds': 10, 'tasks': ['a', 'b'],
+         'command': [], 'accuracy': acc.tolist(), **more}))
 
 
 @pytest.fixture
@@ -117,8 +118,9 @@ def test_every_figure_is_drawn(figure, suffix, folder, capsys):
         for lamb in (0.1, 1):
             for smax in (100, 400):
                 for seed in (0, 1):
-                    record = {'status': 'finished', 'config': {'approach': 'hat', 'lamb': lamb, 'smax': smax, 'seed': seed},
-                              'average_accuracy': 0.1, 'valid_accuracy': [lamb / 2, seed / 2]}
+                    config = {'experiment': 'toy', 'approach': 'hat', 'lamb': lamb, 'smax': smax, 'seed': seed}
+                    record = {'status': 'finished', 'config': config, 'command': [], 'tasks': ['a'], 'seconds': 1,
+                              'accuracy': [[0.1]], 'valid_accuracy': [lamb / 2, seed / 2]}
                     name = 'toy_hat-%g-%g_%d' % (lamb, smax, seed)
                     (folder / (name + '.json')).write_text(json.dumps(record))
                     (folder / (name + '.txt')).write_text('')
@@ -154,18 +156,20 @@ def test_what_cannot_be_used_is_named_all_at_once(folder, refused, capsys):
     (folder / 'toy_mine_2.json').write_text('{')
     line = refused(main, base(folder))
     assert 'mine_0.txt is not a matrix' in line and 'mine_1.txt is not a square' in line and 'mine_2.json' in line
-    assert 'joint is not among' in refused(main, base(folder, 'random'))
+    assert 'add joint to' in refused(main, base(folder, 'random'))
     assert 'needs 2' in refused(main, [*base(folder, 'random,joint', 'paired'), '--seeds', '1'])
     assert '.png or .pdf' in refused(main, [*base(folder, 'joint', 'bars'), '--output', 'x.txt'])
     assert 'screen' in refused(main, base(folder, 'joint', 'bars'))
     assert 'needs --experiment' in refused(main, ['--figure', 'bars'])
-    for content, says in ((Evil(), 'not loaded'), ({'mask': {}}, 'lacks'), ([1], 'lacks')):
+    for content, says in ((Evil(), 'not loaded'), ({'mask': {}}, 'lacks'), ([1], 'not a log'),
+                          ({**log(), 'mask': 5}, 'not a log')):
         assert says in refused(main, ['--figure', 'capacity', '--logs', dump(folder / 'x.pkz', content)])
     (folder / 'y.pkz').write_bytes(b'hello')
     line = refused(main, ['--figure', 'compression', '--logs', folder / 'y.pkz', folder / 'z.pkz'])
     assert 'y.pkz is not a log' in line and 'z.pkz does not exist' in line
-    save(folder, 'other', 0, np.ones((3, 3)) * .5)
-    assert '2 and 3 tasks' in refused(main, base(folder, 'joint,other', 'bars'))
+    save(folder, 'other', 0, np.ones((3, 3)) * .5, tasks=['a', 'b', 'c'])
+    line = refused(main, base(folder, 'joint,other', 'bars'))
+    assert '2 and 3 tasks' in line and 'a,b and a,b,c' in line
 
 
 def test_a_ratio_without_a_span_between_joint_and_random_is_no_number():

@@ -10,6 +10,7 @@ import approaches
 import options
 import results
 import run
+import sequence
 import unpickler
 import utils
 
@@ -103,7 +104,7 @@ def test_bad_command_lines_are_refused_in_one_line(argv, says, refused, tmp_path
 
 
 def test_outputs_that_cannot_be_written_are_refused_before_training(refused, tmp_path, monkeypatch):
-    monkeypatch.setattr(run, 'loop', None)
+    monkeypatch.setattr(sequence, 'Sequence', None)
     (tmp_path / 'file').write_text('')
     for output, says in ((tmp_path / 'file' / 'o.txt', 'cannot be written'), (tmp_path, 'is a folder'),
                          (tmp_path / 'o.json', 'record')):
@@ -148,7 +149,7 @@ def test_ctrl_c_ends_the_task_then_the_run(tmp_path, monkeypatch, capsys):
     command = [*SHORT, '--approach', 'sgd', '--nepochs', '4', '--output', str(tmp_path / 'o.txt')]
     with pytest.raises(SystemExit) as e:
         run.main(command)
-    assert e.value.code == 130 and epochs == [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2)]
+    assert e.value.code == 75 and epochs == [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2)]
     printed = capsys.readouterr()
     assert 'training ends here' in printed.out and 'in task 1' in printed.err and 'Traceback' not in printed.err
     assert results.read_record(tmp_path / 'o.txt')['status'] == 'interrupted'
@@ -219,4 +220,4 @@ def test_table_of_results(tmp_path, capsys, refused):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[-2:] == ['random', 'sgd'] and lines[1].startswith('glyphs-012345')
     assert any(line.startswith('forgetting') for line in lines)
-    assert 'cannot be read' in refused(results.main, [tmp_path / 'none.txt'])
+    assert 'there is no record' in refused(results.main, [tmp_path / 'none.txt'])

@@ -1,0 +1,160 @@
+"""The loop over the tasks, with what it leaves as it goes: matrices, record, log and checkpoint."""
+import contextlib
+import signal
+import sys
+import threading
+import time
+
+import numpy as np
+
+import results
+from utils import UserError
+
+STOPPED = 75  # exit status of a run that was stopped and can be resumed
+
+
+class Stop(BaseException):
+    """A signal asks the run to save its state and end."""
+
+
+@contextlib.contextmanager
+def stopping():
+    """Makes SIGTERM and SIGUSR1 (Slurm's warning) raise Stop within the block."""
+    def stop(number, frame):
+        raise Stop(signal.Signals(number).name)
+    numbers = [getattr(signal, n) for n in ('SIGTERM', 'SIGUSR1') if hasattr(signal, n)]
+    here = threading.current_thread() is threading.main_thread()
+    handlers = {n: signal.signal(n, stop) for n in numbers} if here else {}
+    try:
+        yield
+    finally:
+        for n, handler in handlers.items():
+            signal.signal(n, handler)
+
+
+class Sequence:
+    """One approach learning the tasks of one experiment, device and output given by args.
+
+    checkpoint: where the state goes after every epoch and task, or None; record: what the run's record begins with.
+    """
+
+    def __init__(self, appr, data, taskcla, device, args, record, checkpoint):
+        self.appr, self.data, self.ntasks, self.device, self.args = appr, data, len(taskcla), device, args
+        self.record, self.checkpoint, self.start = record, checkpoint, time.time()
+        self.acc, self.lss = np.zeros((2, self.ntasks, self.ntasks), dtype=np.float32)
+        self.done, self.seconds, self.before = 0, [], 0.  # tasks learnt, seconds of each, seconds of earlier starts
+        self.tick = time.time()
+        self.protected = results.finished(args.output)  # a finished result stays until there is a new one
+
+    def run(self, state=None):
+        """Learns the tasks, from a checkpoint's state if given; returns the accuracy matrix. Raises UserError for a loss
+        that is not finite; SystemExit(75) if stopped by Ctrl-C or a signal, with the state saved."""
+        if state is not None:
+            self.resume(self.checkpoint.restore(state, self.appr))
+        if self.checkpoint:
+            self.appr.on_epoch = self.note
+        try:
+            with stopping():
+                for t in range(self.done, self.ntasks):
+                    self.learn(t)
+                    self.test(t)
+                    self.done = t + 1
+                    self.save('finished' if self.done == self.ntasks else 'running')
+                    self.note()
+        except UserError as e:
+            self.save('stopped: %s' % e)
+            raise UserError('task %d (%s): %s; %s' % (self.done, self.data[self.done]['name'], e, self.kept()))
+        except (KeyboardInterrupt, Stop) as e:
+            if self.checkpoint:
+                self.checkpoint.write()
+            self.save('interrupted')
+            resumable = '; --resume goes on' if self.checkpoint and self.checkpoint.path.exists() else ''
+            print('run.py: stopped by %s in task %d; %s%s' % (e or 'Ctrl-C', self.done, self.kept(), resumable),
+                  file=sys.stderr)
+            sys.exit(STOPPED)
+        if self.checkpoint:
+            if self.args.keep_checkpoint:
+                self.checkpoint.write()
+            else:
+                self.checkpoint.remove()
+        return self.acc
+
+    def learn(self, t):
+        """Trains task t."""
+        print('*' * 100)
+        print('Task {:2d} ({:s})'.format(t, self.data[t]['name']))
+        print('*' * 100)
+        self.tick = time.time()
+        self.appr.train(*self.training_data(t))
+        print('-' * 100)
+
+    def test(self, t):
+        """Tests on all tasks so far and, after the last one, validates on them if asked to."""
+        for u in range(t + 1):
+            self.lss[t, u], self.acc[t, u] = self.evaluate(u, 'test')
+            print('>>> Test on task {:2d} - {:15s}: loss={:.3f}, acc={:5.1f}% <<<'.format(
+                u, self.data[u]['name'], self.lss[t, u], 100 * self.acc[t, u]))
+        if self.args.final_valid and t + 1 == self.ntasks:
+            self.record['valid_accuracy'] = [round(self.evaluate(u, 'valid')[1], 6) for u in range(t + 1)]
+        self.seconds.append(round(time.time() - self.tick, 2))
+
+    def evaluate(self, u, split):
+        """(loss, accuracy) on a split of task u."""
+        return self.appr.eval(u, *(self.data[u][split][k].to(self.device) for k in 'xy'))
+
+    def training_data(self, t):
+        """What train() takes for task t: (t, xtrain, ytrain, xvalid, yvalid) on the device; for an approach that trains
+        on all tasks so far ([tasks of training, of validation samples], ...) on the CPU. A validation set that is the
+        training set stays the same tensor."""
+        if getattr(self.appr, 'cumulative', False):
+            import torch
+            ids, tensors = [], []
+            same = all(self.data[u]['valid'] is self.data[u]['train'] for u in range(t + 1))
+            for s in ('train',) if same else ('train', 'valid'):
+                ys = [self.data[u][s]['y'] for u in range(t + 1)]
+                ids.append(torch.cat([torch.full_like(y, u) for u, y in enumerate(ys)]))
+                tensors += [torch.cat([self.data[u][s]['x'] for u in range(t + 1)]), torch.cat(ys)]
+            return ids * (1 + same), *tensors * (1 + same)
+        train = [self.data[t]['train'][k].to(self.device) for k in 'xy']
+        same = self.data[t]['valid'] is self.data[t]['train']
+        return t, *train, *(train if same else [self.data[t]['valid'][k].to(self.device) for k in 'xy'])
+
+    def note(self):
+        """Notes the state for the checkpoint."""
+        if self.checkpoint:
+            self.checkpoint.take(self.appr, {
+                'done': self.done, 'acc': self.acc, 'lss': self.lss, 'seconds': self.seconds,
+                'spent': time.time() - self.tick, 'elapsed': self.elapsed()})
+
+    def resume(self, progress):
+        """Takes up a checkpoint's progress."""
+        self.done, self.acc, self.lss = progress['done'], progress['acc'], progress['lss']
+        self.seconds, self.before = progress['seconds'], progress['elapsed']
+        self.record['resumed'] = True
+        print('Resuming in task %d' % self.done)
+
+    def elapsed(self):
+        """Seconds of work so far, of all starts."""
+        return self.before + time.time() - self.start
+
+    def save(self, status):
+        """Writes the matrix, the record and the approach's log of the tasks learnt, if there are any."""
+        n, record = self.done, self.record
+        if status == 'finished' and getattr(self.appr, 'interrupted', False):
+            status = 'interrupted'  # by Ctrl-C within a task: the matrix is complete, but not that of the settings
+        if n and (status == 'finished' or not self.protected):
+            acc, lss = self.acc[:n, :n], self.lss[:n, :n]
+            record.update(results.summary(acc), status=status, seconds=round(self.elapsed(), 2), seconds_per_task=self.seconds,
+                          accuracy=acc.round(6).tolist(), loss=lss.round(6).tolist())
+            if getattr(self.appr, 'logs', None) is not None:
+                results.save_logs(self.appr.logpath, self.appr.logs, record['tasks'][:n], self.acc[:n], self.lss[:n],
+                                  layers=self.appr.model.connections())
+            print('Save at %s' % self.args.output, flush=True)
+            shown = self.acc.copy()
+            shown[n:] = 0
+            results.save(self.args.output, shown, record)
+
+    def kept(self):
+        """Where the results of a stopped run are."""
+        return 'the results of %d finished task%s are in %s' % (
+            self.done, 's' * (self.done != 1), self.args.output) if self.done else 'no task was finished'

@@ -1,0 +1,201 @@
+"""Interrupted runs: exact resumption of every approach, locks, full disks, signals, refused checkpoints, reruns."""
+import argparse
+import importlib.util
+import io
+import json
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import checkpoint
+import results
+import run
+import utils
+from synthetic import tasks
+from utils import ROOT
+
+SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '2', '--device', 'cpu']
+DATA, TASKCLA, SIZE = tasks('mlp')
+
+
+def make(approach):
+    """An approach on its multi-layer perceptron, from one seed."""
+    utils.seed_everything(0)
+    module = utils.load('approaches', approach).Appr
+    there = utils.choices('networks')
+    network = next('mlp' + v for v in module.variants if 'mlp' + v.replace('_', '-') in there)
+    parameter = {'pathnet': '3', 'hat-test': 'unused.pkz'}.get(approach, '')
+    net = utils.load('networks', network).Net(SIZE, TASKCLA)
+    return module(net, nepochs=3, lr=0.1, lr_patience=1, args=argparse.Namespace(parameter=parameter))
+
+
+def learn(appr, first, accs):
+    """Learns the tasks from `first` on, appending accuracies; joint gets all tasks so far."""
+    for t in range(first, len(TASKCLA)):
+        data = [DATA[t][s][k] for s in ('train', 'valid') for k in 'xy']
+        task = t
+        if appr.cumulative:
+            data = [torch.cat([DATA[u][s][k] for u in range(t + 1)]) for s in ('train', 'valid') for k in 'xy']
+            task = [torch.cat([torch.full_like(DATA[u][s]['y'], u) for u in range(t + 1)]) for s in ('train', 'valid')]
+        appr.train(task, *data)
+        accs.append([appr.eval(u, DATA[u]['test']['x'], DATA[u]['test']['y']) for u in range(t + 1)])
+        if appr.at_end:
+            appr.at_end(t + 1)
+
+
+@pytest.mark.parametrize('approach', utils.choices('approaches'))
+def test_every_approach_goes_on_bit_for_bit_from_any_epoch(approach, tmp_path, capsys):
+    output = ROOT / 'res' / 'test_resume.txt'
+    saved, states = checkpoint.Checkpoint(output, {}), []
+    appr, accs = make(approach), []
+
+    def take(done=None):
+        saved.take(appr, {'done': len(accs) if done is None else done})
+        f = io.BytesIO()
+        torch.save(saved.pending, f)
+        states.append(f)
+    appr.on_epoch, appr.at_end = take, take
+    learn(appr, 0, accs)
+    weights = utils.get_model(appr.model)
+    assert len(states) >= (3 if approach == 'random' else 9)
+    for k in (1, len(states) // 2, len(states) - 3):  # mostly within a task
+        states[k].seek(0)
+        state = torch.load(states[k], weights_only=True)
+        other, again = make(approach), []
+        np.random.rand(7), torch.rand(7)
+        done = checkpoint.Checkpoint.restore(state, other)['done']
+        other.at_end = None
+        learn(other, done, again)
+        assert again == accs[done:]
+        assert all(torch.equal(w, weights[n]) for n, w in utils.get_model(other.model).items())
+        assert [p.requires_grad for p in other.model.parameters()] == [p.requires_grad for p in appr.model.parameters()]
+        if approach == 'hat-test':
+            assert other.logs['mask'][1].keys() == appr.logs['mask'][1].keys()
+            assert (other.logs['valid_loss'][0] == appr.logs['valid_loss'][0]).all()
+    capsys.readouterr()
+
+
+def clean(output):
+    """Removes what a run left in logs/."""
+    shutil.rmtree(checkpoint.folder(output), ignore_errors=True)
+
+
+def test_kill_resume_compare(tmp_path):
+    spec = importlib.util.spec_from_file_location('kill_test', ROOT / 'scripts' / 'kill_test.py')
+    kill_test = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(kill_test)
+    kills, resumed, differences = kill_test.trial('sgd', 2, tmp_path)
+    assert kills == 2 and differences == 0
+    for f in tmp_path.glob('*.txt'):
+        clean(f)
+
+
+def started(output, *options):
+    """run.py as a process that trains for long, once it has ended an epoch."""
+    process = subprocess.Popen([sys.executable, str(ROOT / 'src' / 'run.py'), *SHORT, '--approach', 'sgd', '--nepochs',
+                                '500', '--lr', '1e-4', '--output', str(output), *options],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if line.startswith('| Epoch'):
+            return process
+    raise AssertionError(process.stderr.read())
+
+
+@pytest.mark.parametrize('how', [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_saves_the_state_and_exits_with_a_status_of_its_own(how, tmp_path, refused, capsys):
+    output = tmp_path / 'o.txt'
+    process = started(output)  # no checkpoint is due yet
+    process.send_signal(how)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 75 and '--resume goes on' in err and err.count('\n') == 1
+    assert (checkpoint.folder(output) / 'checkpoint.pt').exists()
+    command = [*SHORT, '--approach', 'sgd', '--nepochs', '500', '--lr', '1e-4', '--output', str(output)]
+    assert '--resume goes on' in refused(run.main, command)
+    line = refused(run.main, [*command[:-4], '--lr', '2e-4', *command[-2:], '--resume'])
+    assert 'another configuration (lr 0.0001, now 0.0002)' in line
+    (checkpoint.folder(output) / 'checkpoint.pt').write_bytes(b'hello')
+    assert 'not a checkpoint' in refused(run.main, [*command, '--resume'])
+    clean(output)
+
+
+def test_two_runs_of_one_output_exclude_each_other(tmp_path, refused):
+    output = tmp_path / 'o.txt'
+    process = started(output)
+    try:
+        line = refused(run.main, [*SHORT, '--approach', 'sgd', '--output', output, '--overwrite'])
+        assert 'another run is writing' in line
+    finally:
+        process.kill()
+        process.wait()
+    run.main([*SHORT, '--approach', 'random', '--output', str(output), '--overwrite'])  # the lock died with its process
+    assert not checkpoint.folder(output).exists()
+
+
+def test_a_disk_that_fills_up_ends_the_run_in_one_line(tmp_path):
+    output = tmp_path / 'o.txt'
+    command = [sys.executable, str(ROOT / 'src' / 'run.py'), *SHORT, '--output', str(output)]
+    subprocess.run([*command, '--approach', 'random'], check=True, capture_output=True)
+    before = output.read_text()
+    done = subprocess.run([*command[:-1], str(tmp_path / 'p.txt'), '--approach', 'sgd', '--checkpoint-every', '0'],
+                          capture_output=True, text=True,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2 ** 20, 2 ** 20)))
+    assert done.returncode == 2 and done.stderr.count('\n') == 1 and 'too large' in done.stderr.lower()
+    assert output.read_text() == before and not list(checkpoint.folder(tmp_path / 'p.txt').glob('*'))
+    clean(tmp_path / 'p.txt')
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
+    output = tmp_path / 'o.txt'
+    saved = checkpoint.Checkpoint(output, {'a': 1}, every=0)
+    appr = make('sgd')
+    saved.take(appr, {'done': 1})
+    before = saved.path.read_bytes()
+    def full(f):
+        raise OSError(28, 'No space left on device')
+    monkeypatch.setattr(checkpoint.os, 'fsync', full)
+    with pytest.raises(OSError):
+        saved.take(appr, {'done': 2})
+    assert saved.path.read_bytes() == before and [f.name for f in saved.path.parent.iterdir()] == ['checkpoint.pt']
+    clean(output)
+
+
+def test_finished_runs_remove_their_checkpoint_unless_told_to_keep_it(tmp_path, capsys):
+    output = tmp_path / 'o.txt'
+    command = [*SHORT, '--approach', 'sgd', '--output', str(output), '--checkpoint-every', '0']
+    first = run.main(command)
+    assert not checkpoint.folder(output).exists()
+    assert np.allclose(run.main([*command, '--resume']), first, atol=1e-6) and 'Finished already' in capsys.readouterr().out
+    run.main([*command, '--keep-checkpoint', '--overwrite'])
+    state = torch.load(checkpoint.folder(output) / 'checkpoint.pt', weights_only=True)
+    assert dict(state['progress']['dict'])['done'] == 2 and 'fc1.weight' in state['model']
+    clean(output)
+
+
+def test_rerun_says_whether_the_matrix_is_the_same(tmp_path, capsys):
+    output = tmp_path / 'o.txt'
+    acc = run.main([*SHORT, '--approach', 'hat', '--parameter', '0.5,100', '--output', str(output)])
+    again = run.main(['--rerun', str(tmp_path / 'o.json')])
+    assert (acc == again).all() and 'The accuracy matrix is the same' in capsys.readouterr().out
+    record = json.loads((tmp_path / 'o.json').read_text())
+    record['accuracy'][1][0] += 0.25
+    (tmp_path / 'o.json').write_text(json.dumps(record))
+    with pytest.raises(SystemExit) as e:
+        run.main(['--rerun', str(tmp_path / 'o.json')])
+    assert e.value.code == 1 and 'by 0.2500 at most, on task 0 after task 1' in capsys.readouterr().out
+
+
+def test_the_record_tells_data_apart(data_dir, tmp_path, refused):
+    command = ['--experiment', 'mnist2', '--approach', 'random', '--data-dir', str(data_dir), '--output',
+               str(tmp_path / 'o.txt')]
+    run.main(command)
+    one = results.read_record(tmp_path / 'o.txt')['config']['data']['mnist']
+    arrays = dict(np.load(data_dir / 'mnist.npz'))
+    arrays['x_train'][5, 5, 5] ^= 1
+    np.savez(data_dir / 'mnist.npz', **arrays)
+    assert len(one) == 64 and 'data' in refused(run.main, command)
