@@ -74,5 +74,5 @@ def resolve(declared, given, source):
         if n not in names:
             raise UserError('%s is not a hyper-parameter of this approach, which has: %s' % (
                 n, ', '.join(names) or 'none'))
-    values = {h.name: h.parse(given[h.name]) if h.name in given else h.default for h in declared}
+    values = {h.name: h.parse(given[h.name]) if h.name in given else h.type(h.default) for h in declared}
     return values, {n: source if n in given else 'default' for n in names}

@@ -1,8 +1,6 @@
 """Raw data sets: uint8 images and integer labels under one name, from <data-dir>/<name>.npz or torchvision."""
 import contextlib
 import hashlib
-import io
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
@@ -10,7 +8,7 @@ from typing import Callable
 import numpy as np
 
 import utils
-from dataloaders import archive, glyphset
+from dataloaders import archive, download, glyphset
 from utils import UserError
 
 LIMIT = 2 ** 34  # bytes of one unpacked data set
@@ -25,6 +23,7 @@ class Raw:
     mean: tuple             # per channel, of pixels in 0..1
     std: tuple
     source: str = None      # class of torchvision.datasets
+    files: tuple = ()       # the files and folders that it keeps the set in
     archive: tuple = None   # the original's zip: file name and the pickles within
     make: Callable = None   # made by a program: returns (x_train, y_train, x_test, y_test)
 
@@ -32,13 +31,18 @@ class Raw:
 GREY, COLOUR = (28, 28), (32, 32, 3)
 CIFAR = dict(mean=(125.3 / 255, 123.0 / 255, 113.9 / 255), std=(63.0 / 255, 62.1 / 255, 66.7 / 255))
 TABLE = {
-    'mnist': Raw(10, (GREY,), (60000, 10000), (0.1307,), (0.3081,), 'MNIST'),
+    'mnist': Raw(10, (GREY,), (60000, 10000), (0.1307,), (0.3081,), 'MNIST', ('MNIST',)),
     # The published mean and std of fashion-mnist are those of the padded images that mixture uses.
-    'fashion-mnist': Raw(10, (GREY,), (60000, 10000), (0.2190,), (0.3318,), 'FashionMNIST'),
-    'cifar10': Raw(10, (COLOUR,), (50000, 10000), source='CIFAR10', **CIFAR),
-    'cifar100': Raw(100, (COLOUR,), (50000, 10000), source='CIFAR100', **CIFAR),
-    'svhn': Raw(10, (COLOUR,), (73257, 26032), (0.4377, 0.4438, 0.4728), (0.198, 0.201, 0.197), 'SVHN'),
-    'traffic-signs': Raw(43, (COLOUR,), (26640, 12630), (0.3398, 0.3117, 0.3210), (0.2755, 0.2647, 0.2712), 'GTSRB'),
+    'fashion-mnist': Raw(10, (GREY,), (60000, 10000), (0.2190,), (0.3318,), 'FashionMNIST',
+                         ('FashionMNIST',)),
+    'cifar10': Raw(10, (COLOUR,), (50000, 10000), source='CIFAR10',
+                   files=('cifar-10-batches-py', 'cifar-10-python.tar.gz'), **CIFAR),
+    'cifar100': Raw(100, (COLOUR,), (50000, 10000), source='CIFAR100',
+                    files=('cifar-100-python', 'cifar-100-python.tar.gz'), **CIFAR),
+    'svhn': Raw(10, (COLOUR,), (73257, 26032), (0.4377, 0.4438, 0.4728), (0.198, 0.201, 0.197), 'SVHN',
+                ('train_32x32.mat', 'test_32x32.mat')),
+    'traffic-signs': Raw(43, (COLOUR,), (26640, 12630), (0.3398, 0.3117, 0.3210), (0.2755, 0.2647, 0.2712), 'GTSRB',
+                         ('gtsrb',)),
     'facescrub': Raw(100, (COLOUR,), (None, None), (0.5163, 0.5569, 0.4695), (0.2307, 0.2272, 0.2479),
                      archive=('facescrub_100.zip', 'facescrub_train_100.pkl', 'facescrub_test_100.pkl')),
     'notmnist': Raw(10, (GREY, (32, 32)), (None, None), (0.4254,), (0.4501,),
@@ -129,18 +133,27 @@ def from_archive(name, folder):
 
 
 def from_torchvision(name, folder):
-    """A set through torchvision, downloading what is not in the folder, with progress on stderr."""
+    """A set through torchvision, downloaded if it is not in the folder."""
     from torchvision import datasets
-    source = getattr(datasets, TABLE[name].source)
-    splits = [('split', 'train'), ('split', 'test')] if name in ('svhn', 'traffic-signs') else [
-        ('train', True), ('train', False)]
+    row = TABLE[name]
+    splits = [{'split': s} for s in ('train', 'test')] if name in ('svhn', 'traffic-signs') else [
+        {'train': True}, {'train': False}]
+
+    def read(root, fetch=False):
+        return [pixels(getattr(datasets, row.source)(str(root), download=fetch, **s)) for s in splits]
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # torchvision's own remarks
-            train, test = (pixels(source(str(folder), download=True, **{k: v})) for k, v in splits)
-    except (OSError, RuntimeError, EOFError, zipfile.BadZipFile) as e:
-        raise UserError('%s: not in %s, and torchvision could not download it (%s); either put %s.npz with %s there, '
-                        'or torchvision\'s own files of %s from a machine that can' % (
-                            name, folder, one_line(e), name, ', '.join(ARRAYS), TABLE[name].source))
+        train, test = read(folder)
+    except RuntimeError:  # not there, or not what its checksum says
+        try:
+            download.into(folder, row.files, lambda root: read(root, fetch=True))
+            train, test = read(folder)
+        except Exception as e:
+            raise UserError('%s: not in %s, and torchvision could not download it (%s); either put %s.npz with %s there, '
+                            'or torchvision\'s own files (%s) from a machine that can' % (
+                                name, folder, one_line(e), name, ', '.join(ARRAYS), ', '.join(row.files)))
+    except Exception as e:  # a malformed file can raise anything
+        raise UserError('%s: torchvision\'s files in %s are broken (%s): remove %s, to have them downloaded again' % (
+            name, folder, one_line(e), ' and '.join(row.files)))
     arrays = check(name, dict(zip(ARRAYS, train + test)), folder, complete=True)
     if name == 'traffic-signs':  # thousands of image files: decoded once, kept as npz
         with contextlib.suppress(OSError), utils.replacing(folder / (name + '.npz'), 'wb') as f:

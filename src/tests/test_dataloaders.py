@@ -6,6 +6,7 @@ import http.server
 import pickle
 import struct
 import threading
+import time
 import zipfile
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 
 import run
 from conftest import small
-from dataloaders import cifar, common, glyphs, glyphset, mixture, mnist2, pmnist, raw
+from dataloaders import archive, cifar, common, download, glyphs, glyphset, mixture, mnist2, pmnist, raw
 from utils import UserError
 
 
@@ -156,6 +157,19 @@ def test_npz_files_that_are_not_the_set_are_refused(arrays, says, tmp_path, refu
     assert says in line and not (tmp_path / 'res').exists()
 
 
+def test_zip_bombs_and_paths_that_leave_the_folder_are_harmless(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / 'mnist.npz', **broken(x_train=np.zeros((20000, 28, 28), np.uint8)))
+    monkeypatch.setattr(raw, 'LIMIT', 10 ** 6)
+    with pytest.raises(UserError, match='more than 1000000'):
+        raw.load('mnist', tmp_path)
+    monkeypatch.setattr(archive, 'LIMIT', 10 ** 6)
+    with zipfile.ZipFile(tmp_path / 'notmnist.zip', 'w', zipfile.ZIP_DEFLATED) as z:
+        z.writestr('../../notmnist_train.pkl', b'0' * 2 * 10 ** 6)
+    with pytest.raises(UserError, match='more than 1000000'):
+        raw.load('notmnist', tmp_path)
+    assert sorted(f.name for f in tmp_path.iterdir()) == ['mnist.npz', 'notmnist.zip']
+
+
 @pytest.mark.parametrize('content', [b'', b'hello', b'PK\x03\x04' + b'x' * 50, b'\x93NUMPY\x01\x00'])
 def test_files_that_are_not_npz_are_refused(content, tmp_path):
     (tmp_path / 'mnist.npz').write_bytes(content)
@@ -163,14 +177,24 @@ def test_files_that_are_not_npz_are_refused(content, tmp_path):
         raw.load('mnist', tmp_path)
 
 
-def serve(files):
-    """A web server on this machine for {path: bytes}; returns its address."""
+def serve(files, mischief=()):
+    """A web server on this machine for {path: bytes}, which treats its first requests badly: 'drop', 'stall' or
+    'truncate'; returns its address."""
+    mischief = [how for m in mischief for how in ('', m)]  # torchvision asks once for redirections, then for the file
+
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             body = files.get(self.path.lstrip('/'))
             self.send_response(200 if body else 404)
             self.send_header('Content-Length', str(len(body or b'')))
             self.end_headers()
+            how = mischief.pop(0) if mischief else ''
+            if how == 'stall':
+                time.sleep(1.5)
+            if how:
+                self.wfile.write(body[:0 if how == 'drop' else len(body) // 2])
+                self.connection.close()
+                return
             self.wfile.write(body or b'')
 
         def log_message(self, *args):
@@ -190,7 +214,10 @@ def mnist_server(monkeypatch):
         files['%s-images-idx3-ubyte.gz' % stem] = gzip.compress(struct.pack('>IIII', 2051, *x.shape) + x.tobytes())
         files['%s-labels-idx1-ubyte.gz' % stem] = gzip.compress(struct.pack('>II', 2049, len(y)) + y.tobytes())
     monkeypatch.setenv('no_proxy', '*')
+    monkeypatch.setattr(download, 'WAIT', 0.01)
+    monkeypatch.setattr(download, 'TIMEOUT', 0.5)
     monkeypatch.setattr(datasets.MNIST, 'mirrors', [serve(files)])
+    monkeypatch.setattr(datasets.MNIST, 'files', files, raising=False)
     monkeypatch.setattr(datasets.MNIST, 'resources', [(n, hashlib.md5(b).hexdigest()) for n, b in files.items()])
     return datasets.MNIST
 
@@ -203,6 +230,31 @@ def test_torchvision_sets_are_downloaded_once_and_their_size_is_checked(mnist_se
         monkeypatch.setattr(mnist_server, 'mirrors', ['http://127.0.0.1:9/'])
     monkeypatch.setitem(raw.TABLE, 'mnist', dataclasses.replace(raw.TABLE['mnist'], counts=(60000, 10000)))
     with pytest.raises(UserError, match='200 train images, expected 60000'):
+        raw.load('mnist', tmp_path)
+
+
+@pytest.mark.parametrize('mischief', [['drop'], ['truncate'], ['stall'], ['truncate', 'drop']])
+def test_downloads_that_fail_are_tried_again(mischief, mnist_server, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(raw.TABLE, 'mnist', dataclasses.replace(raw.TABLE['mnist'], counts=(200, 100)))
+    monkeypatch.setattr(mnist_server, 'mirrors', [serve(mnist_server.files, mischief)])
+    assert (raw.load('mnist', tmp_path)['x_test'] == small('mnist')['x_test']).all()
+    assert capsys.readouterr().out.count('download failed') == len(mischief)
+    assert sorted(f.name for f in tmp_path.iterdir()) == ['.download.lock', 'MNIST']
+
+
+def test_a_truncated_download_is_never_kept(mnist_server, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(mnist_server, 'mirrors', [serve(mnist_server.files, ['truncate'] * 9)])
+    with pytest.raises(UserError, match='corrupted'):
+        raw.load('mnist', tmp_path)
+    assert [f.name for f in tmp_path.iterdir()] == ['.download.lock']
+
+
+def test_broken_files_of_torchvision_are_named(tmp_path):
+    (tmp_path / 'MNIST' / 'raw').mkdir(parents=True)
+    for stem in ('train', 't10k'):
+        for kind in ('images-idx3', 'labels-idx1'):
+            (tmp_path / 'MNIST' / 'raw' / ('%s-%s-ubyte' % (stem, kind))).write_bytes(b'')
+    with pytest.raises(UserError, match='files in .* are broken .* remove MNIST'):
         raw.load('mnist', tmp_path)
 
 
