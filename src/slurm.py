@@ -47,13 +47,24 @@ def execute(runs, args):
 
 
 class Call:
-    """A job: run.py with its output in the run's own log. Importable where the job runs, as submitit pickles it."""
+    """A job: run.py with its output in the run's own log. When its time is up or it is preempted, run.py saves its state
+    and the job is put back into the queue, to go on from there."""
 
     def __call__(self, command, log):
         """Runs the command; raises CalledProcessError if it fails."""
         env = {'OMP_NUM_THREADS': os.environ.get('SLURM_CPUS_PER_TASK', '1'), **os.environ, 'PYTHONUNBUFFERED': '1'}
         with open(log, 'w', encoding='utf-8') as f:
-            subprocess.run(command, stdin=subprocess.DEVNULL, stdout=f, stderr=f, check=True, env=env)
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=f, stderr=f, env=env)
+            if self.process.wait():
+                raise subprocess.CalledProcessError(self.process.returncode, command)
+
+    def checkpoint(self, command, log):
+        """Called by submitit before the job is stopped: what to put back into the queue."""
+        from submitit.helpers import DelayedSubmission
+        self.process.terminate()
+        self.process.wait()
+        del self.process
+        return DelayedSubmission(self, command, log)
 
 
 def make_executor(args):

@@ -142,10 +142,10 @@ class Appr:
                         at['done'] = at['lr'] < self.lr_min
                         self.optimizer = self._get_optimizer(at['lr'])
                         line += ' lr={:.1e}'.format(at['lr'])
-                print(line, flush=True)
                 at['epoch'] += 1
                 if self.on_epoch:
                     self.on_epoch()
+                print(line, flush=True)
         except KeyboardInterrupt:
             self.interrupt()
         utils.set_model_(self.model, at['best_model'])

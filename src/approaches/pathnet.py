@@ -91,10 +91,10 @@ class Appr(base.Appr):
                 if patience[p] <= 0:
                     lr[p], patience[p] = lr[p] / self.lr_factor, self.lr_patience
                     line += ' lr={:.1e}'.format(lr[p])
-            print(line, flush=True)
             at['epoch'] += 1
             if self.on_epoch:
                 self.on_epoch()
+            print(line, flush=True)
 
     @property
     def best_path(self):

@@ -102,7 +102,7 @@ def started(output, *options):
                                 '500', '--lr', '1e-4', '--output', str(output), *options],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     for line in process.stdout:
-        if line.startswith('| Epoch'):
+        if line.startswith('| Epoch   2'):
             return process
     raise AssertionError(process.stderr.read())
 

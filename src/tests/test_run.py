@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import approaches
+import metrics
 import options
 import results
 import run
@@ -153,6 +154,16 @@ def test_ctrl_c_ends_the_task_then_the_run(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr()
     assert 'training ends here' in printed.out and 'in task 1' in printed.err and 'Traceback' not in printed.err
     assert results.read_record(tmp_path / 'o.txt')['status'] == 'interrupted'
+
+
+def test_a_task_cut_short_by_ctrl_c_does_not_count_as_finished(tmp_path, monkeypatch, capsys):
+    def press(self, t, e, train, valid):
+        if t == 0:
+            raise KeyboardInterrupt
+    monkeypatch.setattr(utils.load('approaches', 'sgd').Appr, 'end_epoch', press)
+    acc = run.main([*SHORT, '--approach', 'sgd', '--output', str(tmp_path / 'o.txt')])
+    assert acc.shape == (2, 2) and results.read_record(tmp_path / 'o.txt')['status'] == 'interrupted'
+    assert metrics.read(tmp_path / 'o.txt') is None
 
 
 ORIGINAL_LAYOUT = '''
