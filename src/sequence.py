@@ -19,10 +19,10 @@ class Stop(BaseException):
 
 @contextlib.contextmanager
 def stopping():
-    """Makes SIGTERM and SIGUSR1 (Slurm's warning) raise Stop within the block."""
+    """Makes SIGTERM, SIGUSR1 and SIGUSR2 (warnings of Slurm and submitit) raise Stop within the block."""
     def stop(number, frame):
         raise Stop(signal.Signals(number).name)
-    numbers = [getattr(signal, n) for n in ('SIGTERM', 'SIGUSR1') if hasattr(signal, n)]
+    numbers = [getattr(signal, n) for n in ('SIGTERM', 'SIGUSR1', 'SIGUSR2') if hasattr(signal, n)]
     here = threading.current_thread() is threading.main_thread()
     handlers = {n: signal.signal(n, stop) for n in numbers} if here else {}
     try:

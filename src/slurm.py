@@ -53,16 +53,23 @@ class Call:
     def __call__(self, command, log):
         """Runs the command; raises CalledProcessError if it fails."""
         env = {'OMP_NUM_THREADS': os.environ.get('SLURM_CPUS_PER_TASK', '1'), **os.environ, 'PYTHONUNBUFFERED': '1'}
-        with open(log, 'w', encoding='utf-8') as f:
+        with open(log, 'a', encoding='utf-8') as f:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=f, stderr=f, env=env)
-            if self.process.wait():
+            self.wait(float('inf'))
+            if self.process.returncode:
                 raise subprocess.CalledProcessError(self.process.returncode, command)
+
+    def wait(self, seconds):
+        """Waits for the process by looking, as a signal may interrupt one wait and start another."""
+        end = time.monotonic() + seconds
+        while self.process.poll() is None and time.monotonic() < end:
+            time.sleep(0.2)
 
     def checkpoint(self, command, log):
         """Called by submitit before the job is stopped: what to put back into the queue."""
         from submitit.helpers import DelayedSubmission
         self.process.terminate()
-        self.process.wait()
+        self.wait(60)
         del self.process
         return DelayedSubmission(self, command, log)
 

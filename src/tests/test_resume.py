@@ -107,7 +107,7 @@ def started(output, *options):
     raise AssertionError(process.stderr.read())
 
 
-@pytest.mark.parametrize('how', [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize('how', [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2])
 def test_a_signal_saves_the_state_and_exits_with_a_status_of_its_own(how, tmp_path, refused, capsys):
     output = tmp_path / 'o.txt'
     process = started(output)  # no checkpoint is due yet
