@@ -169,6 +169,7 @@ def execute(runs, nproc=1, gpus=(), verbose=False):
 
     # Ending this process by a signal ends the workers too.
     handlers = {s: signal.signal(s, signal.default_int_handler) for s in (signal.SIGTERM, signal.SIGHUP)
+                if signal.getsignal(s) != signal.SIG_IGN  # as under nohup
                 } if threading.current_thread() is threading.main_thread() else {}
     pool = ThreadPoolExecutor(nproc)
     try:

@@ -73,7 +73,9 @@ def started(folder, *options):
     process = subprocess.Popen([sys.executable, str(ROOT / 'src' / 'run_multi.py'), '--experiments', 'glyphs',
                                 '--approaches', 'sgd', '--seeds', '0-1', '--res_folder', str(folder), '--execute', *options,
                                 '--', '--nepochs', '2', '--device', 'cpu', '--tasks', '0'],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               # a suite in the background may have been told to ignore Ctrl-C
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     for _ in range(300):
         if children(process.pid):
             return process
