@@ -167,6 +167,7 @@ SLURM = [shutil.which(c) for c in ('slurmctld', 'slurmd', 'munged', 'sbatch', 's
 @pytest.fixture
 def slurm(tmp_path, monkeypatch):
     """A Slurm of one node on this machine, with its own key, sockets and folders, for the time of a test."""
+    pytest.importorskip('submitit', reason='needs: pip install submitit')
     host = subprocess.run(['hostname', '-s'], capture_output=True, text=True).stdout.strip()
     key, socket = tmp_path / 'munge.key', tmp_path / 'munge.socket'
     key.write_bytes(os.urandom(1024))
@@ -206,7 +207,6 @@ def slurm(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(None in SLURM or os.getuid() != 0, reason='needs root and Debian\'s slurm-wlm and munge')
 def test_slurm_carries_out_the_same_plan(slurm, tmp_path, capfd):
-    pytest.importorskip('submitit', reason='needs: pip install submitit')
     options = '--execute', '--launcher', 'slurm', '--partition', 'main', '--timeout-min', '10'
     assert multi(tmp_path / 'res', *options) == 0
     out = capfd.readouterr().out
