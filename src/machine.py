@@ -26,6 +26,23 @@ def be_deterministic():
     torch.backends.cudnn.benchmark = False
 
 
+def apply(appr, args):
+    """Applies the options that trade exact numbers for speed, as far as args has them, to an approach."""
+    from networks import dropout
+    dropout.fast = getattr(args, 'fast_dropout', False)
+    if getattr(args, 'dense', False):
+        appr.dense = True
+
+
+def processor():
+    """The CPU's name."""
+    try:
+        with open('/proc/cpuinfo') as f:
+            return next(line.split(':')[1].strip() for line in f if line.startswith('model name'))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
 def describe(device):
     """Device, versions and commit, for a run's record."""
     import torch

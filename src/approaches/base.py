@@ -3,17 +3,23 @@
 The hooks, in the order in which a task meets them:
 
     begin_task(t, x, y)             before the first epoch
+    begin_pass(t)                   before a pass over data, in training (self.model.training) or evaluation
+    begin_batch(t)                  before each batch of training
     forward(t, x, y)                a batch of inputs and targets to (loss, hits); training and evaluation share it
     criterion(t, output, targets)   the loss, within forward
-    before_step(t)                  after backward, before clipping and the step: gradient masks, compensation
+    adjust(t)                       after backward: adds gradients in closed form, or changes those of gates
+    before_step(t)                  with all gradients there, before clipping and the step: gradient masks, projection
     after_step(t)                   after the step: clamps
+    end_pass(t)                     after a pass over data
     end_epoch(t, e, train, valid)   after both evaluations, each a (loss, accuracy)
     end_task(t, x, y)               with the best weights restored: what the method keeps of the task
 
 What a method keeps from one epoch or task to the next it names in `state`: a checkpoint saves that.
 """
+import inspect
 import math
 import time
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -21,6 +27,7 @@ from tqdm import tqdm
 
 import utils
 from approaches import hyper
+from approaches.step import step
 
 
 class Appr:
@@ -40,6 +47,7 @@ class Appr:
     logs = None           # what run.py pickles at the end, at self.logpath
     state = ()            # attributes that have to survive a restart, besides the model's weights
     position = None       # where fit() is within a task
+    eval_sbatch = 256     # samples per batch of evaluation; None: sbatch, for losses that are not means over the batch
     on_epoch = None       # called after every epoch of fit(): run.py saves a checkpoint
 
     def __init__(self, model, nepochs=100, sbatch=64, lr=0.05, lr_min=1e-4, lr_factor=3, lr_patience=5, clipgrad=None,
@@ -55,7 +63,9 @@ class Appr:
         for name, value in self.hyper.items():
             setattr(self, name, value)
         self.progress = 0.   # share of the epoch that is behind the current batch
-        self.epoch = 0
+        self.epoch, self.batches_left = 0, 0
+        self.autocast = None  # a dtype: --amp
+        self.only = 'only' in inspect.signature(model.forward).parameters
         self.interrupted = False
         self.optimizer = self._get_optimizer(lr)
 
@@ -75,6 +85,17 @@ class Appr:
     def _get_optimizer(self, lr):
         return torch.optim.SGD(self.trainable(), lr=lr)
 
+    @property
+    def deferrable(self):
+        """Whether the gradients of linear layers need not exist as tensors: nothing of the approach's own sees them."""
+        kind = type(self)
+        return (kind.before_step is Appr.before_step and kind._get_optimizer is Appr._get_optimizer
+                and self.autocast is None)
+
+    def precision(self):
+        """The context in which forward() runs."""
+        return torch.autocast(self.device.type, self.autocast) if self.autocast else nullcontext()
+
     def trainable(self):
         """The parameters that are not frozen."""
         return [p for p in self.model.parameters() if p.requires_grad]
@@ -86,15 +107,32 @@ class Appr:
 
     def forward(self, t, x, y):
         """Loss (scalar) and number of hits (scalar) of a batch: x [B,C,H,W], y [B], both on the device."""
-        output = self.model(x)[t]
+        output = self.logits(t, x)
         return self.criterion(t, output, y), self.hits(output, y)
+
+    def logits(self, t, x):
+        """Task t's logits [B, classes]."""
+        return (self.model(x, only=t) if self.only else self.model(x))[t]
 
     def criterion(self, t, output, targets):
         """The loss of task t's logits [B, classes], regularisers included."""
         return torch.nn.functional.cross_entropy(output, targets)
 
+    def begin_pass(self, t):
+        """Called before a pass over data."""
+
+    def begin_batch(self, t):
+        """Called before each batch of training."""
+
+    def end_pass(self, t):
+        """Called after a pass over data."""
+
+    def adjust(self, t):
+        """Called after backward. Gradients of linear layers' weights may not be there yet; what is in .grad is added to
+        them."""
+
     def before_step(self, t):
-        """Called between backward and gradient clipping."""
+        """Called between backward and gradient clipping, with every gradient in .grad."""
 
     def after_step(self, t):
         """Called after the optimizer's step."""
@@ -171,36 +209,35 @@ class Appr:
     def train_epoch(self, t, x, y):
         """One pass over the training set in shuffled batches, the last one smaller."""
         self.model.train()
+        self.progress = 0.
+        self.begin_pass(t)
         r = np.arange(len(x))
         np.random.shuffle(r)
         r = torch.from_numpy(r).to(x.device)
         losses = []
-        for i in tqdm(range(0, len(r), self.sbatch), desc='Epoch %d' % (self.epoch + 1), leave=False, disable=None):
+        starts = range(0, len(r), self.sbatch)
+        for i in tqdm(starts, desc='Epoch %d' % (self.epoch + 1), leave=False, disable=None):
             b = r[i:i + self.sbatch]
-            self.progress = i / len(r)
-            loss, _ = self.forward(t, x[b].to(self.device), y[b].to(self.device))
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.before_step(t)
-            torch.nn.utils.clip_grad_norm_(self.trainable(), self.clipgrad)
-            self.optimizer.step()
-            self.after_step(t)
-            losses.append(loss.detach())
+            self.progress, self.batches_left = i / len(r), len(starts) - len(losses)
+            self.begin_batch(t)
+            losses.append(step(self, t, x[b].to(self.device), y[b].to(self.device)))
+        self.end_pass(t)
         self.check(torch.stack(losses).tolist())
 
     def eval(self, t, x, y):
         """(loss, accuracy in 0..1) on task t of x [N,C,H,W], y [N], in order; draws no random numbers."""
         self.model.eval()
-        losses, hits, counts = [], [], []
-        with torch.inference_mode():
-            for i in range(0, len(x), self.sbatch):
-                images, targets = x[i:i + self.sbatch].to(self.device), y[i:i + self.sbatch].to(self.device)
-                loss, hit = self.forward(t, images, targets)
+        size = self.eval_sbatch or self.sbatch
+        losses, hits = [], []
+        with torch.inference_mode(), self.precision():
+            self.begin_pass(t)
+            for images, targets in zip(x.split(size), y.split(size)):
+                loss, hit = self.forward(t, images.to(self.device), targets.to(self.device))
                 losses.append(loss)
                 hits.append(hit)
-                counts.append(len(images))
-        loss = sum(a * n for a, n in zip(torch.stack(losses).tolist(), counts))
-        return loss / sum(counts), sum(torch.stack(hits).tolist()) / sum(counts)
+            self.end_pass(t)
+        losses, hits = torch.stack([torch.stack(v).float() for v in (losses, hits)]).tolist()
+        return sum(a * min(size, len(x) - i * size) for i, a in enumerate(losses)) / len(x), sum(hits) / len(x)
 
     @staticmethod
     def hits(output, targets):

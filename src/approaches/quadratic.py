@@ -18,22 +18,33 @@ class Anchored(base.Appr):
         super().__init__(*args, **kwargs)
         self.old, self.fisher = {}, None  # {parameter's name: tensor}; F = 1 everywhere if None
 
-    def criterion(self, t, output, targets):
-        """Cross-entropy and penalty."""
-        loss = super().criterion(t, output, targets)
+    def begin_pass(self, t):
+        """Collects what the penalty of task t is about: (weights, old weights, strength * F) of all but the heads of other
+        tasks, which never leave their old weights. In evaluation, computes the penalty once for all batches."""
+        self.pulled = []
         if t > 0:
-            loss = loss + self.strength() * sum(
-                self.penalty(n, p) for n, p in self.model.named_parameters()) / 2
-        return loss
+            for n, p in self.model.named_parameters():
+                if not n.startswith('last.') or n.startswith('last.%d.' % t):
+                    strength = self.strength() * (1 if self.fisher is None else self.fisher[n])
+                    self.pulled.append((p, self.old[n], strength))
+        if not self.model.training:
+            self.penalty = sum((strength * (p - old).pow(2)).sum() for p, old, strength in self.pulled) / 2
+
+    def criterion(self, t, output, targets):
+        """Cross-entropy, in evaluation with the penalty; in training the penalty's gradient is added by adjust()."""
+        loss = super().criterion(t, output, targets)
+        return loss if self.model.training else loss + self.penalty
+
+    def adjust(self, t):
+        """Adds the penalty's gradient, strength * F * (theta - theta_old)."""
+        with torch.no_grad():
+            for p, old, strength in self.pulled:
+                pull = torch.sub(p, old).mul_(strength)
+                p.grad = pull if p.grad is None else p.grad.add_(pull)
 
     def strength(self):
         """Weight of the penalty."""
         return self.lamb
-
-    def penalty(self, n, p):
-        """Sum of F * (theta - theta_old)^2 over one parameter."""
-        distance = (p - self.old[n]).pow(2)
-        return (distance if self.fisher is None else self.fisher[n] * distance).sum()
 
     def anchor(self):
         """Makes the present weights the old ones."""
@@ -50,9 +61,9 @@ class Anchored(base.Appr):
         for i in range(0, len(x), self.fisher_sbatch):
             images, targets = x[i:i + self.fisher_sbatch].to(self.device), y[i:i + self.fisher_sbatch].to(self.device)
             self.model.zero_grad()
-            base.Appr.criterion(self, t, self.model(images)[t], targets).backward()
+            torch.nn.functional.cross_entropy(self.logits(t, images), targets).backward()
             for n, p in self.model.named_parameters():
                 if p.grad is not None:
-                    fisher[n] += self.fisher_sbatch * p.grad.pow(2)
+                    fisher[n].addcmul_(p.grad, p.grad, value=self.fisher_sbatch)
         self.model.zero_grad()
         return {n: f / len(x) for n, f in fisher.items()}

@@ -4,6 +4,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from networks.layers import Layered, scaled
+from networks.products import linear
 
 
 class Columns(Layered):
@@ -62,8 +63,8 @@ class Columns(Layered):
         h = reduce(torch.cat([scale.weight[0][j] * h for j, h in enumerate(before[:t])], 1))
         return project(h if i + 1 == len(self.layers) else F.relu(h))
 
-    def forward(self, x, t):
-        """Logits of all tasks, a list of [B, classes], of images x [B,C,H,W] in the column of task t."""
+    def forward(self, x, t, only=None):
+        """Logits of all tasks (only: of that one, else None) of images x [B,C,H,W] in the column of task t."""
         h, before = x, [x] * t
         for i, layer in enumerate(self.layers):
             column = getattr(self, layer.name)
@@ -75,8 +76,9 @@ class Columns(Layered):
                 h = column[t](h)
                 h = layer.finish(h + self.lateral(i - 1, t, before) if t > 0 else h, self.training)
             before = after
-        out = [self.last[u](before[u] if u < t else h) for u in range(len(self.last))]
-        for u in range(1, t):
+        wanted = range(len(self.last)) if only is None else [only]
+        out = [linear(head, before[u] if u < t else h) if u in wanted else None for u, head in enumerate(self.last)]
+        for u in set(wanted) & set(range(1, t)):
             out[u] = out[u] + self.lateral(len(self.laterals) - 1, u, before)
         return out
 

@@ -4,6 +4,9 @@ from dataclasses import dataclass, replace
 from torch import nn
 from torch.nn import functional as F
 
+from networks.dropout import dropout
+from networks.products import linear
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -17,11 +20,9 @@ class Layer:
         """The layer's weights, for so many inputs."""
         return nn.Conv2d(units, self.width, self.kernel) if self.kernel else nn.Linear(units, self.width)
 
-    def finish(self, h, training):
-        """What follows the linear map: ReLU, dropout, pooling."""
-        h = F.relu(h)
-        if self.pdrop:
-            h = F.dropout(h, self.pdrop, training)
+    def finish(self, h, training, among=None):
+        """What follows the linear map: ReLU, dropout (among: as there), pooling."""
+        h = dropout(F.relu(h), self.pdrop, training, among)
         return F.max_pool2d(h, 2) if self.kernel else h
 
 
@@ -41,6 +42,20 @@ def positions(layers, inputsize):
         flat = not layer.kernel
         if layer.kernel:
             side = (side - layer.kernel + 1) // 2
+    return out
+
+
+def uses(layers, inputsize):
+    """For each layer, multiplications per image and per pair of a unit (or map) below and one of its own.
+
+    inputsize: [C,H,W] of the images. Returns a list of int.
+    """
+    side, out = inputsize[1], []
+    for layer, n in zip(layers, positions(layers, inputsize)):
+        if layer.kernel:
+            n *= (side - layer.kernel + 1) ** 2 * layer.kernel ** 2
+            side = (side - layer.kernel + 1) // 2
+        out.append(n)
     return out
 
 
@@ -67,17 +82,22 @@ class Layered(nn.Module):
         """Creates the heads of all tasks."""
         self.last = nn.ModuleList(nn.Linear(self.below[-1], ncla) for _, ncla in self.taskcla)
 
-    def run(self, i, h, module=None):
+    def run(self, i, h, module=None, among=None):
         """Layer i's output [B, units(, H, W)] of its input; module: other weights of the same layer."""
-        return self.layers[i].finish((module or getattr(self, self.layers[i].name))(self.shaped(i, h)), self.training)
+        return self.layers[i].finish(self.product(i, h, module), self.training, among)
+
+    def product(self, i, h, module=None):
+        """Layer i's linear map of its input."""
+        module, h = module or getattr(self, self.layers[i].name), self.shaped(i, h)
+        return module(h) if self.layers[i].kernel else linear(module, h)
 
     def shaped(self, i, h):
         """The input of layer i, flattened if that is fully connected."""
         return h if self.layers[i].kernel else h.flatten(1)
 
-    def heads(self, h):
-        """Logits of all tasks, a list of [B, classes]."""
-        return [head(h) for head in self.last]
+    def heads(self, h, only=None):
+        """Logits of all tasks, a list of [B, classes]; only: of that task, and None for the others."""
+        return [linear(head, h) if only in (None, u) else None for u, head in enumerate(self.last)]
 
 
 class Plain(Layered):
@@ -95,9 +115,9 @@ class Plain(Layered):
             x = self.run(i, x)
         return x
 
-    def forward(self, x):
-        """Logits of all tasks, a list of [B, classes], of images x [B,C,H,W]."""
-        return self.heads(self.hidden(x))
+    def forward(self, x, only=None):
+        """Logits of all tasks (only: of that one, else None), a list of [B, classes], of images x [B,C,H,W]."""
+        return self.heads(self.hidden(x), only)
 
 
 class Features(Plain):
@@ -106,7 +126,7 @@ class Features(Plain):
     def __init__(self, layers, inputsize, taskcla):
         super().__init__([*layers[:-1], replace(layers[-1], pdrop=0)], inputsize, taskcla)
 
-    def forward(self, x):
-        """(logits of all tasks, last hidden layer [B, units] after its ReLU)."""
+    def forward(self, x, only=None):
+        """(logits of all tasks or only that one, last hidden layer [B, units] after its ReLU)."""
         h = self.hidden(x)
-        return self.heads(h), h
+        return self.heads(h, only), h

@@ -24,12 +24,13 @@ class Modular(Layered):
                 getattr(self, layer.name).append(self.build(i))
         self.add_heads()
 
-    def forward(self, x, t, path=None):
-        """Logits of all tasks of images x [B,C,H,W] along a path [L,N] (default: task t's best)."""
+    def forward(self, x, t, path=None, only=None):
+        """Logits of all tasks (only: of that one, else None) of images x [B,C,H,W] along a path [L,N] (default: task
+        t's best)."""
         for i, chosen in enumerate(self.bestPath[t] if path is None else path):
             modules = getattr(self, self.layers[i].name)
             x = sum(self.run(i, x, modules[m]) for m in chosen)
-        return self.heads(x)
+        return self.heads(x, only)
 
     def modules_of(self, *paths):
         """{(layer's name, module)} of all modules on the given paths."""

@@ -1,0 +1,74 @@
+"""What one batch does to the weights: its gradients, clipped, and a step of SGD, in as few passes as that takes."""
+import torch
+
+from networks import products
+
+
+def is_plain(optimizer):
+    """Whether an optimizer does nothing but subtract lr * gradient from one group of parameters."""
+    group = optimizer.param_groups[0]
+    return type(optimizer) is torch.optim.SGD and len(optimizer.param_groups) == 1 and not any(
+        group.get(k) for k in ('momentum', 'weight_decay', 'maximize', 'differentiable'))
+
+
+def step(appr, t, x, y, lr=None):
+    """Trains an approach on a batch x [B,C,H,W], y [B] of task t; returns the loss, detached.
+
+    lr: the learning rate as a scalar tensor, instead of the optimizer's own. On the CPU the gradients of linear layers
+    are added to the weights in the very product that forms them, unless something needs to see them before: a hook
+    before_step, an optimizer with a memory, or a norm that may exceed clipgrad.
+    """
+    plain, group = is_plain(appr.optimizer), appr.optimizer.param_groups[0]
+    with products.deferred(plain and appr.deferrable and x.device.type == 'cpu') as tape:
+        with appr.precision():
+            loss, _ = appr.forward(t, x, y)
+        appr.optimizer.zero_grad()
+        loss.backward()
+    appr.adjust(t)
+    appr.before_step(t)
+    with torch.no_grad():
+        if not plain:
+            torch.nn.utils.clip_grad_norm_(appr.trainable(), appr.clipgrad)
+            appr.optimizer.step()
+        elif tape and within(tape, having(group), appr.clipgrad):
+            for p in having(group):
+                p.add_(p.grad, alpha=-group['lr'])
+            for entry in tape:
+                entry.add_(-group['lr'])
+        else:
+            for entry in tape:
+                entry.form()
+            descend(having(group), appr.clipgrad, group['lr'] if lr is None else lr)
+    appr.after_step(t)
+    return loss.detach()
+
+
+def having(group):
+    """The parameters of an optimizer's group that have a gradient."""
+    return [p for p in group['params'] if p.grad is not None]
+
+
+def norm(params):
+    """The common norm of the gradients of parameters, a scalar tensor."""
+    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm([p.grad for p in params])))
+
+
+def within(tape, params, clipgrad):
+    """Whether the norm of all gradients, those on the tape and those of params, is certain not to exceed clipgrad."""
+    return bool(sum([entry.bound() for entry in tape]) + (norm(params) if params else 0) <= clipgrad)
+
+
+def descend(params, clipgrad, lr):
+    """p -= lr * gradient for all parameters, after clipping their gradients; lr: a number or a scalar tensor. Does not
+    wait for the device."""
+    grads = [p.grad for p in params]
+    coefficient = clipgrad / (norm(params) + 1e-6)
+    if coefficient.device.type != 'cpu':
+        torch._foreach_mul_(grads, coefficient.clamp(max=1))
+    elif not coefficient >= 1:
+        torch._foreach_mul_(grads, coefficient)
+    if isinstance(lr, torch.Tensor):
+        torch._foreach_mul_(grads, -lr)
+        torch._foreach_add_(params, grads)
+    else:
+        torch._foreach_add_(params, grads, alpha=-lr)

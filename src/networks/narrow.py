@@ -1,0 +1,117 @@
+"""The part of a gated network that takes part in one task at one steepness, as a smaller network of its own."""
+import copy
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from networks.dropout import dropout
+from networks.factors import Factors
+from networks.layers import Layered, uses
+from networks.products import linear
+
+OFF = -89.  # float32's sigmoid is exactly 0 below: 1 / (1 + exp(89)), and exp(89) is infinite
+
+
+def active(embeddings, s):
+    """bool: which units may take part in a task whose embeddings (float32) are given, at steepness s. A unit that does
+    not is multiplied by exactly 0; neither it nor its weights nor its embedding get any gradient."""
+    return ~(s * embeddings < OFF)
+
+
+class Narrow(Layered):
+    """Task t of a gated network, with the chosen units alone and, to train, copies of what belongs to them.
+
+    chosen: int64 [units], for each gated layer the indices of the units that are there, in that order, or None for all
+    of them in their own order, whose weights are then shared with the network, not copied. The embeddings of task t are
+    one parameter e [units of all layers]. free: for each layer 1 - the cumulative attention of the chosen units, in
+    ascending order, which protects their weights (see networks/factors.py); None before the first task is learnt.
+    """
+
+    def __init__(self, net, t, chosen, free=None):
+        nn.Module.__init__(self)
+        self.net, self.t, self.chosen, self.free = [net], t, chosen, free  # in a list: not a part of this module
+        widths = [layer.width if c is None else len(c) for layer, c in zip(net.layers, chosen)]
+        self.layers = [replace(layer, width=width) for layer, width in zip(net.layers, widths)]
+        self.below = [net.below[0], *widths]
+        self.positions, self.pdrop_input = net.positions, net.pdrop_input
+        self.uses = uses(net.layers, net.inputsize)
+        self.among = [None if c is None else (c, layer.width) for layer, c in zip(net.layers, chosen)]
+        self.columns = [None] + [self.inputs(c, n) for c, n in zip(chosen, [*net.positions[1:], 1])]
+        for i, layer in enumerate(net.layers):
+            self.add_module(layer.name, self.part(getattr(net, layer.name), chosen[i], self.columns[i]))
+        self.head = self.part(net.last[t], None, self.columns[-1])
+        rows = [e.detach()[t] for e in net.embeddings()]
+        self.e = nn.Parameter(torch.cat([r if c is None else r[c] for r, c in zip(rows, chosen)]))
+        if free is not None:
+            for i, layer in enumerate(self.layers):
+                below = free[i - 1].repeat_interleave(self.positions[i]) if i > 0 else None
+                getattr(self, layer.name).factors = Factors(free[i], below)
+
+    @staticmethod
+    def inputs(units, positions):
+        """Indices of the inputs that come from the units below, each of which has so many."""
+        if units is None or positions == 1:
+            return units
+        return (units[:, None] * positions + torch.arange(positions, device=units.device)).flatten()
+
+    @staticmethod
+    def part(module, rows, columns):
+        """A module like the given one with some of its outputs and inputs (None: all), without copying all of it."""
+        part = copy.copy(module)
+        part._parameters = dict(part._parameters)
+        if rows is not None or columns is not None:
+            for n, p in module._parameters.items():
+                if p is not None:
+                    p = p.detach()
+                    p = p if rows is None else p.index_select(0, rows)
+                    p = p if columns is None or n == 'bias' else p.index_select(1, columns)
+                    part._parameters[n] = nn.Parameter(p)
+        return part
+
+    def forward(self, x, s):
+        """(task t's logits [B, classes], masks) of images x [B,C,H,W] at steepness s; masks: [1, units] per layer."""
+        masks = torch.sigmoid(s * self.e)[None].split(self.below[1:], 1)
+        h = dropout(x, self.pdrop_input, self.training)
+        for i, m in enumerate(masks):
+            h = self.run(i, h, among=self.among[i])
+            h = h * m.view(1, -1, *[1] * (h.dim() - 2))
+        return linear(self.head, h), masks
+
+    def protect(self):
+        """Multiplies the gradients of gated layers that exist as tensors by their factors."""
+        for layer in self.layers if self.free else ():
+            module = getattr(self, layer.name)
+            if module.weight.grad is not None:
+                module.weight.grad.mul_(module.factors.full(module.weight.dim()))
+                module.bias.grad.mul_(module.factors.out)
+
+    def write_back(self):
+        """Puts the trained copies into the network."""
+        net = self.net[0]
+        with torch.no_grad():
+            for i, layer in enumerate(self.layers):
+                self.put(getattr(net, layer.name), getattr(self, layer.name), self.chosen[i], self.columns[i])
+            self.put(net.last[self.t], self.head, None, self.columns[-1])
+            for e, new, units in zip(net.embeddings(), self.e.split(self.below[1:]), self.chosen):
+                e[self.t, slice(None) if units is None else units] = new
+
+    @staticmethod
+    def put(module, part, rows, columns):
+        """The reverse of part()."""
+        for n, p in part._parameters.items():
+            whole = module._parameters[n]
+            if p is None or p is whole:
+                continue
+            if n != 'bias' and columns is not None:
+                kept = whole if rows is None else whole.index_select(0, rows)
+                p = kept.index_copy_(1, columns, p)
+            if rows is not None:
+                whole.index_copy_(0, rows, p)
+            elif p is not whole:
+                whole.copy_(p)
+
+    def cost(self, widths=None):
+        """Multiplications per image with so many units per layer (default: as they are)."""
+        widths = self.below[1:] if widths is None else widths
+        return sum(n * below * uses for n, below, uses in zip(widths, [self.below[0], *widths], self.uses))
