@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'src'))
 
-import torch
+import torch; torch.set_flush_denormal(True)
 
 import machine
 import utils

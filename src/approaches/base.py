@@ -214,29 +214,27 @@ class Appr:
         r = np.arange(len(x))
         np.random.shuffle(r)
         r = torch.from_numpy(r).to(x.device)
-        losses = []
         starts = range(0, len(r), self.sbatch)
-        for i in tqdm(starts, desc='Epoch %d' % (self.epoch + 1), leave=False, disable=None):
+        losses = torch.empty(len(starts), device=self.device)  # one tensor: many small ones would riddle the heap
+        for k, i in enumerate(tqdm(starts, desc='Epoch %d' % (self.epoch + 1), leave=False, disable=None)):
             b = r[i:i + self.sbatch]
-            self.progress, self.batches_left = i / len(r), len(starts) - len(losses)
+            self.progress, self.batches_left = i / len(r), len(starts) - k
             self.begin_batch(t)
-            losses.append(step(self, t, x[b].to(self.device), y[b].to(self.device)))
+            losses[k] = step(self, t, x[b].to(self.device), y[b].to(self.device))
         self.end_pass(t)
-        self.check(torch.stack(losses).tolist())
+        self.check(losses.tolist())
 
     def eval(self, t, x, y):
         """(loss, accuracy in 0..1) on task t of x [N,C,H,W], y [N], in order; draws no random numbers."""
         self.model.eval()
         size = self.eval_sbatch or self.sbatch
-        losses, hits = [], []
+        sums = torch.empty(-(-len(x) // size), 2, device=self.device)
         with torch.inference_mode(), self.precision():
             self.begin_pass(t)
-            for images, targets in zip(x.split(size), y.split(size)):
-                loss, hit = self.forward(t, images.to(self.device), targets.to(self.device))
-                losses.append(loss)
-                hits.append(hit)
+            for k, (images, targets) in enumerate(zip(x.split(size), y.split(size))):
+                sums[k, 0], sums[k, 1] = self.forward(t, images.to(self.device), targets.to(self.device))
             self.end_pass(t)
-        losses, hits = torch.stack([torch.stack(v).float() for v in (losses, hits)]).tolist()
+        losses, hits = sums.t().tolist()
         return sum(a * min(size, len(x) - i * size) for i, a in enumerate(losses)) / len(x), sum(hits) / len(x)
 
     @staticmethod

@@ -75,7 +75,7 @@ class Product(torch.autograd.Function):
     @staticmethod
     def backward(ctx, d):
         x, weight = ctx.saved_tensors
-        ctx.tape.append(Entry(ctx.module, x, d))
+        ctx.tape.append(Entry(ctx.module, x.detach(), d))  # not x: its graph holds the tape
         return d @ weight if ctx.needs_input_grad[0] else None, None, None, None, None
 
 
