@@ -7,7 +7,8 @@ The hooks, in the order in which a task meets them:
     begin_batch(t)                  before each batch of training
     forward(t, x, y)                a batch of inputs and targets to (loss, hits); training and evaluation share it
     criterion(t, output, targets)   the loss, within forward
-    adjust(t)                       after backward: adds gradients in closed form, or changes those of gates
+    adjust(t)                       after backward: changes gradients, of gates say, other than of linear layers
+    complete(t), within(bound, lr)  adds gradients that are known in closed form, or makes their step at once
     before_step(t)                  with all gradients there, before clipping and the step: gradient masks, projection
     after_step(t)                   after the step: clamps
     end_pass(t)                     after a pass over data
@@ -127,9 +128,16 @@ class Appr:
     def end_pass(self, t):
         """Called after a pass over data."""
 
+    def within(self, bound, lr):
+        """Whether the gradients' norm, certainly not above bound, needs no clipping. A method with a gradient in closed
+        form takes it into account and makes its own step here: then complete() is not called."""
+        return bound <= self.clipgrad
+
     def adjust(self, t):
-        """Called after backward. Gradients of linear layers' weights may not be there yet; what is in .grad is added to
-        them."""
+        """Called after backward, when the gradients of linear layers' weights need not be there yet."""
+
+    def complete(self, t):
+        """Called with all gradients of the loss in .grad, to add those that are known in closed form."""
 
     def before_step(self, t):
         """Called between backward and gradient clipping, with every gradient in .grad."""

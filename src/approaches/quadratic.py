@@ -1,4 +1,6 @@
 """Quadratic penalties around the weights of earlier tasks, and the Fisher information that weighs them."""
+import math
+
 import torch
 
 from approaches import base
@@ -21,26 +23,44 @@ class Anchored(base.Appr):
     def begin_pass(self, t):
         """Collects what the penalty of task t is about: (weights, old weights, strength * F) of all but the heads of other
         tasks, which never leave their old weights. In evaluation, computes the penalty once for all batches."""
-        self.pulled = []
+        self.pulled, self.reach = [], math.inf
         if t > 0:
             for n, p in self.model.named_parameters():
                 if not n.startswith('last.') or n.startswith('last.%d.' % t):
-                    strength = self.strength() * (1 if self.fisher is None else self.fisher[n])
-                    self.pulled.append((p, self.old[n], strength))
+                    self.pulled.append((p, self.old[n], self.strength() * (
+                        torch.ones(()) if self.fisher is None else self.fisher[n])))
         if not self.model.training:
             self.penalty = sum((strength * (p - old).pow(2)).sum() for p, old, strength in self.pulled) / 2
+            return
+        lr = self.optimizer.param_groups[0]['lr']
+        self.steepest = max((strength.max().item() for _, _, strength in self.pulled), default=0.)
+        self.pulled = [(p, old, strength.mul_(lr).to(p.device)) for p, old, strength in self.pulled]
 
     def criterion(self, t, output, targets):
-        """Cross-entropy, in evaluation with the penalty; in training the penalty's gradient is added by adjust()."""
+        """Cross-entropy, in evaluation with the penalty; in training its gradient is added in closed form."""
         loss = super().criterion(t, output, targets)
         return loss if self.model.training else loss + self.penalty
 
-    def adjust(self, t):
+    def complete(self, t):
         """Adds the penalty's gradient, strength * F * (theta - theta_old)."""
-        with torch.no_grad():
-            for p, old, strength in self.pulled:
-                pull = torch.sub(p, old).mul_(strength)
-                p.grad = pull if p.grad is None else p.grad.add_(pull)
+        lr = self.optimizer.param_groups[0]['lr']
+        for p, old, pull in self.pulled:
+            gradient = torch.sub(p, old).mul_(pull).mul_(1 / lr)
+            p.grad = gradient if p.grad is None else p.grad.add_(gradient)
+
+    def within(self, bound, lr):
+        """As in base; the penalty's gradient is not formed, but its step taken, in one pass over the weights.
+
+        Its norm is computed now and then. Between, it can have grown by its steepest slope times the way of each step.
+        """
+        if self.pulled and not bound + self.reach <= self.clipgrad:
+            self.reach = sum((torch.sub(p, old).mul_(pull)).norm() for p, old, pull in self.pulled).item() / lr
+        if not self.pulled or not bound + self.reach <= self.clipgrad:
+            return not self.pulled and super().within(bound, lr)
+        for p, old, pull in self.pulled:
+            p.lerp_(old, pull)
+        self.reach += self.steepest * lr * (bound + self.reach)
+        return True
 
     def strength(self):
         """Weight of the penalty."""

@@ -22,15 +22,12 @@ def step(appr, t, x, y, lr=None):
     with products.deferred(plain and appr.deferrable and x.device.type == 'cpu') as tape:
         with appr.precision():
             loss, _ = appr.forward(t, x, y)
-        appr.optimizer.zero_grad()
+        for p in group['params']:
+            p.grad = None
         loss.backward()
     appr.adjust(t)
-    appr.before_step(t)
     with torch.no_grad():
-        if not plain:
-            torch.nn.utils.clip_grad_norm_(appr.trainable(), appr.clipgrad)
-            appr.optimizer.step()
-        elif tape and within(tape, having(group), appr.clipgrad):
+        if tape and appr.within(bound(tape, having(group)), group['lr']):
             for p in having(group):
                 p.add_(p.grad, alpha=-group['lr'])
             for entry in tape:
@@ -38,7 +35,13 @@ def step(appr, t, x, y, lr=None):
         else:
             for entry in tape:
                 entry.form()
-            descend(having(group), appr.clipgrad, group['lr'] if lr is None else lr)
+            appr.complete(t)
+            appr.before_step(t)
+            if plain:
+                descend(having(group), appr.clipgrad, group['lr'] if lr is None else lr)
+            else:
+                torch.nn.utils.clip_grad_norm_(appr.trainable(), appr.clipgrad)
+                appr.optimizer.step()
     appr.after_step(t)
     return loss.detach()
 
@@ -53,9 +56,9 @@ def norm(params):
     return torch.linalg.vector_norm(torch.stack(torch._foreach_norm([p.grad for p in params])))
 
 
-def within(tape, params, clipgrad):
-    """Whether the norm of all gradients, those on the tape and those of params, is certain not to exceed clipgrad."""
-    return bool(sum([entry.bound() for entry in tape]) + (norm(params) if params else 0) <= clipgrad)
+def bound(tape, params):
+    """At least the norm of all gradients, those on the tape and those of params."""
+    return float(sum(entry.bound() for entry in tape) + (norm(params) if params else 0))
 
 
 def descend(params, clipgrad, lr):

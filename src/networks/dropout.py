@@ -19,19 +19,64 @@ def kept(shape, q):
     return torch.empty(shape).copy_(u.lt_(q))
 
 
-def dropout(h, p, training=True, among=None):
-    """h [B, units, ...] with every value zeroed with probability p and the others divided by 1 - p, if training.
+def draw(shape, p, among=None):
+    """What dropout multiplies h [B, units, ...] of a shape by, 0 or 1, on the CPU.
 
     among: (int64 [units], total) says which of so many units h holds; random numbers are drawn for all of them, so
     that a unit meets the same ones whether others are there or not (with fast, for those of h alone).
     """
+    if among is None or fast:
+        return kept(shape, 1 - p)
+    units, total = among
+    return kept(torch.Size((shape[0], total, *shape[2:])), 1 - p).index_select(1, units)
+
+
+def dropout(h, p, training=True):
+    """h with every value zeroed with probability p and the others divided by 1 - p, if training."""
     if not training or p == 0:
         return h
-    if h.device.type != 'cpu' or torch.compiler.is_compiling():
+    if is_plain(h):
         return F.dropout(h, p)
-    if among is None or fast:
-        keep = kept(h.shape, 1 - p)
-    else:
-        units, total = among
-        keep = kept(torch.Size((len(h), total, *h.shape[2:])), 1 - p).index_select(1, units)
-    return h * keep.mul_(1 / (1 - p))
+    return h * draw(h.shape, p).mul_(1 / (1 - p))
+
+
+def is_plain(h):
+    """Whether h is best left to torch's own functions."""
+    return h.device.type != 'cpu' or h.dtype != torch.float32 or torch.compiler.is_compiling()
+
+
+class Finish(torch.autograd.Function):
+    """scale * relu(z) * keep * gate in few passes, overwriting z; keep and gate may be None."""
+
+    @staticmethod
+    def forward(ctx, z, keep, scale, gate):
+        a = z.relu_()
+        if keep is not None:
+            a.mul_(keep)
+        ctx.scale, ctx.gated = scale, gate is not None
+        if ctx.gated:
+            ctx.save_for_backward(a, gate)
+            return a * (gate * scale)
+        if keep is not None:
+            a.mul_(scale)
+        ctx.save_for_backward(a)
+        ctx.mark_dirty(z)
+        return a
+
+    @staticmethod
+    def backward(ctx, d):
+        a, *gate = ctx.saved_tensors
+        dz = torch.ops.aten.threshold_backward(d, a, 0)  # a > 0 only where both relu and dropout let z pass
+        if not ctx.gated:
+            return dz.mul_(ctx.scale) if ctx.scale != 1 else dz, None, None, None
+        return dz.mul_(gate[0] * ctx.scale), None, None, (d * a).sum(0, keepdim=True).mul_(ctx.scale)
+
+
+def finish(z, p, training, among=None, gate=None):
+    """ReLU, dropout with probability p if training (among: as in draw), and, if given, the gate [1, units] of a linear
+    layer's map z, which is overwritten."""
+    if not is_plain(z):
+        keep = draw(z.shape, p, among) if training and p else None
+        return Finish.apply(z, keep, 1. if keep is None else 1 / (1 - p), gate)
+    h = F.dropout(F.relu(z), p, training)
+    return h if gate is None else h * gate

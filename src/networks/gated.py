@@ -1,8 +1,8 @@
 """What all HAT networks share: hidden layers gated by a learned attention to the task."""
 import torch
 from torch import nn
-from torch.nn import functional as F
 
+from networks.dropout import dropout
 from networks.layers import Layered
 
 
@@ -36,10 +36,9 @@ class Gated(Layered):
     def forward(self, t, x, s=1):
         """(logits of all tasks, masks) of images x [B,C,H,W] under the gates of task t (int64 [1])."""
         masks = self.mask(t, s)
-        h = F.dropout(x, self.pdrop_input, self.training) if self.pdrop_input else x
+        h = dropout(x, self.pdrop_input, self.training)
         for i, m in enumerate(masks):
-            h = self.run(i, h)
-            h = h * m.view(1, -1, *[1] * (h.dim() - 2))
+            h = self.run(i, h, gate=m)
         return self.heads(h), masks
 
     def get_view_for(self, n, masks):

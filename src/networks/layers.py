@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from torch import nn
 from torch.nn import functional as F
 
-from networks.dropout import dropout
+from networks.dropout import finish
 from networks.products import linear
 
 
@@ -20,10 +20,13 @@ class Layer:
         """The layer's weights, for so many inputs."""
         return nn.Conv2d(units, self.width, self.kernel) if self.kernel else nn.Linear(units, self.width)
 
-    def finish(self, h, training, among=None):
-        """What follows the linear map: ReLU, dropout (among: as there), pooling."""
-        h = dropout(F.relu(h), self.pdrop, training, among)
-        return F.max_pool2d(h, 2) if self.kernel else h
+    def finish(self, z, training, among=None, gate=None):
+        """What follows the linear map z: ReLU, dropout (among: as in dropout.draw), pooling, and the gate [1, units] if
+        there is one. Overwrites z."""
+        if not self.kernel:
+            return finish(z, self.pdrop, training, among, gate)
+        h = F.max_pool2d(finish(z, self.pdrop, training, among), 2)
+        return h if gate is None else h * gate[..., None, None]
 
 
 def scaled(layers, factor):
@@ -82,9 +85,10 @@ class Layered(nn.Module):
         """Creates the heads of all tasks."""
         self.last = nn.ModuleList(nn.Linear(self.below[-1], ncla) for _, ncla in self.taskcla)
 
-    def run(self, i, h, module=None, among=None):
-        """Layer i's output [B, units(, H, W)] of its input; module: other weights of the same layer."""
-        return self.layers[i].finish(self.product(i, h, module), self.training, among)
+    def run(self, i, h, module=None, among=None, gate=None):
+        """Layer i's output [B, units(, H, W)] of its input; module: other weights of the same layer; among, gate: as in
+        Layer.finish."""
+        return self.layers[i].finish(self.product(i, h, module), self.training, among, gate)
 
     def product(self, i, h, module=None):
         """Layer i's linear map of its input."""

@@ -74,8 +74,7 @@ class Narrow(Layered):
         masks = torch.sigmoid(s * self.e)[None].split(self.below[1:], 1)
         h = dropout(x, self.pdrop_input, self.training)
         for i, m in enumerate(masks):
-            h = self.run(i, h, among=self.among[i])
-            h = h * m.view(1, -1, *[1] * (h.dim() - 2))
+            h = self.run(i, h, among=self.among[i], gate=m)
         return linear(self.head, h), masks
 
     def protect(self):
