@@ -1,34 +1,38 @@
 """Dropout that draws torch's random numbers faster than torch does on the CPU."""
+import math
+
 import torch
 from torch.nn import functional as F
 
-fast = False  # --fast-dropout: 16 random bits per unit instead of torch's own stream; of use on the CPU alone
+fast = False  # --fast-dropout: 16 random bits per unit instead of 64; on the CPU alone
 
 
-def kept(shape, q):
-    """Float32 of a shape, 1 with probability q and else 0, on the CPU: what torch.bernoulli would draw.
+def kept(shape, q, layout=torch.contiguous_format):
+    """Float32 of a shape and memory format, 1 with probability q and else 0, on the CPU: what torch.bernoulli would draw.
 
-    bernoulli_ compares q with the doubles that uniform_ draws, one by one; uniform_ alone draws them about three times
-    as fast, in the same order and leaving the generator in the same state.
+    bernoulli_ draws 64 bits per number and compares the lower 53, as a fraction, with q; random_ draws the same bits
+    in the same order, about twice as fast, and leaves the generator in the same state.
     """
     if fast:
-        n = shape.numel()
-        bits = torch.empty((n + 3) // 4, dtype=torch.int64).random_(-2 ** 63, None).view(torch.int16)[:n].view(shape)
-        return torch.lt(bits, round(q * 2 ** 16) - 2 ** 15, out=torch.empty(shape))
-    u = torch.empty(shape, dtype=torch.float64).uniform_()
-    return torch.empty(shape).copy_(u.lt_(q))
+        out = torch.empty(shape, memory_format=layout)
+        n = out.numel()
+        bits = torch.empty((n + 3) // 4, dtype=torch.int64).random_(-2 ** 63, None).view(torch.int16)[:n]
+        return torch.lt(bits.as_strided(out.shape, out.stride()), round(q * 2 ** 16) - 2 ** 15, out=out)
+    bits = torch.empty(shape, dtype=torch.int64).random_().bitwise_and_(2 ** 53 - 1)
+    return torch.lt(bits, math.ceil(q * 2 ** 53), out=torch.empty(shape)).contiguous(memory_format=layout)
 
 
-def draw(shape, p, among=None):
-    """What dropout multiplies h [B, units, ...] of a shape by, 0 or 1, on the CPU.
+def draw(h, p, among=None):
+    """What dropout multiplies h [B, units, ...] by, 0 or 1, on the CPU.
 
     among: (int64 [units], total) says which of so many units h holds; random numbers are drawn for all of them, so
     that a unit meets the same ones whether others are there or not (with fast, for those of h alone).
     """
+    layout = torch.channels_last if h.dim() == 4 and not h.is_contiguous() else torch.contiguous_format
     if among is None or fast:
-        return kept(shape, 1 - p)
+        return kept(h.shape, 1 - p, layout)
     units, total = among
-    return kept(torch.Size((shape[0], total, *shape[2:])), 1 - p).index_select(1, units)
+    return kept((len(h), total, *h.shape[2:]), 1 - p).index_select(1, units).contiguous(memory_format=layout)
 
 
 def dropout(h, p, training=True):
@@ -37,7 +41,7 @@ def dropout(h, p, training=True):
         return h
     if is_plain(h):
         return F.dropout(h, p)
-    return h * draw(h.shape, p).mul_(1 / (1 - p))
+    return h * draw(h, p).mul_(1 / (1 - p))
 
 
 def is_plain(h):
@@ -76,7 +80,7 @@ def finish(z, p, training, among=None, gate=None):
     """ReLU, dropout with probability p if training (among: as in draw), and, if given, the gate [1, units] of a linear
     layer's map z, which is overwritten."""
     if not is_plain(z):
-        keep = draw(z.shape, p, among) if training and p else None
+        keep = draw(z, p, among) if training and p else None
         return Finish.apply(z, keep, 1. if keep is None else 1 / (1 - p), gate)
     h = F.dropout(F.relu(z), p, training)
     return h if gate is None else h * gate
