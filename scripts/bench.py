@@ -1,14 +1,14 @@
-"""Milliseconds per step: as the original states it (a), as it is here (b), and the bare products (c), interleaved.
+"""Milliseconds per step: as the original states it (a), as it is here (b), and the bare products (c), in turns.
 
-    bash scripts/bench.sh [--data-dir dat] [--rounds 7] [--only hat-mlp,sgd-mlp,...] [--options fast-dropout,...]
+    bash scripts/bench.sh [--rounds 9] [--only hat-mlp,sgd-mlp,...] [run.py's options for speed: --fast-dropout, ...]
+    bash scripts/bench.sh --active          # HAT's step by the fraction of its units that take part
+    bash scripts/bench.sh --real --data-dir dat [--nepochs 5] [--tasks 3]   # HAT on pmnist, with and without --dense
 
-prints a table in markdown: min/median/max over the rounds and the ratios of medians. MNIST is used if it is there, random
-images else; the time of a step does not depend on them, but how many of HAT's units take part does.
+(a) and the others run in two processes that take turns, as (b) and (c) have the process settings of run.py. A line is
+min/median/max over the rounds of ms per step; ratios are medians over the rounds.
 """
 import argparse
-import contextlib
-import os
-import platform
+import multiprocessing
 import resource
 import sys
 import time
@@ -16,97 +16,139 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'src'))
 
-import torch; torch.set_flush_denormal(True)
-
-import machine
-import utils
-from plain import Floor, Trainer
+import options
 
 CASES = {  # name: approach, network, whether convolutional, from the second task on, steps per round
     'hat-mlp': ('hat', 'mlp_hat', False, False, 100), 'hat-mlp-2nd': ('hat', 'mlp_hat', False, True, 100),
     'sgd-mlp': ('sgd', 'mlp', False, False, 100), 'ewc-mlp-2nd': ('ewc', 'mlp', False, True, 100),
-    'hat-alexnet': ('hat', 'alexnet_hat', True, False, 12), 'hat-alexnet-2nd': ('hat', 'alexnet_hat', True, True, 12),
-    'sgd-alexnet': ('sgd', 'alexnet', True, False, 12)}
+    'hat-alexnet': ('hat', 'alexnet_hat', True, False, 16), 'sgd-alexnet': ('sgd', 'alexnet', True, False, 16)}
 SBATCH = 64
 
 
 class Case:
-    """One approach on one network, in the three ways, on the same images."""
+    """One approach on one network and random images, in the three ways."""
 
-    def __init__(self, approach, network, conv, second, steps, settings):
+    def __init__(self, args, approach, network, conv, second, steps):
+        import torch
+        import machine
+        import utils
+        from plain import Floor, Trainer
         torch.manual_seed(0)
-        self.n, self.second = steps * SBATCH, second
-        self.x = torch.randn(self.n, *((3, 32, 32) if conv else (1, 28, 28)))
-        self.y = torch.randint(0, 10, (self.n,))
-        self.trainer = Trainer(conv, approach, second)
+        device = machine.choose_device(args.device)
+        self.n, self.t, self.steps = steps * SBATCH, int(second), steps
+        self.x = torch.randn(self.n, *((3, 32, 32) if conv else (1, 28, 28)), device=device)
+        self.y = torch.randint(0, 10, (self.n,), device=device)
+        self.trainer = Trainer(conv, approach, second, device)
         self.floor = Floor(self.trainer)
-        net = utils.load('networks', network).Net(list(self.x.shape[1:]), [(t, 10) for t in range(10)])
+        net = utils.load('networks', network).Net(list(self.x.shape[1:]), [(t, 10) for t in range(10)]).to(device)
         self.appr = utils.load('approaches', approach).Appr(net, lr=0.05, sbatch=SBATCH)
-        machine.apply(self.appr, settings)
+        machine.apply(self.appr, args)
         if second and approach == 'hat':
             self.appr.mask_pre = [m.clone() for m in self.trainer.pre]
             self.appr.restored()
         if second and approach == 'ewc':
             self.appr.anchor()
             self.appr.fisher = {n: 1e-6 * torch.rand_like(p) for n, p in net.named_parameters()}
-        self.steps = steps
 
     def a(self):
         for i in range(0, self.n, SBATCH):
             self.trainer.step(self.x[i:i + SBATCH].clone(), self.y[i:i + SBATCH], i / self.n)
 
     def b(self):
-        self.appr.train_epoch(int(self.second), self.x, self.y)
+        self.appr.train_epoch(self.t, self.x, self.y)
 
     def c(self):
         for _ in range(self.steps):
             self.floor.step()
 
-    def ea(self):
+    def evaluate_a(self):
         self.trainer.evaluate(self.x, self.y)
 
-    def eb(self):
-        self.appr.eval(int(self.second), self.x, self.y)
+    def evaluate_b(self):
+        self.appr.eval(self.t, self.x, self.y)
 
-    def ec(self):
+    def evaluate_c(self):
         for _ in range(self.steps):
             self.floor.step(forward_only=True)
 
 
-def measure(case, rounds):
-    """{way: [ms per step, sorted]}, the ways interleaved."""
-    times = {way: [] for way in ('a', 'b', 'c', 'ea', 'eb', 'ec')}
-    for r in range(rounds + 1):
-        for way in times:
-            tick = time.perf_counter()
-            getattr(case, way)()
+def work(pipe, prepared, *case):
+    """A process that makes a case and then does and times what it is told to: ms per step, and its peak memory in MB."""
+    import torch
+    import machine
+    if prepared:
+        machine.prepare()
+    start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    case = Case(*case)
+    while True:
+        way = pipe.recv()
+        tick = time.perf_counter()
+        getattr(case, way)()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        pipe.send((1000 * (time.perf_counter() - tick) / case.steps,
+                   (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start) / 1024))
+
+
+def measure(args, name):
+    """{way: [ms per step of each round]} and the two processes' peak memory."""
+    spawn, ends, processes = multiprocessing.get_context('spawn'), [], []
+    for prepared in (False, True):
+        mine, theirs = spawn.Pipe()
+        processes.append(spawn.Process(target=work, args=(theirs, prepared, args, *CASES[name]), daemon=True))
+        processes[-1].start()
+        ends.append(mine)
+    ways = ('a', 'b', 'c', 'evaluate_a', 'evaluate_b', 'evaluate_c')
+    times, memory = {way: [] for way in ways}, [0, 0]
+    for r in range(args.rounds + 1):
+        for way in ways:
+            i = int(not way.endswith('a'))
+            ends[i].send(way)
+            ms, memory[i] = ends[i].recv()
             if r:
-                times[way].append(1000 * (time.perf_counter() - tick) / case.steps)
-    return {way: sorted(ts) for way, ts in times.items()}
+                times[way].append(ms)
+    for p in processes:
+        p.terminate()
+        p.join()
+    return times, memory
+
+
+def median(values):
+    return sorted(values)[len(values) // 2]
 
 
 def show(ts):
     """'min/median/max'."""
-    return '/'.join('%.2f' % t for t in (ts[0], ts[len(ts) // 2], ts[-1]))
+    return '/'.join('%.2f' % t for t in (min(ts), median(ts), max(ts)))
+
+
+def table(args):
+    """Prints the table of all cases."""
+    print('| ms per step of %d | plain (a) | here (b) | floor (c) | a/b | b/c | MB a, b |' % SBATCH)
+    print('| --- | ---: | ---: | ---: | ---: | ---: | ---: |')
+    for name in args.only.split(','):
+        times, memory = measure(args, name)
+        for label, prefix in ((name, ''), (name + ', evaluation', 'evaluate_')):
+            a, b, c = (times[prefix + way] for way in 'abc')
+            print('| %s | %s | %s | %s | %.2f | %.2f | %.0f, %.0f |' % (
+                label, show(a), show(b), show(c), median([p / q for p, q in zip(a, b)]),
+                median([p / q for p, q in zip(b, c)]), *memory), flush=True)
 
 
 def main(argv=None):
+    """Parses the command line and measures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--rounds', type=int, default=7)
+    parser.add_argument('--rounds', type=int, default=9)
     parser.add_argument('--only', default=','.join(CASES))
-    parser.add_argument('--dense', action='store_true')
-    parser.add_argument('--fast-dropout', action='store_true')
+    parser.add_argument('--device', default='auto')
+    for name, (kind, text) in options.SPEED.items():
+        parser.add_argument(options.flag(name), help=text, **kind)
     args = parser.parse_args(argv)
-    print('%s, %d threads, torch %s, batches of %d' % (
-        machine.processor(), torch.get_num_threads(), torch.__version__, SBATCH))
-    print('| | plain (a) | here (b) | floor (c) | a/b | b/c |\n| --- | ---: | ---: | ---: | ---: | ---: |')
-    for name in args.only.split(','):
-        times = measure(Case(*CASES[name], args), args.rounds)
-        for label, ways in ((name, 'abc'), (name + ', evaluation', ('ea', 'eb', 'ec'))):
-            ts = [times[w] for w in ways]
-            a, b, c = (t[len(t) // 2] for t in ts)
-            print('| %s | %s | %.2f | %.2f |' % (label, ' | '.join(map(show, ts)), a / b, b / c), flush=True)
-    print('peak memory %.0f MB' % (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+    import torch
+    import machine
+    print('%s; torch %s; %s' % (machine.describe(machine.choose_device(args.device))['device'], torch.__version__,
+                                ' '.join(sys.argv[1:])))
+    table(args)
 
 
 if __name__ == '__main__':

@@ -41,16 +41,17 @@ class Plain(nn.Module):
 class Trainer:
     """sgd, hat or ewc on one of them; from the second task on if second, with random masks or Fisher diagonals."""
 
-    def __init__(self, conv, method, second, lamb=0.75, smax=400., lr=0.05, clip=10000.):
-        self.net, self.method, self.lamb, self.smax = Plain(conv, method == 'hat'), method, lamb, smax
+    def __init__(self, conv, method, second, device='cpu', lamb=0.75, smax=400., lr=0.05, clip=10000.):
+        self.net = Plain(conv, method == 'hat').to(device)
+        self.method, self.lamb, self.smax = method, lamb, smax
         self.clip, self.optimizer = (100. if method == 'ewc' else clip), torch.optim.SGD(self.net.parameters(), lr=lr)
-        self.t = torch.tensor([int(second)])
+        self.t = torch.tensor([int(second)], device=device)
         self.pre = self.back = self.old = None
         if second and method == 'ewc':
             self.old = {n: p.detach().clone() for n, p in self.net.named_parameters()}
             self.fisher = {n: 1e-6 * torch.rand_like(p) for n, p in self.net.named_parameters()}
         if second and method == 'hat':
-            self.pre = [(torch.rand(1, len(layer.bias)) < 0.4).float() for layer in self.net.layers]
+            self.pre = [(torch.rand(1, len(layer.bias), device=device) < 0.4).float() for layer in self.net.layers]
             self.back = {}
             for i, layer in enumerate(self.net.layers):
                 post = self.pre[i].view(-1, *[1] * (layer.weight.dim() - 1)).expand_as(layer.weight)
@@ -107,8 +108,9 @@ class Floor:
 
     def __init__(self, trainer, sbatch=64):
         net = trainer.net
-        self.head, self.layers, self.shapes = net.heads[0], [*net.layers, net.heads[0]], []
-        h = torch.randn(sbatch, 3, 32, 32) if isinstance(net.layers[0], nn.Conv2d) else torch.randn(sbatch, 784)
+        self.head, self.layers = net.heads[0], [*net.layers, net.heads[0]]
+        size = (3, 32, 32) if isinstance(net.layers[0], nn.Conv2d) else (784,)
+        h = torch.randn(sbatch, *size, device=trainer.t.device)
         self.inputs, self.outputs = [], []
         for layer in self.layers:
             h = h if isinstance(layer, nn.Conv2d) else h.flatten(1)

@@ -3,7 +3,7 @@ import os
 import platform
 import subprocess
 
-from utils import ROOT, UserError
+from utils import ROOT, UserError, choices, load
 
 
 def choose_device(name):
@@ -26,12 +26,51 @@ def be_deterministic():
     torch.backends.cudnn.benchmark = False
 
 
+def prepare():
+    """Settings of the process that cost nothing in accuracy; to be called before the first computation.
+
+    Numbers below 1e-38 count as 0: HAT's gates make many, on which some CPUs take a hundred times as long, and no weight
+    is large enough to lose a bit by it. And freed memory stays with the process, where the C library lets one say so:
+    to get it back for every batch costs more than many an operation on it.
+    """
+    import ctypes
+    import torch
+    torch.set_flush_denormal(True)
+    mallopt = getattr(ctypes.CDLL(None), 'mallopt', None) if os.name == 'posix' else None
+    if mallopt:
+        for option, value in ((-3, 32 << 20), (-1, 1 << 30)):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
+            mallopt(option, value)
+
+
 def apply(appr, args):
-    """Applies the options that trade exact numbers for speed, as far as args has them, to an approach."""
-    from networks import dropout
-    dropout.fast = getattr(args, 'fast_dropout', False)
-    if getattr(args, 'dense', False):
+    """Applies the options that give up exact numbers for speed, as far as args has them, to an approach that is about to
+    train. Raises UserError for one that cannot be had here."""
+    import torch
+    from approaches import base
+    from networks import dropout, layers
+    dropout.fast, layers.channels_last = args.fast_dropout, args.channels_last
+    if args.tf32:
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    if args.dense:
         appr.dense = True
+    if (args.amp or args.compile or args.cuda_graph) and not isinstance(appr, base.Appr):
+        raise UserError('--amp, --compile and --cuda-graph need an approach that is derived from approaches.base.Appr')
+    if args.amp:
+        appr.autocast = {'bf16': torch.bfloat16}[args.amp]
+    if args.compile:
+        appr.compile()
+    if args.cuda_graph:
+        if appr.device.type != 'cuda':
+            raise UserError('--cuda-graph needs --device cuda, not %s' % appr.device.type)
+        if not appr.capturable:
+            raise UserError('--cuda-graph: this approach looks at its batches on the CPU; it can be had for %s' % (
+                ', '.join(capturable())))
+        appr.cuda_graph = True
+
+
+def capturable():
+    """Names of the approaches whose training step can be captured as a CUDA graph."""
+    return [name for name in choices('approaches') if getattr(load('approaches', name).Appr, 'capturable', False)]
 
 
 def processor():
@@ -50,7 +89,7 @@ def describe(device):
     if device.type == 'cuda':
         name = '%s (%s)' % (device, torch.cuda.get_device_name(device))
     else:
-        name = '%s (%s, %d threads)' % (device, platform.processor() or platform.machine(), torch.get_num_threads())
+        name = '%s (%s, %d threads)' % (device, processor(), torch.get_num_threads())
     return {'device': name, 'git_commit': git_commit(), 'versions': {
         'python': platform.python_version(), **{p: version(p) for p in ('torch', 'torchvision', 'numpy')}}}
 

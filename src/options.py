@@ -18,6 +18,16 @@ NUMBERS = [
     Hyper('lr_patience', int, 5, help='epochs without a lower validation loss until then', least=1, most=10 ** 6),
 ]
 
+# What makes a run faster and its numbers others, off by default: {name: (how it is given, help)}.
+SPEED = {
+    'fast_dropout': ({'action': 'store_true'}, 'draw dropout from 16 random bits per unit (CPU)'),
+    'channels_last': ({'action': 'store_true'}, 'train convolutions in channels-last memory format'),
+    'amp': ({'choices': ['bf16']}, 'compute products in bfloat16; the weights stay float32'),
+    'compile': ({'action': 'store_true'}, 'compile the network with torch.compile (needs a C++ compiler)'),
+    'tf32': ({'action': 'store_true'}, 'let CUDA round the inputs of float32 products to 10 bits'),
+    'cuda_graph': ({'action': 'store_true'}, 'capture the training step as a CUDA graph'),
+    'dense': ({'action': 'store_true'}, 'hat: compute units that are switched off all the same (slower; for comparison)')}
+
 
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose errors are UserErrors: one line, no usage."""
@@ -73,6 +83,9 @@ def build(approach=None):
                        'hyper-parameters')
     where.add_argument('--overwrite', action='store_true',
                        help='replace an existing result or checkpoint, even one of another configuration')
+    speed = parser.add_argument_group('speed, for results that are as good but not the same digit by digit')
+    for name, (kind, text) in SPEED.items():
+        speed.add_argument(flag(name), help=text, **kind)
     again = parser.add_argument_group('going on and repeating')
     again.add_argument('--resume', action='store_true', help='go on from the checkpoint of this run, if there is one')
     again.add_argument('--checkpoint-every', type=Hyper('checkpoint_every', float, 60, least=0).parse, default=60.,
@@ -147,7 +160,8 @@ def without(argv, *names):
 def settings(args):
     """What of a parsed command line determines its result, as a dictionary: not where it is run or saved."""
     out = {n: getattr(args, n) for n in ('experiment', 'approach', 'tasks', 'pc_valid', *(h.name for h in NUMBERS))}
-    return {**out, **(args.hyper or {'parameter': args.parameter})}
+    speed = {n: getattr(args, n) for n in SPEED if getattr(args, n)}  # named only if given
+    return {**out, **speed, **(args.hyper or {'parameter': args.parameter})}
 
 
 def flags(approach):

@@ -43,6 +43,7 @@ def run(args, approach, argv):
     import checkpoint
     import machine
     tstart = time.time()
+    machine.prepare()
     device = machine.choose_device(args.device)
     if args.deterministic:
         machine.be_deterministic()
@@ -76,6 +77,7 @@ def run(args, approach, argv):
         net = network.Net(inputsize, taskcla).to(device)
         settings = {n: getattr(args, n) for n in ('nepochs', 'sbatch', 'lr', 'lr_min', 'lr_factor', 'lr_patience')}
         appr = approach(net, args=args, **settings, **getattr(args, 'named', {}))
+        machine.apply(appr, args)
         if getattr(appr, 'logs', None) is not None:
             results.check_log(appr.logpath, args.output)
         for path in (args.output, saved.path):

@@ -28,6 +28,7 @@ from tqdm import tqdm
 
 import utils
 from approaches import hyper
+from approaches.graph import Graph
 from approaches.step import step
 
 
@@ -48,6 +49,7 @@ class Appr:
     logs = None           # what run.py pickles at the end, at self.logpath
     state = ()            # attributes that have to survive a restart, besides the model's weights
     position = None       # where fit() is within a task
+    capturable = False    # whether the training step never looks at its tensors on the CPU, as a CUDA graph needs
     eval_sbatch = 256     # samples per batch of evaluation; None: sbatch, for losses that are not means over the batch
     on_epoch = None       # called after every epoch of fit(): run.py saves a checkpoint
 
@@ -65,7 +67,7 @@ class Appr:
             setattr(self, name, value)
         self.progress = 0.   # share of the epoch that is behind the current batch
         self.epoch, self.batches_left = 0, 0
-        self.autocast = None  # a dtype: --amp
+        self.autocast, self.compiled, self.cuda_graph = None, False, False  # --amp (a dtype), --compile, --cuda-graph
         self.only = 'only' in inspect.signature(model.forward).parameters
         self.interrupted = False
         self.optimizer = self._get_optimizer(lr)
@@ -91,7 +93,12 @@ class Appr:
         """Whether the gradients of linear layers need not exist as tensors: nothing of the approach's own sees them."""
         kind = type(self)
         return (kind.before_step is Appr.before_step and kind._get_optimizer is Appr._get_optimizer
-                and self.autocast is None)
+                and self.autocast is None and not self.compiled)
+
+    def compile(self):
+        """Compiles the network."""
+        self.compiled = True
+        self.model.compile()
 
     def precision(self):
         """The context in which forward() runs."""
@@ -224,11 +231,16 @@ class Appr:
         r = torch.from_numpy(r).to(x.device)
         starts = range(0, len(r), self.sbatch)
         losses = torch.empty(len(starts), device=self.device)  # one tensor: many small ones would riddle the heap
+        graph = None
         for k, i in enumerate(tqdm(starts, desc='Epoch %d' % (self.epoch + 1), leave=False, disable=None)):
             b = r[i:i + self.sbatch]
             self.progress, self.batches_left = i / len(r), len(starts) - k
             self.begin_batch(t)
-            losses[k] = step(self, t, x[b].to(self.device), y[b].to(self.device))
+            if self.cuda_graph and len(b) == self.sbatch:
+                graph = graph if graph and graph.fits() else Graph(self, t, x, y)
+                losses[k] = graph(b)
+            else:
+                losses[k] = step(self, t, x[b].to(self.device), y[b].to(self.device))
         self.end_pass(t)
         self.check(losses.tolist())
 

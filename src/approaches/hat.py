@@ -30,6 +30,7 @@ class Appr(base.Appr):
               'Section 2.4, Hard Attention Training', above=1),
     )
     variants = ('_hat',)
+    capturable = True
     state = ('mask_pre', 'full')
     eval_factor = 1  # evaluation uses s = eval_factor * smax
     dense = False    # True: units whose attention is 0 are computed all the same

@@ -11,6 +11,7 @@ class Appr(sgd_restart.Appr):
     """
 
     cumulative = True
+    capturable = False
 
     def train(self, t, xtrain, ytrain, xvalid, yvalid):
         """As base.train; t: [task of each training sample, task of each validation sample], two integer [N]."""

@@ -15,6 +15,7 @@ class Anchored(base.Appr):
     """Adds strength() / 2 * sum of F * (theta - theta_old)^2 to the cross-entropy from the second task on."""
 
     state = ('old', 'fisher')
+    capturable = True
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

@@ -4,3 +4,5 @@ from approaches import base
 
 class Appr(base.Appr):
     """Stochastic gradient descent over all parameters, with nothing against forgetting."""
+
+    capturable = True

@@ -7,6 +7,7 @@ class Appr(base.Appr):
     """Starts every task from the initial weights."""
 
     state = ('initial_model',)
+    capturable = True
 
     def __init__(self, model, *args, **kwargs):
         super().__init__(model, *args, **kwargs)

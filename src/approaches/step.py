@@ -14,12 +14,12 @@ def is_plain(optimizer):
 def step(appr, t, x, y, lr=None):
     """Trains an approach on a batch x [B,C,H,W], y [B] of task t; returns the loss, detached.
 
-    lr: the learning rate as a scalar tensor, instead of the optimizer's own. On the CPU the gradients of linear layers
-    are added to the weights in the very product that forms them, unless something needs to see them before: a hook
+    lr: the learning rate as a scalar tensor, instead of the optimizer's own number. Without it, on the CPU, the gradients of
+    linear layers are added to the weights in the very product that forms them, unless something needs to see them before: a hook
     before_step, an optimizer with a memory, or a norm that may exceed clipgrad.
     """
     plain, group = is_plain(appr.optimizer), appr.optimizer.param_groups[0]
-    with products.deferred(plain and appr.deferrable and x.device.type == 'cpu') as tape:
+    with products.deferred(plain and lr is None and appr.deferrable and x.device.type == 'cpu') as tape:
         with appr.precision():
             loss, _ = appr.forward(t, x, y)
         for p in group['params']:
