@@ -1,8 +1,7 @@
 """Milliseconds per step: as the original states it (a), as it is here (b), and the bare products (c), in turns.
 
     bash scripts/bench.sh [--rounds 9] [--only hat-mlp,sgd-mlp,...] [run.py's options for speed: --fast-dropout, ...]
-    bash scripts/bench.sh --active          # HAT's step by the fraction of its units that take part
-    bash scripts/bench.sh --real --data-dir dat [--nepochs 5] [--tasks 3]   # HAT on pmnist, with and without --dense
+    bash scripts/bench.sh hat --help        # what leaving out HAT's switched-off units gains, also on real data
 
 (a) and the others run in two processes that take turns, as (b) and (c) have the process settings of run.py. A line is
 min/median/max over the rounds of ms per step; ratios are medians over the rounds.

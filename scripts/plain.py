@@ -51,14 +51,23 @@ class Trainer:
             self.old = {n: p.detach().clone() for n, p in self.net.named_parameters()}
             self.fisher = {n: 1e-6 * torch.rand_like(p) for n, p in self.net.named_parameters()}
         if second and method == 'hat':
-            self.pre = [(torch.rand(1, len(layer.bias), device=device) < 0.4).float() for layer in self.net.layers]
-            self.back = {}
-            for i, layer in enumerate(self.net.layers):
-                post = self.pre[i].view(-1, *[1] * (layer.weight.dim() - 1)).expand_as(layer.weight)
-                if i > 0:
-                    before = self.pre[i - 1].view(-1).repeat_interleave(layer.weight.shape[1] // self.pre[i - 1].numel())
-                    post = torch.min(post, before.view(1, -1, *[1] * (layer.weight.dim() - 2)).expand_as(layer.weight))
-                self.back['layers.%d.weight' % i], self.back['layers.%d.bias' % i] = 1 - post, 1 - self.pre[i].view(-1)
+            self.protect([(torch.rand(1, len(layer.bias), device=device) < 0.4).float() for layer in self.net.layers])
+
+    def protect(self, masks):
+        """Keeps what is attended to by these cumulative masks."""
+        self.pre, self.back = masks, {}
+        for i, layer in enumerate(self.net.layers):
+            post = self.pre[i].view(-1, *[1] * (layer.weight.dim() - 1)).expand_as(layer.weight)
+            if i > 0:
+                before = self.pre[i - 1].view(-1).repeat_interleave(layer.weight.shape[1] // self.pre[i - 1].numel())
+                post = torch.min(post, before.view(1, -1, *[1] * (layer.weight.dim() - 2)).expand_as(layer.weight))
+            self.back['layers.%d.weight' % i], self.back['layers.%d.bias' % i] = 1 - post, 1 - self.pre[i].view(-1)
+
+    def finish(self, t):
+        """Ends HAT's task t."""
+        masks = [torch.sigmoid(self.smax * e(self.t)).detach() for e in self.net.e]
+        self.protect(masks if self.pre is None else [torch.max(p, m) for p, m in zip(self.pre, masks)])
+        self.t = self.t + 1
 
     def loss(self, outputs, masks, y):
         loss = F.cross_entropy(outputs[self.t], y)

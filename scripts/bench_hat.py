@@ -1,0 +1,192 @@
+"""What leaving out HAT's switched-off units gains.
+
+    bash scripts/bench.sh hat --active 10,20,40,60,80,100     # ms per step by the share of units that take part
+    bash scripts/bench.sh hat --data-dir dat [--tasks 3] [--nepochs 5] [--output res/bench_hat.png]
+
+The second trains HAT on pmnist in the paper's setting three times in turns, epoch by epoch: as the original states it
+(plain, training alone), here with --dense, and here; and times the bare products (floor). It prints seconds per epoch of
+training and of the evaluation after it, the share of the units of each layer that took part, and what differs in the end.
+"""
+import argparse
+import multiprocessing
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'src'))
+
+from bench import SBATCH, median, show
+
+
+def clock(call):
+    """(seconds that a call takes, what it returns)."""
+    tick = time.perf_counter()
+    out = call()
+    return time.perf_counter() - tick, out
+
+
+def make(dense, ntasks):
+    """HAT on mlp_hat that notes, for every step, the units that are run and those that take part."""
+    import torch
+    import machine
+    import utils
+    from approaches import hat
+    from networks import mlp_hat
+    from networks.narrow import active
+
+    class Noting(hat.Appr):
+        def begin_batch(self, t):
+            super().begin_batch(t)
+            widths = self.part.below[1:]
+            on = [u.sum().item() for u in active(self.part.e.detach(), self.s).split(widths)]
+            self.notes.append([n / layer.width for ns in (on, widths) for n, layer in zip(ns, self.model.layers)])
+    machine.prepare()
+    utils.seed_everything(0)
+    appr = Noting(mlp_hat.Net([1, 28, 28], [(t, 10) for t in range(ntasks)]), lr=0.05, sbatch=SBATCH)
+    appr.dense, appr.notes = dense, []
+    return appr
+
+
+def ours(pipe, dense, args):
+    """A process that trains the project's HAT, an epoch whenever it is told to."""
+    import numpy as np
+    from dataloaders import pmnist
+    data, _, _ = pmnist.get(seed=0, data_dir=args.data_dir)
+    appr = make(dense, args.tasks)
+    for t in range(args.tasks):
+        x, y = (data[t]['train'][k] for k in 'xy')
+        for e in range(args.nepochs):
+            pipe.recv()
+            appr.notes, appr.epoch = [], e
+            train = clock(lambda: appr.train_epoch(t, x, y))[0]
+            seconds, result = clock(lambda: appr.eval(t, x, y))
+            pipe.send((train, seconds, result, np.array(appr.notes).mean(0)))
+        appr.end_task(t, x, y)
+    pipe.recv()
+    hits = [appr.eval(t, *(data[t]['test'][k] for k in 'xy'))[1] for t in range(args.tasks)]
+    pipe.send((hits, {n: p.numpy().copy() for n, p in appr.model.state_dict().items()}))
+
+
+def plain(pipe, args):
+    """The same of the original's steps, and of its floor."""
+    import numpy as np
+    import torch
+    from dataloaders import pmnist
+    from plain import Floor, Trainer
+    data, _, _ = pmnist.get(seed=0, data_dir=args.data_dir)
+    torch.manual_seed(0)
+    trainer = Trainer(False, 'hat', False)
+    floor = Floor(trainer)
+    for t in range(args.tasks):
+        x, y = (data[t]['train'][k] for k in 'xy')
+        for e in range(args.nepochs):
+            pipe.recv()
+            r = torch.from_numpy(np.random.permutation(len(x)))
+
+            def epoch():
+                for i in range(0, len(x), SBATCH):
+                    trainer.step(x[r[i:i + SBATCH]], y[r[i:i + SBATCH]], i / len(x))
+            train = clock(epoch)[0]
+            evaluation = clock(lambda: trainer.evaluate(x[:6400], y[:6400]))[0] * len(x) / 6400
+            products = clock(lambda: [floor.step() for _ in range(100)])[0] * len(x) / SBATCH / 100
+            pipe.send((train, evaluation, products))
+        trainer.finish(t)
+
+
+def real(args):
+    """Trains in turns and prints the table; draws the figure."""
+    import numpy as np
+    spawn = multiprocessing.get_context('spawn')
+    pipes, processes = [], []
+    for target, rest in ((plain, ()), (ours, (True,)), (ours, (False,))):
+        mine, theirs = spawn.Pipe()
+        processes.append(spawn.Process(target=target, args=(theirs, *rest, args), daemon=True))
+        processes[-1].start()
+        pipes.append(mine)
+    rows, biggest = [], 0
+    print('| task, epoch | plain s | dense s | here s | floor s | evaluation: plain s | dense s | here s | taking part, '
+          'layer 1, 2 | run, layer 1, 2 | accuracy, dense, here |')
+    print('| --- ' + '| ---: ' * 7 + '| --- | --- | --- |')
+    for t in range(args.tasks):
+        for e in range(args.nepochs):
+            p, d, h = [(pipe.send('go'), pipe.recv())[1] for pipe in pipes]
+            rows.append([t, e, p[0], d[0], h[0], p[2], p[1], d[1], h[1], *h[3]])
+            print('| %d, %d | %.2f | %.2f | %.2f | %.2f | %.2f | %.2f | %.2f | %.2f, %.2f | %.2f, %.2f | %.4f, %.4f |' % (
+                t, e + 1, *rows[-1][2:], d[2][1], h[2][1]), flush=True)
+    (dense, w), (narrow, v) = [(pipe.send('go'), pipe.recv())[1] for pipe in pipes[1:]]
+    rows = np.array(rows)
+    late = rows[(rows[:, 1] > 0) & (rows[:, 0] < 2)]
+    print('epochs 2 to %d of the first two tasks, ratios of seconds: plain/here %.2f, floor/here %.2f, dense/here %.2f; '
+          'evaluation plain/here %.2f' % (args.nepochs, *(late[:, i].sum() / late[:, 4].sum() for i in (2, 5, 3)),
+                                          late[:, 6].sum() / late[:, 8].sum()))
+    print('test accuracies, dense:', dense, 'here:', narrow, '; largest difference of any weight or embedding:',
+          {n: '%.1e' % np.abs(w[n] - v[n]).max() for n in w})
+    for p in processes:
+        p.terminate()
+        p.join()
+    draw(rows, args.output)
+
+
+def draw(rows, output):
+    """Seconds per epoch, and the shares that take part, over all epochs."""
+    import matplotlib
+    matplotlib.use('Agg')
+    from matplotlib import pyplot as plt
+    figure, (top, bottom) = plt.subplots(2, 1, sharex=True, figsize=(7, 6))
+    x = range(1, len(rows) + 1)
+    for i, label in ((2, 'plain'), (3, 'dense'), (4, 'switched-off units left out'), (5, 'products alone')):
+        top.plot(x, rows[:, i], marker='.', label=label)
+    for i, label in ((9, 'layer 1, taking part'), (10, 'layer 2, taking part'), (11, 'layer 1, run'), (12, 'layer 2, run')):
+        bottom.plot(x, rows[:, i], '--' if i > 10 else '-', marker='.', label=label)
+    top.set(ylabel='s per epoch of training', ylim=(0, None))
+    bottom.set(xlabel='epoch, tasks one after another', ylabel='mean share of units', ylim=(0, 1))
+    top.legend(), bottom.legend()
+    figure.tight_layout()
+    from utils import ROOT
+    figure.savefig(ROOT / output)
+
+
+
+
+def by_share(args):
+    """Prints ms per step for networks of which a share of the units takes part, and the rest never does."""
+    import torch
+    from plain import Floor, Trainer
+    shares = [int(s) for s in args.active.split(',')]
+    x, y = torch.randn(300 * SBATCH, 1, 28, 28), torch.randint(0, 10, (300 * SBATCH,))
+    cases = []
+    for share in shares:
+        for dense in (True, False):
+            appr = make(dense, 1)
+            with torch.no_grad():
+                for e in appr.model.embeddings():
+                    n = e.shape[1] * share // 100
+                    e[0] = torch.cat([torch.full((n,), 6.), torch.full((e.shape[1] - n,), -6.)])
+            cases.append((appr, []))
+    floor, floors = Floor(Trainer(False, 'hat', False)), []
+    for r in range(args.rounds + 1):
+        floors.append(1000 * clock(lambda: [floor.step() for _ in range(100)])[0] / 100)
+        for appr, times in cases:
+            times.append(1000 * clock(lambda: appr.train_epoch(0, x, y))[0] / 300)
+    print('| share that takes part | dense, ms | here, ms | dense/here | floor/here |\n| ---: | ---: | ---: | ---: | ---: |')
+    for share, (_, dense), (_, here) in zip(shares, cases[::2], cases[1::2]):
+        print('| %d %% | %s | %s | %.2f | %.2f |' % (
+            share, show(dense[1:]), show(here[1:]), median([a / b for a, b in zip(dense[1:], here[1:])]),
+            median([a / b for a, b in zip(floors[1:], here[1:])])))
+
+
+def main(argv=None):
+    """Parses the command line and measures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--active')
+    parser.add_argument('--data-dir', default='dat')
+    parser.add_argument('--tasks', type=int, default=3)
+    parser.add_argument('--nepochs', type=int, default=5)
+    parser.add_argument('--rounds', type=int, default=3)
+    parser.add_argument('--output', default='res/bench_hat.png')
+    args = parser.parse_args(argv)
+    by_share(args) if args.active else real(args)
+
+
+if __name__ == '__main__':
+    main()
