@@ -61,9 +61,13 @@ def replacing(path, mode='w'):
         temporary.unlink(missing_ok=True)
 
 
-def get_model(model):
-    """A copy of a model's weights and buffers."""
-    return {n: v.detach().clone() for n, v in model.state_dict().items()}
+def get_model(model, into=None):
+    """A copy of a model's weights and buffers, in the place of an earlier one if given."""
+    if into is None:
+        return {n: v.detach().clone() for n, v in model.state_dict().items()}
+    for n, v in model.state_dict().items():
+        into[n].copy_(v.detach())
+    return into
 
 
 def set_model_(model, weights):

@@ -70,6 +70,7 @@ class Appr:
         self.autocast, self.compiled, self.cuda_graph = None, False, False  # --amp (a dtype), --compile, --cuda-graph
         self.only = 'only' in inspect.signature(model.forward).parameters
         self.interrupted = False
+        self.spare = None  # where snapshot() puts the next copy
         self.optimizer = self._get_optimizer(lr)
 
     @classmethod
@@ -186,7 +187,7 @@ class Appr:
                 self.epoch = at['epoch']
                 valid_loss, line = self.one_epoch(t, xtrain, ytrain, xvalid, yvalid)
                 if valid_loss < at['best_loss']:
-                    at.update(best_loss=valid_loss, best_model=utils.get_model(self.model), patience=self.lr_patience)
+                    at.update(best_loss=valid_loss, best_model=self.snapshot(at), patience=self.lr_patience)
                     line += ' *'
                 else:
                     at['patience'] -= 1
@@ -202,6 +203,11 @@ class Appr:
         except KeyboardInterrupt:
             self.interrupt()
         utils.set_model_(self.model, at['best_model'])
+
+    def snapshot(self, at):
+        """A copy of the weights, in the place of the best ones but one: the best so far may be part of a checkpoint."""
+        at['best_model'], self.spare = utils.get_model(self.model, self.spare), at['best_model']
+        return at['best_model']
 
     def one_epoch(self, t, xtrain, ytrain, xvalid, yvalid, prefix=''):
         """Trains for one epoch and evaluates. Returns the validation loss and the epoch's line."""

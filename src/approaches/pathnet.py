@@ -81,7 +81,7 @@ class Appr(base.Appr):
             loss, line = self.one_epoch(t, xtrain, ytrain, xvalid, yvalid,
                                         '| Generation {:3d} | Path {:3d} '.format(at['g'] + 1, p + 1))
             if loss < at['overall']:
-                at.update(winner=p, overall=loss, best_model=utils.get_model(self.model))
+                at.update(winner=p, overall=loss, best_model=self.snapshot(at))
                 line += ' B'
             if loss < best[p]:
                 best[p], patience[p] = loss, self.lr_patience
