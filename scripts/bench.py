@@ -41,7 +41,7 @@ class Case:
         self.floor = Floor(self.trainer)
         net = utils.load('networks', network).Net(list(self.x.shape[1:]), [(t, 10) for t in range(10)]).to(device)
         self.appr = utils.load('approaches', approach).Appr(net, lr=0.05, sbatch=SBATCH)
-        machine.apply(self.appr, args)
+        machine.apply(self.appr, argparse.Namespace(**{**vars(args), 'dense': args.dense and approach == 'hat'}))
         if second and approach == 'hat':
             self.appr.mask_pre = [m.clone() for m in self.trainer.pre]
             self.appr.restored()

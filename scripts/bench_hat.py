@@ -95,38 +95,44 @@ def plain(pipe, args):
         trainer.finish(t)
 
 
+COLUMNS = ('train_plain', 'train_dense', 'train_here', 'products', 'evaluate_plain', 'evaluate_dense', 'evaluate_here',
+           'on_1', 'on_2', 'run_1', 'run_2')  # seconds per epoch; shares of the units that take part, and that are run
+
+
 def real(args):
     """Trains in turns and prints the table; draws the figure."""
     import numpy as np
     spawn = multiprocessing.get_context('spawn')
-    pipes, processes = [], []
-    for target, rest in ((plain, ()), (ours, (True,)), (ours, (False,))):
-        mine, theirs = spawn.Pipe()
-        processes.append(spawn.Process(target=target, args=(theirs, *rest, args), daemon=True))
-        processes[-1].start()
-        pipes.append(mine)
-    rows, biggest = [], 0
-    print('| task, epoch | plain s | dense s | here s | floor s | evaluation: plain s | dense s | here s | taking part, '
-          'layer 1, 2 | run, layer 1, 2 | accuracy, dense, here |')
-    print('| --- ' + '| ---: ' * 7 + '| --- | --- | --- |')
+    pipes, processes = {}, []
+    for name, target, rest in (('plain', plain, ()), ('dense', ours, (True,)), ('here', ours, (False,))):
+        if name in args.ways.split(','):
+            pipes[name], theirs = spawn.Pipe()
+            processes.append(spawn.Process(target=target, args=(theirs, *rest, args), daemon=True))
+            processes[-1].start()
+    print('| task, epoch | %s | accuracy, dense, here |' % ' | '.join(c.replace('_', ' ') for c in COLUMNS))
+    print('| ---%s | --- |' % (' | ---:' * len(COLUMNS)))
+    rows, missing = [], (np.nan, np.nan, (np.nan, np.nan), [np.nan] * 4)
     for t in range(args.tasks):
         for e in range(args.nepochs):
-            p, d, h = [(pipe.send('go'), pipe.recv())[1] for pipe in pipes]
-            rows.append([t, e, p[0], d[0], h[0], p[2], p[1], d[1], h[1], *h[3]])
-            print('| %d, %d | %.2f | %.2f | %.2f | %.2f | %.2f | %.2f | %.2f | %.2f, %.2f | %.2f, %.2f | %.4f, %.4f |' % (
-                t, e + 1, *rows[-1][2:], d[2][1], h[2][1]), flush=True)
-    (dense, w), (narrow, v) = [(pipe.send('go'), pipe.recv())[1] for pipe in pipes[1:]]
-    rows = np.array(rows)
-    late = rows[(rows[:, 1] > 0) & (rows[:, 0] < 2)]
-    print('epochs 2 to %d of the first two tasks, ratios of seconds: plain/here %.2f, floor/here %.2f, dense/here %.2f; '
-          'evaluation plain/here %.2f' % (args.nepochs, *(late[:, i].sum() / late[:, 4].sum() for i in (2, 5, 3)),
-                                          late[:, 6].sum() / late[:, 8].sum()))
-    print('test accuracies, dense:', dense, 'here:', narrow, '; largest difference of any weight or embedding:',
-          {n: '%.1e' % np.abs(w[n] - v[n]).max() for n in w})
+            got = {name: (pipe.send('go'), pipe.recv())[1] for name, pipe in pipes.items()}
+            (p, pe, floor), d, h = got.get('plain', missing[:1] * 3), got.get('dense', missing), got.get('here', missing)
+            rows.append([p, d[0], h[0], floor, pe, d[1], h[1], *h[3]])
+            print('| %d, %d | %s | %.4f, %.4f |' % (t, e + 1, ' | '.join('%.2f' % v for v in rows[-1]), d[2][1], h[2][1]),
+                  flush=True)
+    rows = dict(zip(COLUMNS, np.array(rows).reshape(args.tasks, args.nepochs, -1).transpose(2, 0, 1)))
+    late = {name: values[:2, 1:].sum() for name, values in rows.items()}
+    print('epochs 2 to %d of the first two tasks, seconds: plain/here %.2f, products/here %.2f, dense/here %.2f; evaluation '
+          'plain/here %.2f' % (args.nepochs, *(late[c] / late['train_here'] for c in ('train_plain', 'products', 'train_dense')),
+                               late['evaluate_plain'] / late['evaluate_here']))
+    ends = {name: (pipes[name].send('go'), pipes[name].recv())[1] for name in ('dense', 'here') if name in pipes}
+    for name, (accuracies, _) in ends.items():
+        print('test accuracies,', name, accuracies)
+    if len(ends) == 2:
+        print('largest differences:', {n: '%.1e' % np.abs(w - ends['here'][1][n]).max() for n, w in ends['dense'][1].items()})
     for p in processes:
         p.terminate()
         p.join()
-    draw(rows, args.output)
+    draw({name: values.flatten() for name, values in rows.items()}, args.output)
 
 
 def draw(rows, output):
@@ -134,20 +140,20 @@ def draw(rows, output):
     import matplotlib
     matplotlib.use('Agg')
     from matplotlib import pyplot as plt
+    from utils import ROOT
     figure, (top, bottom) = plt.subplots(2, 1, sharex=True, figsize=(7, 6))
-    x = range(1, len(rows) + 1)
-    for i, label in ((2, 'plain'), (3, 'dense'), (4, 'switched-off units left out'), (5, 'products alone')):
-        top.plot(x, rows[:, i], marker='.', label=label)
-    for i, label in ((9, 'layer 1, taking part'), (10, 'layer 2, taking part'), (11, 'layer 1, run'), (12, 'layer 2, run')):
-        bottom.plot(x, rows[:, i], '--' if i > 10 else '-', marker='.', label=label)
+    x = range(1, len(rows['products']) + 1)
+    for column, label in (('train_plain', 'plain'), ('train_dense', 'dense'), ('train_here', 'switched-off units left out'),
+                          ('products', 'products alone')):
+        top.plot(x, rows[column], marker='.', label=label)
+    for column, label, style in (('on_1', 'layer 1, taking part', '-'), ('on_2', 'layer 2, taking part', '-'),
+                                 ('run_1', 'layer 1, run', '--'), ('run_2', 'layer 2, run', '--')):
+        bottom.plot(x, rows[column], style, marker='.', label=label)
     top.set(ylabel='s per epoch of training', ylim=(0, None))
     bottom.set(xlabel='epoch, tasks one after another', ylabel='mean share of units', ylim=(0, 1))
     top.legend(), bottom.legend()
     figure.tight_layout()
-    from utils import ROOT
     figure.savefig(ROOT / output)
-
-
 
 
 def by_share(args):
@@ -186,6 +192,7 @@ def main(argv=None):
     parser.add_argument('--data-dir', default='dat')
     parser.add_argument('--tasks', type=int, default=3)
     parser.add_argument('--nepochs', type=int, default=5)
+    parser.add_argument('--ways', default='plain,dense,here', help='which of the three')
     parser.add_argument('--rounds', type=int, default=3)
     parser.add_argument('--output', default='res/bench_hat.png')
     args = parser.parse_args(argv)

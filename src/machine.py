@@ -1,6 +1,7 @@
 """What a run runs on: devices, versions, commit, and how strictly the same numbers are asked for."""
 import os
 import platform
+import shutil
 import subprocess
 
 from utils import ROOT, UserError, choices, load
@@ -52,12 +53,16 @@ def apply(appr, args):
     if args.tf32:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     if args.dense:
+        if not hasattr(appr, 'dense'):
+            raise UserError('--dense is of hat and hat-test: only they leave units out')
         appr.dense = True
     if (args.amp or args.compile or args.cuda_graph) and not isinstance(appr, base.Appr):
         raise UserError('--amp, --compile and --cuda-graph need an approach that is derived from approaches.base.Appr')
     if args.amp:
         appr.autocast = {'bf16': torch.bfloat16}[args.amp]
     if args.compile:
+        if appr.device.type == 'cpu' and not any(map(shutil.which, ('g++', 'c++', 'clang++'))):
+            raise UserError('--compile needs a C++ compiler, which is not there: install g++, or leave --compile out')
         appr.compile()
     if args.cuda_graph:
         if appr.device.type != 'cuda':

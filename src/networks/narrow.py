@@ -43,6 +43,7 @@ class Narrow(Layered):
         self.head = self.part(net.last[t], None, self.columns[-1])
         rows = [e.detach()[t] for e in net.embeddings()]
         self.e = nn.Parameter(torch.cat([r if c is None else r[c] for r, c in zip(rows, chosen)]))
+        self.gates = [self.e]  # what the steepness acts on
         if free is not None:
             for i, layer in enumerate(self.layers):
                 below = free[i - 1].repeat_interleave(self.positions[i]) if i > 0 else None

@@ -8,7 +8,7 @@ import torch
 
 import run
 import utils
-from approaches import base, hat
+from approaches import base, hat, sparse
 from approaches.graph import Graph
 from networks import alexnet, alexnet_hat, dropout, layers, mlp, mlp_hat
 from networks.products import deferred
@@ -86,7 +86,7 @@ def cumulative(net, seed=0):
 @pytest.mark.parametrize('module, dims', [(mlp_hat, 2), (alexnet_hat, 4)])
 @pytest.mark.parametrize('dense', [False, True])
 def test_hat_trains_as_stated(module, dims, t, clip, dense, monkeypatch):
-    monkeypatch.setattr(hat, 'CHECK', 1), monkeypatch.setattr(hat, 'REBUILD', 0)
+    monkeypatch.setattr(sparse, 'CHECK', {'cpu': 1}), monkeypatch.setattr(sparse, 'REBUILD', 0)
     size, n = ([3, 32, 32], 96) if dims == 4 else (SIZE, 320)
     rs = np.random.RandomState(1)
     x, y = torch.tensor(rs.randn(n, *size), dtype=torch.float32), torch.tensor(rs.randint(0, 5, n))
@@ -121,19 +121,46 @@ def test_hat_trains_as_stated(module, dims, t, clip, dense, monkeypatch):
                 assert kept.any() and torch.equal(dict(net.named_parameters())[name][kept], p[kept])
 
 
+def test_a_network_with_a_forward_pass_of_its_own_is_run_as_it_is():
+    class Net(mlp_hat.Net):
+        def forward(self, t, x, s=1):
+            masks = self.mask(t, s)
+            h = torch.relu(self.fc1(x.flatten(1))) * masks[0]
+            h = h + torch.relu(self.fc2(h)) * masks[1]  # no other network here has such a sum
+            return [head(h) for head in self.last], masks
+
+    torch.manual_seed(0)
+    net = Net(SIZE, TASKCLA, nhid=100)
+    appr = hat.Appr(net, lr=.1, nepochs=2)
+    pre = cumulative(net)
+    appr.mask_pre = pre
+    appr.restored()
+    before = utils.get_model(net)
+    appr.train_epoch(1, X, Y % 6)
+    after = utils.get_model(net)
+    view = net.get_view_for('fc2.weight', pre)
+    assert torch.equal(before['fc2.weight'][view == 1], after['fc2.weight'][view == 1])
+    assert not torch.equal(before['fc2.weight'], after['fc2.weight'])
+    assert not torch.equal(before['efc1.weight'][1], after['efc1.weight'][1])
+    assert torch.equal(before['efc1.weight'][0], after['efc1.weight'][0])
+    net.eval()
+    output = net(torch.tensor([1]), X, s=400.)[0][1]
+    assert appr.eval(1, X, Y % 6)[1] == pytest.approx((output.argmax(1) == Y % 6).float().mean().item(), abs=1e-6)
+
+
 def test_evaluation_leaves_out_units_that_are_off_and_gives_the_same(monkeypatch):
     net, _ = nets(mlp_hat, SIZE)
     appr, seen = hat.Appr(net), []
-    narrow = hat.Narrow.forward
-    monkeypatch.setattr(hat.Narrow, 'forward', lambda self, x, s: (seen.append(self.below[1:]), narrow(self, x, s))[1])
-    sparse = appr.eval(0, X, Y)
+    narrow = sparse.Narrow.forward
+    monkeypatch.setattr(sparse.Narrow, 'forward', lambda self, x, s: (seen.append(self.below[1:]), narrow(self, x, s))[1])
+    here = appr.eval(0, X, Y)
     appr.dense = True
-    assert sparse == pytest.approx(appr.eval(0, X, Y), abs=1e-6)
+    assert here == pytest.approx(appr.eval(0, X, Y), abs=1e-6)
     assert max(seen[0]) < 1400 and min(seen[-1]) == 2000
     net.eval()
     with torch.no_grad():
         output = net(torch.tensor([0]), X, s=400.)[0][0]
-    assert sparse[1] == pytest.approx((output.argmax(1) == Y).float().mean().item(), abs=1e-6)
+    assert here[1] == pytest.approx((output.argmax(1) == Y).float().mean().item(), abs=1e-6)
 
 
 @pytest.mark.parametrize('approach, kwargs', [('sgd', {}), ('ewc', {}), ('ewc', {'lamb': 5e6}), ('imm-mean', {})])
@@ -263,8 +290,9 @@ def test_convolutions_evaluate_alike_in_both_memory_formats():
 SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu']
 
 
-@pytest.mark.parametrize('options', [['--fast-dropout'], ['--channels-last', '--tf32'], ['--amp', 'bf16'], ['--dense']])
-@pytest.mark.parametrize('approach', ['hat', 'ewc'])
+@pytest.mark.parametrize('approach, options', [
+    ('hat', ['--fast-dropout']), ('hat', ['--channels-last', '--tf32']), ('hat', ['--amp', 'bf16']), ('hat', ['--dense']),
+    ('ewc', ['--amp', 'bf16']), ('ewc', ['--fast-dropout'])])
 def test_options_for_speed_run_and_are_recorded(options, approach, tmp_path, capsys):
     import json
     output = tmp_path / 'a.txt'
@@ -279,4 +307,5 @@ def test_options_for_speed_run_and_are_recorded(options, approach, tmp_path, cap
 def test_options_for_speed_are_refused_where_they_cannot_be_had(refused, tmp_path):
     out = ['--output', str(tmp_path / 'a.txt')]
     assert '--cuda-graph needs --device cuda, not cpu' in refused(run.main, [*SHORT, '--approach', 'hat', '--cuda-graph', *out])
+    assert 'only they leave units out' in refused(run.main, [*SHORT, '--approach', 'sgd', '--dense', *out])
     assert 'bf16' in refused(run.main, [*SHORT, '--approach', 'hat', '--amp', 'fp8', *out])
