@@ -10,6 +10,7 @@ from approaches import base
 from networks.gated import Gated
 from networks.narrow import Narrow, active
 from networks.whole import Whole
+from utils import UserError
 
 CHECK = {'cpu': 8, 'cuda': 64}  # batches after which it is looked again which units take part (on CUDA that waits)
 REBUILD = 2      # what it costs to leave some out, in steps with all units (scripts/bench.sh hat)
@@ -35,6 +36,10 @@ class Sparse(base.Appr):
     def deferrable(self):
         """As in base."""
         return super().deferrable and not self.own
+
+    def compile(self):
+        """Raises UserError."""
+        raise UserError('--compile is not for this approach: the network it runs changes its shape within every epoch')
 
     def begin_pass(self, t):
         """Sets up the units that take part in task t: in training all of them, as s starts near 0."""

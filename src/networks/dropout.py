@@ -50,7 +50,7 @@ def dropout(h, p, training=True):
 
 def is_plain(h):
     """Whether h is best left to torch's own functions."""
-    return h.device.type != 'cpu' or h.dtype != torch.float32 or torch.compiler.is_compiling()
+    return h.device.type != 'cpu' or h.dtype not in (torch.float32, torch.bfloat16) or torch.compiler.is_compiling()
 
 
 class Finish(torch.autograd.Function):
@@ -64,7 +64,7 @@ class Finish(torch.autograd.Function):
         ctx.scale, ctx.gated = scale, gate is not None
         if ctx.gated:
             ctx.save_for_backward(a, gate)
-            return a * (gate * scale)
+            return a * (gate * scale).to(a.dtype)
         if keep is not None:
             a.mul_(scale)
         ctx.save_for_backward(a)
@@ -77,7 +77,7 @@ class Finish(torch.autograd.Function):
         dz = torch.ops.aten.threshold_backward(d, a, 0)  # a > 0 only where both relu and dropout let z pass
         if not ctx.gated:
             return dz.mul_(ctx.scale) if ctx.scale != 1 else dz, None, None, None
-        return dz.mul_(gate[0] * ctx.scale), None, None, (d * a).sum(0, keepdim=True).mul_(ctx.scale)
+        return dz.mul_(gate[0] * ctx.scale), None, None, (d * a).sum(0, keepdim=True, dtype=gate[0].dtype).mul_(ctx.scale)
 
 
 def finish(z, p, training, among=None, gate=None):

@@ -307,5 +307,6 @@ def test_options_for_speed_run_and_are_recorded(options, approach, tmp_path, cap
 def test_options_for_speed_are_refused_where_they_cannot_be_had(refused, tmp_path):
     out = ['--output', str(tmp_path / 'a.txt')]
     assert '--cuda-graph needs --device cuda, not cpu' in refused(run.main, [*SHORT, '--approach', 'hat', '--cuda-graph', *out])
+    assert 'changes its shape' in refused(run.main, [*SHORT, '--approach', 'hat', '--compile', *out])
     assert 'only they leave units out' in refused(run.main, [*SHORT, '--approach', 'sgd', '--dense', *out])
     assert 'bf16' in refused(run.main, [*SHORT, '--approach', 'hat', '--amp', 'fp8', *out])
