@@ -60,7 +60,7 @@ class Narrow(Layered):
     def part(module, rows, columns):
         """A module like the given one with some of its outputs and inputs (None: all), without copying all of it."""
         part = copy.copy(module)
-        part._parameters = dict(part._parameters)
+        part._parameters, part.fused = dict(part._parameters), True
         if rows is not None or columns is not None:
             for n, p in module._parameters.items():
                 if p is not None:

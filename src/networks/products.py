@@ -34,11 +34,13 @@ class Entry:
     def add_(self, alpha):
         """Adds alpha times the gradients to the weights themselves."""
         module, total = self.module, self.d.sum(0)
-        if self.factors is None:
-            module.weight.addmm_(self.d.t(), self.x, alpha=alpha)
-        else:
+        if self.factors is not None:
             self.factors.add_(module.weight, self.d, self.x, alpha)
             total.mul_(self.factors.out)
+        elif getattr(module, 'fused', False):
+            module.weight.addmm_(self.d.t(), self.x, alpha=alpha)
+        else:  # one more pass over the weights, but every bit as autograd and SGD have it
+            module.weight.add_(self.d.t() @ self.x, alpha=alpha)
         if module.bias is not None:
             module.bias.add_(total, alpha=alpha)
 

@@ -41,3 +41,11 @@ def refused(capsys):
         assert err.endswith('\n') and err.count('\n') == 1 and 'Traceback' not in err
         return err
     return call
+
+
+@pytest.fixture(autouse=True)
+def denormals():
+    """Undoes what run.py sets for its process."""
+    yield
+    import torch
+    torch.set_flush_denormal(False)
