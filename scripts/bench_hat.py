@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'src'))
 
 from bench import SBATCH, median, show
+from utils import ROOT
 
 THIRD = 3  # the plain steps are so slow that only every third is done, and its time counted so often
 
@@ -56,7 +57,7 @@ def ours(pipe, dense, args):
     machine.prepare()
     import numpy as np
     from dataloaders import pmnist
-    data, _, _ = pmnist.get(seed=0, data_dir=args.data_dir)
+    data, _, _ = pmnist.get(seed=0, data_dir=ROOT / args.data_dir)
     appr = make(dense, args.tasks)
     for t in range(args.tasks):
         x, y = (data[t]['train'][k] for k in 'xy')
@@ -78,7 +79,7 @@ def plain(pipe, args):
     import torch
     from dataloaders import pmnist
     from plain import Floor, Trainer
-    data, _, _ = pmnist.get(seed=0, data_dir=args.data_dir)
+    data, _, _ = pmnist.get(seed=0, data_dir=ROOT / args.data_dir)
     torch.manual_seed(0)
     trainer = Trainer(False, 'hat', False)
     floor = Floor(trainer)
@@ -143,7 +144,6 @@ def draw(rows, output):
     import matplotlib
     matplotlib.use('Agg')
     from matplotlib import pyplot as plt
-    from utils import ROOT
     figure, (top, bottom) = plt.subplots(2, 1, sharex=True, figsize=(7, 6))
     x = range(1, len(rows['products']) + 1)
     for column, label in (('train_plain', 'plain'), ('train_dense', 'dense'), ('train_here', 'switched-off units left out'),

@@ -4,7 +4,7 @@ import platform
 import shutil
 import subprocess
 
-from utils import ROOT, UserError, choices, load
+from utils import ROOT, UserError
 
 
 def choose_device(name):
@@ -68,14 +68,8 @@ def apply(appr, args):
         if appr.device.type != 'cuda':
             raise UserError('--cuda-graph needs --device cuda, not %s' % appr.device.type)
         if not appr.capturable:
-            raise UserError('--cuda-graph: this approach looks at its batches on the CPU; it can be had for %s' % (
-                ', '.join(capturable())))
+            raise UserError('--cuda-graph is not for this approach: its training step looks at tensors on the CPU')
         appr.cuda_graph = True
-
-
-def capturable():
-    """Names of the approaches whose training step can be captured as a CUDA graph."""
-    return [name for name in choices('approaches') if getattr(load('approaches', name).Appr, 'capturable', False)]
 
 
 def processor():

@@ -235,6 +235,15 @@ def passed_on(argv, *own):
     return argv[:cut], argv[cut + 1:]
 
 
+def names(what, text, folder, several=True):
+    """The names in a text, comma-separated if there may be several. Raises UserError for one that is not a choice."""
+    there, given = utils.choices(folder), text.split(',') if several else [text]
+    for name in given:
+        if name not in there:
+            raise UserError('%s: no %r; there are: %s' % (what, name, ', '.join(there)))
+    return list(dict.fromkeys(given))
+
+
 def gpu_ids(text=None, count=None):
     """The GPUs to use: those in a text ('0,1', or 'cpu' for none), or the first count (default: all there are).
     Raises UserError if they are not there."""

@@ -6,17 +6,7 @@ import sys
 
 import options
 import plan
-import utils
 from utils import ROOT, UserError
-
-
-def names(flag, text, folder):
-    """The names in a comma-separated text. Raises UserError for one that is not a choice."""
-    there = utils.choices(folder)
-    for name in text.split(','):
-        if name not in there:
-            raise UserError('%s: no %r; there are: %s' % (flag, name, ', '.join(there)))
-    return list(dict.fromkeys(text.split(',')))
 
 
 def build():
@@ -44,8 +34,8 @@ def main(argv=None):
         raise UserError('give either --seeds or --nruns')
     runs = [plan.Run(['--experiment', e, '--approach', a, '--seed', str(seed), '--output',
                       '%s/%s_%s_%d.txt' % (args.res_folder.rstrip('/'), e, a, seed), *passed])
-            for e in names('--experiments', args.experiments, 'dataloaders')
-            for a in names('--approaches', args.approaches, 'approaches')
+            for e in plan.names('--experiments', args.experiments, 'dataloaders')
+            for a in plan.names('--approaches', args.approaches, 'approaches')
             for seed in (plan.seeds(args.seeds) if args.seeds is not None else range(args.nruns or 10))]
     gpus = plan.gpu_ids(count=args.ngpus) if args.launcher == 'local' else ()
     return plan.carry_out(args, runs, ROOT / args.res_folder, gpus)

@@ -92,9 +92,8 @@ def main(argv=None):
     args = build().parse_args(own)
     if not args.output_path:
         raise UserError('the folder of the results must not be empty')
-    for name, folder in ((args.experiment, 'dataloaders'), (args.approach, 'approaches')):
-        if name not in utils.choices(folder):
-            raise UserError('no %r; there are: %s' % (name, ', '.join(utils.choices(folder))))
+    plan.names('experiment', args.experiment, 'dataloaders', several=False)
+    plan.names('approach', args.approach, 'approaches', several=False)
     declared = getattr(utils.load('approaches', args.approach).Appr, 'hyperparameters', ())
     values = grid(declared, args.grid)
     plan.passed_on(['--', *passed], '--parameter', '--final-valid', *map(options.flag, values))

@@ -1,7 +1,6 @@
 """PathNet: Fernando et al., PathNet: Evolution Channels Gradient Descent in Super Neural Networks, 2017 (1701.08734)."""
 import math
 
-import numpy as np
 import torch
 
 import utils
@@ -49,7 +48,7 @@ class Appr(base.Appr):
     def fit(self, t, xtrain, ytrain, xvalid, yvalid):
         """The tournament: each generation trains both paths, then a mutated copy of the winner replaces the loser."""
         at = self.position = self.position or {
-            'paths': self.draw_paths(), 'lr': [self.lr] * P, 'patience': [self.lr_patience] * P, 'best': [math.inf] * P,
+            'paths': self.model.draw_paths(P), 'lr': [self.lr] * P, 'patience': [self.lr_patience] * P, 'best': [math.inf] * P,
             'winner': 0, 'overall': math.inf, 'best_model': utils.get_model(self.model), 'g': 0, 'p': 0, 'epoch': 0}
         try:
             while at['g'] < self.generations and max(at['lr']) >= self.lr_min:
@@ -61,7 +60,7 @@ class Appr(base.Appr):
                 print('| Winning path: {:3d} | Best loss: {:.3f} |'.format(at['winner'] + 1, at['overall']), flush=True)
                 for p in set(range(P)) - {at['winner']}:
                     at['lr'][p], at['patience'][p], at['best'][p] = at['lr'][at['winner']], self.lr_patience, math.inf
-                    at['paths'][p] = self.mutated(at['paths'][at['winner']])
+                    at['paths'][p] = self.model.mutated(at['paths'][at['winner']])
                 at.update(g=at['g'] + 1, p=0)
         except KeyboardInterrupt:
             utils.set_model_(self.model, at['best_model'])
@@ -104,22 +103,3 @@ class Appr(base.Appr):
     @best_path.setter
     def best_path(self, paths):
         self.model.bestPath = paths
-
-    def draw_paths(self):
-        """P random paths [L,N] of distinct modules, drawn from numpy in the original's order."""
-        L, N, M = self.model.L, self.model.N, self.model.M
-        paths = np.random.randint(0, M - 1, size=(P, L, N))  # drawn as in the original, then replaced
-        modules = list(range(M))
-        for p in range(P):
-            for layer in range(L):
-                np.random.shuffle(modules)
-                paths[p, layer] = modules[:N]
-        return paths
-
-    def mutated(self, path):
-        """A copy of a path [L,N], each entry moved by -2 to 2 with probability 1 / (N * L) (Section 2.1)."""
-        path = path.copy()
-        for i in np.ndindex(path.shape):
-            if np.random.rand() < 1 / path.size:
-                path[i] = (path[i] + np.random.randint(-2, 3)) % self.model.M
-        return path

@@ -56,8 +56,11 @@ class Anchored(base.Appr):
         """
         if self.pulled and not bound + self.reach <= self.clipgrad:
             self.reach = sum((torch.sub(p, old).mul_(pull)).norm() for p, old, pull in self.pulled).item() / lr
-        if not self.pulled or not bound + self.reach <= self.clipgrad:
-            return not self.pulled and super().within(bound, lr)
+        if not self.pulled:
+            return super().within(bound, lr)
+        if not bound + self.reach <= self.clipgrad:
+            self.reach = math.inf  # the step to come is not one of those that are added up here
+            return False
         for p, old, pull in self.pulled:
             p.lerp_(old, pull)
         self.reach += self.steepest * lr * (bound + self.reach)

@@ -42,3 +42,20 @@ class Modular(Layered):
         for n, p in self.named_parameters():
             name, m = n.split('.')[:2]
             p.requires_grad_(name == 'last' or (name, int(m)) in train)
+
+    def draw_paths(self, count):
+        """So many random paths of distinct modules [count,L,N], drawn from numpy in the original's order."""
+        paths = np.random.randint(0, self.M - 1, size=(count, self.L, self.N))  # drawn as there, then replaced
+        modules = list(range(self.M))
+        for index in np.ndindex(count, self.L):
+            np.random.shuffle(modules)
+            paths[index] = modules[:self.N]
+        return paths
+
+    def mutated(self, path):
+        """A copy of a path [L,N], each entry moved by -2 to 2 with probability 1 / (N * L) (Section 2.1)."""
+        path = path.copy()
+        for i in np.ndindex(path.shape):
+            if np.random.rand() < 1 / path.size:
+                path[i] = (path[i] + np.random.randint(-2, 3)) % self.M
+        return path

@@ -44,10 +44,10 @@ class Narrow(Layered):
         rows = [e.detach()[t] for e in net.embeddings()]
         self.e = nn.Parameter(torch.cat([r if c is None else r[c] for r, c in zip(rows, chosen)]))
         self.gates = [self.e]  # what the steepness acts on
-        if free is not None:
-            for i, layer in enumerate(self.layers):
-                below = free[i - 1].repeat_interleave(self.positions[i]) if i > 0 else None
-                getattr(self, layer.name).factors = Factors(free[i], below)
+        for i, layer in enumerate(self.layers):
+            out = torch.ones(layer.width, device=self.e.device) if free is None else free[i]
+            below = free[i - 1].repeat_interleave(self.positions[i]) if free and i > 0 else None
+            getattr(self, layer.name).factors = Factors(out, below)
 
     @staticmethod
     def inputs(units, positions):
@@ -60,7 +60,7 @@ class Narrow(Layered):
     def part(module, rows, columns):
         """A module like the given one with some of its outputs and inputs (None: all), without copying all of it."""
         part = copy.copy(module)
-        part._parameters, part.fused = dict(part._parameters), True
+        part._parameters = dict(part._parameters)
         if rows is not None or columns is not None:
             for n, p in module._parameters.items():
                 if p is not None:

@@ -37,8 +37,6 @@ class Entry:
         if self.factors is not None:
             self.factors.add_(module.weight, self.d, self.x, alpha)
             total.mul_(self.factors.out)
-        elif getattr(module, 'fused', False):
-            module.weight.addmm_(self.d.t(), self.x, alpha=alpha)
         else:  # one more pass over the weights, but every bit as autograd and SGD have it
             module.weight.add_(self.d.t() @ self.x, alpha=alpha)
         if module.bias is not None:

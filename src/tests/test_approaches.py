@@ -147,7 +147,7 @@ def test_pathnet_freezes_the_winner_and_resets_the_losers(capsys):
 def test_pathnet_mutates_few_entries_by_little():
     appr = make('pathnet')
     path = np.full((appr.model.L, appr.model.N), 15)
-    moved = np.concatenate([(appr.mutated(path) - path).ravel() for _ in range(300)])
+    moved = np.concatenate([(appr.model.mutated(path) - path).ravel() for _ in range(300)])
     assert set(moved % 16) <= {0, 1, 2, 14, 15} and 0.5 < (moved != 0).mean() * path.size / 0.8 < 1.5
 
 

@@ -1,6 +1,7 @@
 """What is computed in another way than the original states it comes to the same."""
 import gc
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -280,9 +281,7 @@ def test_convolutions_evaluate_alike_in_both_memory_formats():
     net.eval()
     with torch.no_grad():
         output = net(x, only=0)[0]
-        for m in net.modules():  # training's format, without its dropout
-            m.pdrop = 0
-        net.layers = tuple(layers.replace(layer, pdrop=0) for layer in net.layers)
+        net.layers = [replace(layer, pdrop=0) for layer in net.layers]  # training's format, without its dropout
         net.train()
         assert torch.allclose(net(x, only=0)[0], output, atol=1e-6)
 
