@@ -3,5 +3,5 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 script=bench.py
-if [ "${1:-}" = hat ]; then script=bench_hat.py; shift; fi
+case ${1:-} in hat|exact) script=bench_$1.py; shift;; esac
 exec "$PYTHON" "$ROOT/scripts/$script" "$@"

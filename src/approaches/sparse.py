@@ -25,6 +25,7 @@ class Sparse(base.Appr):
     dense = False    # True: all units are always run
     part = None      # during a pass over data: the networks.narrow.Narrow (or networks.whole.Whole) that is run
     free = None
+    kept = None      # ([versions of all parameters], {(t, s): the network that evaluations ran}) as long as these hold
     mask_pre = None  # cumulative attentions of the tasks learnt, one [1, units] per layer
 
     @property
@@ -42,12 +43,26 @@ class Sparse(base.Appr):
         raise UserError('--compile is not for this approach: the network it runs changes its shape within every epoch')
 
     def begin_pass(self, t):
-        """Sets up the units that take part in task t: in training all of them, as s starts near 0."""
+        """Sets up the units that take part in task t: in training all of them, as s starts near 0.
+
+        What an evaluation ran is kept for the next as long as no parameter is changed in place, which torch counts.
+        """
         if self.own:
             self.part = Whole(self.model, t, self.mask_pre)
             return
+        if self.model.training:
+            self.kept = None
+        else:
+            versions = [self.dense, *((p.data_ptr(), p._version) for p in self.model.parameters())]
+            if self.kept is None or self.kept[0] != versions:
+                self.kept = versions, {}
+            self.part = self.kept[1].get((t, self.s))
+            if self.part is not None:
+                return
         rows = [e.detach()[t] for e in self.model.embeddings()]
         self.narrow(t, [torch.ones_like(r).bool() if self.dense else active(r, self.s) for r in rows])
+        if self.kept:
+            self.kept[1][t, self.s] = self.part
 
     def begin_batch(self, t):
         """Leaves out the units whose attention has become 0, where that costs less than the rest of the epoch gains."""
@@ -74,14 +89,15 @@ class Sparse(base.Appr):
             c = (~u).long().argsort(stable=True)[:self.size(u.sum().item(), u)]
             c = c if among is None or among[i] is None else among[i][c]
             if self.free is not None:
+                if self.model.training:
+                    c = c[self.free[i][c].argsort(stable=True)]
                 free.append(self.free[i][c])
-                order = free[-1].argsort(stable=True)
-                c, free[-1] = c[order], free[-1][order]
             chosen.append(c)
-        if self.free is None:  # all of them as they are
+        if self.free is None or not self.model.training:  # all of them as they are
             chosen = [None if len(c) == layer.width else c for c, layer in zip(chosen, self.model.layers)]
         self.part = Narrow(self.model, t, chosen, free or None).train(self.model.training)
         if self.model.training:
+            self.part.guard()
             self.optimizer = self._get_optimizer(self.optimizer.param_groups[0]['lr'])
 
     def end_pass(self, t):

@@ -24,8 +24,8 @@ class Narrow(Layered):
 
     chosen: int64 [units], for each gated layer the indices of the units that are there, in that order, or None for all
     of them in their own order, whose weights are then shared with the network, not copied. The embeddings of task t are
-    one parameter e [units of all layers]. free: for each layer 1 - the cumulative attention of the chosen units, in
-    ascending order, which protects their weights (see networks/factors.py); None before the first task is learnt.
+    one parameter e [units of all layers]. free: for each layer 1 - the cumulative attention of the chosen units; None
+    before the first task is learnt.
     """
 
     def __init__(self, net, t, chosen, free=None):
@@ -44,9 +44,12 @@ class Narrow(Layered):
         rows = [e.detach()[t] for e in net.embeddings()]
         self.e = nn.Parameter(torch.cat([r if c is None else r[c] for r, c in zip(rows, chosen)]))
         self.gates = [self.e]  # what the steepness acts on
+
+    def guard(self):
+        """To be trained: gives the weights the factors of their gradients. Units have to be in ascending order of free."""
         for i, layer in enumerate(self.layers):
-            out = torch.ones(layer.width, device=self.e.device) if free is None else free[i]
-            below = free[i - 1].repeat_interleave(self.positions[i]) if free and i > 0 else None
+            out = torch.ones(layer.width, device=self.e.device) if self.free is None else self.free[i]
+            below = self.free[i - 1].repeat_interleave(self.positions[i]) if self.free and i > 0 else None
             getattr(self, layer.name).factors = Factors(out, below)
 
     @staticmethod

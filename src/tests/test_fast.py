@@ -11,6 +11,7 @@ import run
 import utils
 from approaches import base, hat, sparse
 from approaches.graph import Graph
+from approaches.step import step
 from networks import alexnet, alexnet_hat, dropout, layers, mlp, mlp_hat
 from networks.products import deferred
 from synthetic import tasks
@@ -164,6 +165,76 @@ def test_evaluation_leaves_out_units_that_are_off_and_gives_the_same(monkeypatch
     assert here[1] == pytest.approx((output.argmax(1) == Y).float().mean().item(), abs=1e-6)
 
 
+def test_what_evaluations_run_is_made_once_and_anew_when_weights_change(monkeypatch):
+    (net, other), y, made = nets(mlp_hat, SIZE), Y % 5, []
+    init = sparse.Narrow.__init__
+    monkeypatch.setattr(sparse.Narrow, '__init__', lambda self, *args: (made.append(args[1]), init(self, *args))[0])
+    appr = hat.Appr(net)
+    first = appr.eval(0, X, y)
+    appr.eval(1, X, y)
+    assert appr.eval(0, X, y) == first and made == [0, 1]
+    appr.end_task(0, X, y)  # from now on R counts the units that are still free
+    seen = [first, appr.eval(0, X, y)]
+    assert made == [0, 1, 0] and seen[1][0] < first[0] and seen[1][1] == first[1]
+    for change in (lambda: net.fc1.weight.mul_(-1), lambda: net.efc2.weight.neg_(), lambda: net.last[0].bias[0].add_(9),
+                   lambda: setattr(net.fc2.weight, 'data', net.fc2.weight + .01), lambda: setattr(appr, 'smax', 2),
+                   lambda: net.load_state_dict(other.state_dict())):
+        with torch.no_grad():
+            change()
+        seen += [appr.eval(0, X, y), appr.eval(0, X, y)]
+        assert seen[-1] == seen[-2] and seen[-1] not in seen[:-2]
+    assert made == [0, 1] + [0] * 7
+
+
+def test_what_a_task_s_end_does_to_the_weights_is_seen(capsys):
+    class Appr(hat.Appr):
+        def end_task(self, t, x, y):
+            self.model.last[t].weight.data.neg_()  # torch does not count this as a change
+
+    appr, y = Appr(nets(mlp_hat, SIZE)[0], nepochs=1), torch.zeros_like(Y)
+    appr.train(0, X, y, X, y)
+    assert '100.0%' in capsys.readouterr().out and appr.eval(0, X, y)[1] < .1
+
+
+def reference_anchored(net, batches, old, fisher, strength, clip):
+    """Trains task 1 on batches with SGD, lr .01, on the loss with a quadratic penalty. Returns the gradients' norms."""
+    net.train()
+    norms = []
+    for x, y in batches:
+        loss = torch.nn.functional.cross_entropy(net(x)[1], y)
+        if old:
+            loss = loss + strength / 2 * sum((
+                (1 if fisher is None else fisher[n]) * (p - old[n]).pow(2)).sum() for n, p in net.named_parameters())
+        net.zero_grad()
+        loss.backward()
+        norms.append(torch.nn.utils.clip_grad_norm_(net.parameters(), clip).item())
+        torch.optim.SGD(net.parameters(), lr=.01).step()
+    return norms
+
+
+def test_a_penalty_is_clipped_after_a_step_that_was():
+    """Of three batches, the second needs clipping for its own gradient, the third only for the penalty's."""
+    net, other = nets(mlp, SIZE)
+    for model in (net, other):
+        model.last[1].bias.data[0] += 50  # black images are of class 0
+    appr = utils.load('approaches', 'ewc').Appr(net, lr=.01, lamb=95)
+    appr.clipgrad = 10
+    appr.anchor()
+    appr.fisher = {n: torch.ones_like(p) for n, p in net.named_parameters()}
+    ones = torch.ones(64, dtype=torch.int64)
+    batches = [(X[:64], ones), (10000 * X[:64], ones), (0 * X[:64], 0 * ones)]
+    utils.seed_everything(7)
+    net.train()
+    appr.begin_pass(1)
+    for x, y in batches:
+        step(appr, 1, x, y)
+    utils.seed_everything(7)
+    norms = reference_anchored(other, batches, appr.old, appr.fisher, 95, 10)
+    assert norms[0] < 10 and norms[1] > 1000 and 10.5 < norms[2] < 20
+    moved = sum((p - appr.old[n]).norm() for n, p in other.named_parameters())
+    assert sum((p - q).norm() for p, q in zip(net.parameters(), other.parameters())) < 1e-3 * moved
+
+
 @pytest.mark.parametrize('approach, kwargs', [('sgd', {}), ('ewc', {}), ('ewc', {'lamb': 5e6}), ('imm-mean', {})])
 @pytest.mark.parametrize('clip', [None, .05])
 def test_plain_networks_train_as_stated(approach, kwargs, clip):
@@ -186,19 +257,10 @@ def test_plain_networks_train_as_stated(approach, kwargs, clip):
     appr.train_epoch(1, X, Y % 6)
 
     utils.seed_everything(7)
-    other.train()
     r = np.arange(len(X))
     np.random.shuffle(r)
-    norms = []
-    for i in range(0, len(X), 64):
-        loss = torch.nn.functional.cross_entropy(other(X[r[i:i + 64]])[1], Y[r[i:i + 64]] % 6)
-        if old:
-            loss = loss + strength / 2 * sum((
-                (1 if fisher is None else fisher[n]) * (p - old[n]).pow(2)).sum() for n, p in other.named_parameters())
-        other.zero_grad()
-        loss.backward()
-        norms.append(torch.nn.utils.clip_grad_norm_(other.parameters(), appr.clipgrad).item())
-        torch.optim.SGD(other.parameters(), lr=.01).step()
+    batches = [(X[r[i:i + 64]], Y[r[i:i + 64]] % 6) for i in range(0, len(X), 64)]
+    norms = reference_anchored(other, batches, old, fisher, strength, appr.clipgrad)
     assert (max(norms) > appr.clipgrad) == (clip is not None or kwargs != {})
     for (name, p), q in zip(net.named_parameters(), other.named_parameters()):
         assert torch.allclose(p, q[1], rtol=0, atol=3e-6), name

@@ -1,0 +1,135 @@
+"""By how much leaving out HAT's switched-off units changes what is computed.
+
+    bash scripts/bench.sh exact --data-dir dat [--tasks 2] [--batches 0]
+
+Trains HAT on pmnist in the paper's setting, one epoch per task, and does every step twice from the same state, as here and
+with --dense: prints the largest difference of any loss, weight and embedding that one step makes, over all steps, as share of
+the largest change in that step. Then three epochs of the first task, each from the same start: here, --dense, and --dense
+with one thread. --batches N: on the first N batches only.
+"""
+import argparse
+import copy
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'src'))
+
+import torch
+
+import utils
+from approaches import hat
+from approaches.step import step
+from dataloaders import pmnist
+from networks import mlp_hat
+from utils import ROOT
+
+SBATCH, LR = 64, 0.05
+
+
+def make(kind, dense, ntasks):
+    """An approach of a kind on mlp_hat, weights and random state those of seed 0."""
+    utils.seed_everything(0)
+    appr = kind(mlp_hat.Net([1, 28, 28], [(t, 10) for t in range(ntasks)]), lr=LR, sbatch=SBATCH)
+    appr.dense = dense
+    return appr
+
+
+class Twice(hat.Appr):
+    """Does every step a second time, from the same weights and random state, with a twin that runs all units."""
+
+    def forward(self, t, x, y):
+        if self.model.training:
+            self.state = x, y, torch.get_rng_state()
+        loss, hits = super().forward(t, x, y)
+        self.loss = loss.detach()
+        return loss, hits
+
+    def begin_pass(self, t):
+        super().begin_pass(t)
+        self.catch_up(t)
+
+    def catch_up(self, t):
+        """Gives the twin the same weights."""
+        twin = self.twin
+        utils.set_model_(twin.model, utils.get_model(self.model))
+        twin.model.train(self.model.training)
+        twin.begin_pass(t)
+
+    def after_step(self, t):
+        super().after_step(t)
+        twin, before = self.twin, utils.get_model(self.twin.model)
+        x, y, state = self.state
+        after = torch.get_rng_state()
+        torch.set_rng_state(state)
+        twin.progress = self.progress
+        loss = step(twin, t, x, y)
+        assert torch.equal(torch.get_rng_state(), after), 'the two do not draw the same random numbers'
+        twin.part.write_back()
+        self.part.write_back()
+        row = {'loss': abs((loss - self.loss).item())}
+        for kind, chosen in (('weights', lambda n: not n.startswith('e')), ('embeddings', lambda n: n.startswith('e'))):
+            pairs = [(p, q, before[n]) for (n, p), q in zip(self.model.named_parameters(), twin.model.parameters()) if chosen(n)]
+            with torch.no_grad():
+                row[kind] = max((p - q).abs().max().item() for p, q, _ in pairs)
+                row[kind + ' moved'] = max((q - b).abs().max().item() for _, q, b in pairs)
+        self.rows.append(row)
+        self.catch_up(t)
+
+
+def by_step(data, args):
+    """Prints what single steps differ by."""
+    appr = make(Twice, False, args.tasks)
+    appr.twin = hat.Appr(copy.deepcopy(appr.model), lr=LR, sbatch=SBATCH)
+    appr.twin.dense = True
+    print('| task | steps | units run, last step | %s |' % ' | '.join('%s: largest difference; step' % k for k in (
+        'loss', 'weights', 'embeddings')))
+    print('| ---: | ---: | ---: | ---: | ---: | ---: |')
+    for t in range(args.tasks):
+        x, y = data[t]
+        appr.rows, widths = [], []
+        end = appr.end_pass
+        appr.end_pass = lambda t: (widths.append(appr.part.below[1:]), end(t))
+        appr.train_epoch(t, x, y)
+        appr.end_pass = end
+        appr.end_task(t, x, y)
+        appr.twin.mask_pre = appr.mask_pre
+        appr.twin.restored()
+        worst = {k: max(r[k] for r in appr.rows) for k in appr.rows[0]}
+        print('| %d | %d | %s | %.1e | %.1e; %.1e | %.1e; %.1e |' % (
+            t, len(appr.rows), ', '.join(map(str, widths[0])), worst['loss'], worst['weights'], worst['weights moved'],
+            worst['embeddings'], worst['embeddings moved']), flush=True)
+
+
+def by_epoch(data, test, args):
+    """Prints what an epoch differs by, and what another number of threads makes."""
+    threads, ends = torch.get_num_threads(), {}
+    for name, dense, n in (('here', False, threads), ('dense', True, threads), ('dense, one thread', True, 1)):
+        torch.set_num_threads(n)
+        appr = make(hat.Appr, dense, args.tasks)
+        appr.train_epoch(0, *data[0])
+        torch.set_num_threads(threads)
+        ends[name] = appr.model, appr.eval(0, *test)[1]
+    for name, (model, accuracy) in ends.items():
+        gaps = [(p - q).abs().max().item() for p, q in zip(model.parameters(), ends['dense'][0].parameters())]
+        print('%s: %d of %d test images right; largest difference from dense: %.1e' % (
+            name, round(accuracy * len(test[1])), len(test[1]), max(gaps)))
+
+
+def main(argv=None):
+    """Parses the command line and compares."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--data-dir', default='dat')
+    parser.add_argument('--tasks', type=int, default=2)
+    parser.add_argument('--batches', type=int, default=0)
+    args = parser.parse_args(argv)
+    import machine
+    machine.prepare()
+    data, _, _ = pmnist.get(seed=0, data_dir=ROOT / args.data_dir)
+    n = args.batches * SBATCH or None
+    train = [tuple(data[t]['train'][k][:n] for k in 'xy') for t in range(args.tasks)]
+    by_step(train, args)
+    by_epoch(train, tuple(data[0]['test'][k] for k in 'xy'), args)
+
+
+if __name__ == '__main__':
+    main()
