@@ -4,11 +4,10 @@
 
 Trains HAT on pmnist in the paper's setting, one epoch per task, and does every step twice from the same state, as here and
 with --dense: prints the largest difference of any loss, weight and embedding after one step, over all steps, and the
-largest step of any weight and embedding. Then three epochs of the first task, each from the same start: here, --dense, and --dense
-with one thread. --batches N: on the first N batches only.
+largest step of any weight and embedding. Then an epoch of the first task three times from the same start: here, --dense,
+and --dense with one thread. --batches N: on the first N batches only.
 """
 import argparse
-import copy
 import sys
 from pathlib import Path
 
@@ -19,20 +18,10 @@ import torch
 import utils
 from approaches import hat
 from approaches.step import step
+from bench import SBATCH
+from bench_hat import make
 from dataloaders import pmnist
-from networks import mlp_hat
 from utils import ROOT
-
-SBATCH, LR = 64, 0.05
-
-
-def make(kind, dense, ntasks):
-    """An approach of a kind on mlp_hat, weights and random state those of seed 0."""
-    utils.seed_everything(0)
-    appr = kind(mlp_hat.Net([1, 28, 28], [(t, 10) for t in range(ntasks)]), lr=LR, sbatch=SBATCH)
-    appr.dense = dense
-    return appr
-
 
 def gaps(model, other):
     """Largest differences of a model to a state_dict: [of any weight, of any embedding]."""
@@ -45,8 +34,7 @@ class Twice(hat.Appr):
     """Does every step a second time, from the same weights and random state, with a twin that runs all units."""
 
     def forward(self, t, x, y):
-        if self.model.training:
-            self.state = x, y, torch.get_rng_state()
+        self.state = x, y, torch.get_rng_state()
         loss, hits = super().forward(t, x, y)
         self.loss = loss.detach()
         return loss, hits
@@ -54,6 +42,10 @@ class Twice(hat.Appr):
     def begin_pass(self, t):
         super().begin_pass(t)
         self.catch_up(t)
+
+    def end_pass(self, t):
+        self.widths = self.part.below[1:]
+        super().end_pass(t)
 
     def catch_up(self, t):
         """Gives the twin the same weights."""
@@ -81,23 +73,19 @@ class Twice(hat.Appr):
 def by_step(data, args):
     """Prints what single steps differ by."""
     appr = make(Twice, False, args.tasks)
-    appr.twin = hat.Appr(copy.deepcopy(appr.model), lr=LR, sbatch=SBATCH)
-    appr.twin.dense = True
-    print('| task | steps | units run, last step | %s |' % ' | '.join('%s: largest difference; step' % k for k in (
-        'loss', 'weights', 'embeddings')))
+    appr.twin = make(hat.Appr, True, args.tasks)
+    print('| task | steps | units run, last step | loss: largest difference | weights: difference; largest step | embeddings: '
+          'difference; largest step |')
     print('| ---: | ---: | ---: | ---: | ---: | ---: |')
     for t in range(args.tasks):
         x, y = data[t]
-        appr.rows, widths = [], []
-        end = appr.end_pass
-        appr.end_pass = lambda t: (widths.append(appr.part.below[1:]), end(t))
+        appr.rows = []
         appr.train_epoch(t, x, y)
-        appr.end_pass = end
         appr.end_task(t, x, y)
         appr.twin.mask_pre = appr.mask_pre
         appr.twin.restored()
         print('| %d | %d | %s | %.1e | %.1e; %.1e | %.1e; %.1e |' % (
-            t, len(appr.rows), ', '.join(map(str, widths[0])), *map(max, zip(*appr.rows))), flush=True)
+            t, len(appr.rows), ', '.join(map(str, appr.widths)), *map(max, zip(*appr.rows))), flush=True)
 
 
 def by_epoch(data, test, args):

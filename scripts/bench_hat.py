@@ -29,17 +29,27 @@ def clock(call):
     return time.perf_counter() - tick, out
 
 
-def make(dense, ntasks):
-    """HAT on mlp_hat that notes, for every step, the units that are run and those that take part."""
-    import torch
+def make(kind, dense, ntasks):
+    """An approach of a kind on mlp_hat, in the paper's setting, weights and random state those of seed 0."""
     import utils
-    from approaches import hat
     from networks import mlp_hat
+    utils.seed_everything(0)
+    appr = kind(mlp_hat.Net([1, 28, 28], [(t, 10) for t in range(ntasks)]), lr=0.05, sbatch=SBATCH)
+    appr.dense = dense
+    return appr
+
+
+def noting(dense, ntasks):
+    """HAT that notes, for every step, the units that are run and those that take part."""
+    import torch
+    from approaches import hat
     from networks.narrow import active
 
     class Noting(hat.Appr):
         def narrow(self, t, there, among=None):  # ms that each change of the part that is run took
-            self.rebuilt.append(1000 * clock(lambda: hat.Appr.narrow(self, t, there, among))[0])
+            seconds, part = clock(lambda: hat.Appr.narrow(self, t, there, among))
+            self.rebuilt.append(1000 * seconds)
+            return part
 
         def begin_batch(self, t):
             self.starts.append(time.perf_counter())
@@ -47,9 +57,8 @@ def make(dense, ntasks):
             widths = self.part.below[1:]
             on = [u.sum().item() for u in active(self.part.e.detach(), self.s).split(widths)]
             self.notes.append([n / layer.width for ns in (on, widths) for n, layer in zip(ns, self.model.layers)])
-    utils.seed_everything(0)
-    appr = Noting(mlp_hat.Net([1, 28, 28], [(t, 10) for t in range(ntasks)]), lr=0.05, sbatch=SBATCH)
-    appr.dense, appr.notes, appr.rebuilt, appr.starts = dense, [], [], []
+    appr = make(Noting, dense, ntasks)
+    appr.notes, appr.rebuilt, appr.starts = [], [], []
     return appr
 
 
@@ -60,7 +69,7 @@ def ours(pipe, dense, args):
     import numpy as np
     from dataloaders import pmnist
     data, _, _ = pmnist.get(seed=0, data_dir=ROOT / args.data_dir)
-    appr = make(dense, args.tasks)
+    appr = noting(dense, args.tasks)
     for t in range(args.tasks):
         x, y = (data[t]['train'][k] for k in 'xy')
         for e in range(args.nepochs):
@@ -173,7 +182,7 @@ def by_share(args):
     cases = []
     for share in shares:
         for dense in (True, False):
-            appr = make(dense, 1)
+            appr = noting(dense, 1)
             with torch.no_grad():
                 for e in appr.model.embeddings():
                     n = e.shape[1] * share // 100

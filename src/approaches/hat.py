@@ -81,7 +81,7 @@ class Appr(sparse.Sparse):
 
     def restored(self):
         """Derives from the cumulative attention what is still free: the factors of the gradients."""
-        self.kept = None
+        self.kept.forget()
         if self.mask_pre is not None:
             self.free = [1 - m.flatten() for m in self.mask_pre]
             self.free_count = sum(f.sum() for f in self.free).item()

@@ -13,6 +13,7 @@ from approaches import base, hat, sparse
 from approaches.graph import Graph
 from approaches.step import step
 from networks import alexnet, alexnet_hat, dropout, layers, mlp, mlp_hat
+from networks.narrow import Narrow
 from networks.products import deferred
 from synthetic import tasks
 
@@ -153,8 +154,8 @@ def test_a_network_with_a_forward_pass_of_its_own_is_run_as_it_is():
 def test_evaluation_leaves_out_units_that_are_off_and_gives_the_same(monkeypatch):
     net, _ = nets(mlp_hat, SIZE)
     appr, seen = hat.Appr(net), []
-    narrow = sparse.Narrow.forward
-    monkeypatch.setattr(sparse.Narrow, 'forward', lambda self, x, s: (seen.append(self.below[1:]), narrow(self, x, s))[1])
+    narrow = Narrow.forward
+    monkeypatch.setattr(Narrow, 'forward', lambda self, x, s: (seen.append(self.below[1:]), narrow(self, x, s))[1])
     here = appr.eval(0, X, Y)
     appr.dense = True
     assert here == pytest.approx(appr.eval(0, X, Y), abs=1e-6)
@@ -167,8 +168,8 @@ def test_evaluation_leaves_out_units_that_are_off_and_gives_the_same(monkeypatch
 
 def test_what_evaluations_run_is_made_once_and_anew_when_weights_change(monkeypatch):
     (net, other), y, made = nets(mlp_hat, SIZE), Y % 5, []
-    init = sparse.Narrow.__init__
-    monkeypatch.setattr(sparse.Narrow, '__init__', lambda self, *args: (made.append(args[1]), init(self, *args))[0])
+    init = Narrow.__init__
+    monkeypatch.setattr(Narrow, '__init__', lambda self, *args: (made.append(args[1]), init(self, *args))[0])
     appr = hat.Appr(net)
     first = appr.eval(0, X, y)
     appr.eval(1, X, y)
