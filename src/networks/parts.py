@@ -16,18 +16,23 @@ def part(net, t, there, free=None, among=None):
     among: what the units are numbered by, as in Narrow.chosen (default: all of the net's). free: None or for each layer
     the factors [units] of its weights' gradients; in training, units are put in ascending order of them.
     """
-    chosen, factors = [], []
-    for i, u in enumerate(there):
-        c = (~u).long().argsort(stable=True)[:size(u.sum().item(), u)]
-        c = c if among is None or among[i] is None else among[i][c]
-        if free is not None:
-            if net.training:
-                c = c[free[i][c].argsort(stable=True)]
-            factors.append(free[i][c])
-        chosen.append(c)
-    if free is None or not net.training:  # all of them as they are
-        chosen = [None if len(c) == layer.width else c for c, layer in zip(chosen, net.layers)]
-    narrow = Narrow(net, t, chosen, factors or None).train(net.training)
+    among = among or [None] * len(there)
+    free, rank = free or [None] * len(there), free is not None and net.training
+    chosen, factors = zip(*(choose(u, a, f, rank) for u, a, f in zip(there, among, free)))
+    narrow = Narrow(net, t, chosen, None if free[0] is None else factors).train(net.training)
     if net.training:
         narrow.guard()
     return narrow
+
+
+def choose(there, among, free, rank):
+    """(units that are run, their factors) of one layer: int64 [n] and the n entries of free, or, for all units in the
+    layer's own order, None and free itself. rank: puts the units in ascending order of their factors."""
+    n = size(there.sum().item(), there)
+    if n == len(there) and among is None and not rank:
+        return None, free
+    c = (~there).long().argsort(stable=True)[:n]
+    c = c if among is None else among[c]
+    if rank:
+        c = c[free[c].argsort(stable=True)]
+    return c, None if free is None else free[c]
