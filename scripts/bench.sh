@@ -2,6 +2,6 @@
 # Measures training and evaluation against the original's way of computing them and against the bare matrix products.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
-script=bench.py
-case ${1:-} in hat|exact) script=bench_$1.py; shift;; esac
-exec "$PYTHON" "$ROOT/scripts/$script" "$@"
+script=steps.py
+case ${1:-} in hat|exact) script=$1.py; shift;; esac
+exec "$PYTHON" "$ROOT/scripts/bench/$script" "$@"

@@ -44,7 +44,7 @@ def complete(*args):
 def final(output):
     """(matrix as text, weights) that a run left."""
     import torch
-    from checkpoint import folder
+    from runs.checkpoint import folder
     state = torch.load(folder(output) / 'checkpoint.pt', weights_only=True)
     return Path(output).read_text(), state['model']
 
@@ -85,7 +85,7 @@ def trial(approach, kills, folder, seed=0):
 def main():
     """Runs the trials of a command line; returns the exit status."""
     import utils
-    from checkpoint import folder as logs
+    from runs.checkpoint import folder as logs
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--kills', type=int, default=4, help='kills per approach (default %(default)s)')
     parser.add_argument('--nproc', type=int, default=2, help='approaches at a time (default %(default)s)')

@@ -8,6 +8,6 @@ for approach in sgd hat; do
     --output res/quickstart/glyphs_${approach}_0.txt
 done
 echo
-"$PYTHON" "$ROOT/src/results.py" "$ROOT"/res/quickstart/glyphs_{sgd,hat}_0.txt
+"$PYTHON" "$ROOT/src/compare.py" "$ROOT"/res/quickstart/glyphs_{sgd,hat}_0.txt
 "$PYTHON" "$ROOT/src/plot_results.py" --figure tasks --experiment glyphs --approaches sgd,hat --folders res/quickstart \
   --output res/quickstart.png

@@ -7,8 +7,7 @@
 import sys
 from pathlib import Path
 
-import options
-import plan
+from runs import launch, options
 from utils import ROOT, UserError
 
 FIGURES = {
@@ -42,14 +41,13 @@ def build():
 
 def compute(args):
     """(table, draw) of what the options ask for; draw fills a matplotlib figure. Raises UserError."""
-    import figures
-    import hatlogs
-    import metrics
+    from results import collect, figures, masks, metrics
+    from results.tables import Table
     if args.figure in ('capacity', 'overlap', 'compression'):
         logs = load_logs(args)
         what = logs if args.figure == 'compression' else next(iter(logs.values()))
         try:
-            table = getattr(hatlogs, args.figure + '_table')(what)
+            table = getattr(masks, args.figure + '_table')(what)
         except UserError:
             raise
         except Exception as e:  # anything may be in a stranger's log
@@ -62,12 +60,12 @@ def compute(args):
     if args.figure == 'surface':
         if len(approaches) > 1:
             raise UserError('--figure surface takes one approach')
-        names, points, which = metrics.surface(args.experiment, approaches[0], folders,
+        names, points, which = collect.surface(args.experiment, approaches[0], folders,
                                                args.over.split(',') if args.over else None)
-        return (metrics.Table([*names, 'average %s accuracy %%' % which], [[*map(float, k), v] for k, v in points.items()]),
+        return (Table([*names, 'average %s accuracy %%' % which], [[*map(float, k), v] for k, v in points.items()]),
                 lambda fig: figures.surface(fig, names, points, which))
 
-    found = metrics.collect(args.experiment, approaches, folders, plan.seeds(args.seeds) if args.seeds else None)
+    found = collect.collect(args.experiment, approaches, folders, launch.seeds(args.seeds) if args.seeds else None)
     if args.figure == 'ratio':
         rho = metrics.ratios(found)
         return metrics.ratio_table(rho), lambda fig: figures.ratio(fig, rho)
@@ -81,7 +79,7 @@ def compute(args):
 
 def load_logs(args):
     """{name: log} of --logs, named by their files. Raises UserError naming all that cannot be read."""
-    import unpickler
+    from results import unpickler
     if not args.logs or (len(args.logs) > 1 and args.figure != 'compression'):
         raise UserError('--figure %s needs --logs with %s' % (
             args.figure, 'one or more files' if args.figure == 'compression' else 'one file'))
@@ -124,13 +122,13 @@ def main(argv=None):
 
 def save(fig, output):
     """Writes a figure whole or not at all."""
-    import results
     import utils
-    results.check_writable(output)
+    from results import records
+    records.check_writable(output)
     with utils.replacing(output, 'wb') as f:
         fig.savefig(f, format=output.suffix[1:], dpi=150)
     print('Figure at %s' % output, file=sys.stderr)
 
 
 if __name__ == '__main__':
-    plan.script(main, 'plot_results.py')
+    launch.script(main, 'plot_results.py')

@@ -4,8 +4,7 @@
 """
 import sys
 
-import options
-import plan
+from runs import launch, options, plan
 from utils import ROOT, UserError
 
 
@@ -15,18 +14,18 @@ def build():
                             'with every seed; options of run.py after -- go to every run.')
     parser.add_argument('--experiments', required=True, metavar='E,...', help='experiments of run.py')
     parser.add_argument('--approaches', required=True, metavar='A,...', help='approaches of run.py')
-    parser.add_argument('--nruns', type=plan.whole, metavar='N', help='seeds 0 to N-1 (default 10)')
+    parser.add_argument('--nruns', type=launch.whole, metavar='N', help='seeds 0 to N-1 (default 10)')
     parser.add_argument('--seeds', metavar='0-9', help='the seeds, instead of --nruns: 0-9 or 0,2,5-7')
     parser.add_argument('--res_folder', '--res-folder', default='res', help='folder of the results (default %(default)s)')
     parser.add_argument('--ngpus', type=int, metavar='N', help='GPUs to share out, 0 for the CPU (default: all)')
-    plan.add_options(parser)
+    launch.add_options(parser)
     return parser
 
 
 def main(argv=None):
     """Runs a command line; returns the exit status."""
     argv = list(sys.argv[1:] if argv is None else argv)
-    own, passed = plan.passed_on(argv)
+    own, passed = launch.passed_on(argv)
     args = build().parse_args(own)
     if not args.res_folder:
         raise UserError('--res_folder must not be empty')
@@ -34,12 +33,12 @@ def main(argv=None):
         raise UserError('give either --seeds or --nruns')
     runs = [plan.Run(['--experiment', e, '--approach', a, '--seed', str(seed), '--output',
                       '%s/%s_%s_%d.txt' % (args.res_folder.rstrip('/'), e, a, seed), *passed])
-            for e in plan.names('--experiments', args.experiments, 'dataloaders')
-            for a in plan.names('--approaches', args.approaches, 'approaches')
-            for seed in (plan.seeds(args.seeds) if args.seeds is not None else range(args.nruns or 10))]
-    gpus = plan.gpu_ids(count=args.ngpus) if args.launcher == 'local' else ()
-    return plan.carry_out(args, runs, ROOT / args.res_folder, gpus)
+            for e in launch.names('--experiments', args.experiments, 'dataloaders')
+            for a in launch.names('--approaches', args.approaches, 'approaches')
+            for seed in (launch.seeds(args.seeds) if args.seeds is not None else range(args.nruns or 10))]
+    gpus = launch.gpu_ids(count=args.ngpus) if args.launcher == 'local' else ()
+    return launch.carry_out(args, runs, ROOT / args.res_folder, gpus)
 
 
 if __name__ == '__main__':
-    plan.script(main, 'run_multi.py')
+    launch.script(main, 'run_multi.py')

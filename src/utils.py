@@ -1,17 +1,26 @@
 """Small helpers that everything shares: paths, user errors, choices, seeding, model copies, reports."""
+import difflib
 import importlib
+import importlib.util
 import math
 import os
 import re
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-
 ROOT = Path(__file__).resolve().parent.parent
 
+MISSING = [p for p in ('numpy', 'scipy', 'torch', 'torchvision', 'tqdm', 'matplotlib') if importlib.util.find_spec(p) is None]
+if MISSING:  # every command imports this file first
+    print('this Python lacks %s: source .venv/bin/activate, or first bash scripts/quickstart.sh, which makes that environment' % (
+        ', '.join(MISSING)), file=sys.stderr)
+    sys.exit(2)
+
+import numpy as np
+
 # What makes a file in a folder one of the choices on the command line: dropping it in is enough.
-MARKS = {'approaches': r'^class Appr\b', 'dataloaders': r'^def get\(', 'networks': r'^class Net\b'}
+NEEDED = {'approaches': 'class Appr', 'dataloaders': 'def get', 'networks': 'class Net'}
 
 
 class UserError(Exception):
@@ -22,8 +31,23 @@ def choices(folder):
     """Names, with hyphens, of the approaches, dataloaders or networks that there are; imports none of them."""
     files = [f for p in importlib.import_module(folder).__path__ for f in Path(p).glob('*.py')
              if f.stem.isidentifier() and f.stem != 'base' and f.is_file()]
-    names = [f.stem for f in files if re.search(MARKS[folder], f.read_text('utf-8', 'replace'), re.MULTILINE)]
+    names = [f.stem for f in files if re.search(r'^%s\b' % NEEDED[folder], f.read_text('utf-8', 'replace'), re.MULTILINE)]
     return sorted({n.replace('_', '-') for n in names})
+
+
+def choice(folder, name, option):
+    """The name, if it is one of the choices in a folder. Raises UserError with the nearest one."""
+    there = choices(folder)
+    if name in there:
+        return name
+    for p in importlib.import_module(folder).__path__:
+        file = Path(p) / (name.replace('-', '_') + '.py')
+        if file.stem.isidentifier() and file.stem not in ('base', '__init__') and file.is_file():
+            found = ', '.join(re.findall(r'^(?:class|def) \w+', file.read_text('utf-8', 'replace'), re.MULTILINE)) or 'nothing'
+            raise UserError('%s %s: %s/%s has no %s (it has %s)' % (option, name, folder, file.name, NEEDED[folder], found))
+    near = difflib.get_close_matches(name, there, 1)
+    raise UserError('%s: no %r%s; there are: %s' % (
+        option, name, ' (perhaps %s)' % near[0] if near else '', ', '.join(there)))
 
 
 def load(folder, name):
@@ -59,6 +83,14 @@ def replacing(path, mode='w'):
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def __getattr__(name):
+    """The original's further helpers, in engine/original.py."""
+    original = importlib.import_module('engine.original')
+    if name in ('compute_conv_output_size', 'fisher_matrix_diag', 'cross_entropy', 'set_req_grad', 'compute_mean_std_dataset'):
+        return getattr(original, name)
+    raise AttributeError('module %r has no attribute %r' % (__name__, name), name=name, obj=sys.modules[__name__])
 
 
 def get_model(model, into=None):

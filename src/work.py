@@ -9,10 +9,9 @@ import sys
 
 import numpy as np
 
-import options
-import plan
-import results
 import utils
+from results import records
+from runs import launch, options, plan
 from utils import ROOT, UserError
 
 
@@ -29,9 +28,9 @@ def build():
                         'approach declares; a hyper-parameter left out keeps its default)')
     parser.add_argument('--search', choices=('grid', 'random'), default='grid', help='all combinations, or --trials '
                         'samples, log-uniform between the smallest and the largest value (default %(default)s)')
-    parser.add_argument('--trials', type=plan.whole, default=10, metavar='N', help='default %(default)s')
+    parser.add_argument('--trials', type=launch.whole, default=10, metavar='N', help='default %(default)s')
     parser.add_argument('--seed', type=options.NUMBERS[0].parse, default=0, help='seed of the runs and of the random search')
-    plan.add_options(parser)
+    launch.add_options(parser)
     return parser
 
 
@@ -74,7 +73,7 @@ def table(runs, names):
     rows = []
     for run in runs:
         if run.status() == 'finished':
-            r = results.read_record(run.output)
+            r = records.read_record(run.output)
             rows.append((float(np.mean(r['valid_accuracy'])), [run.settings[n] for n in names], r))
     rows.sort(key=lambda row: -row[0])
     lines = [''.join('%12s' % h for h in (*names, 'validation', 'test', 'forgetting'))]
@@ -88,15 +87,15 @@ def table(runs, names):
 def main(argv=None):
     """Runs a command line; returns the exit status."""
     argv = list(sys.argv[1:] if argv is None else argv)
-    own, passed = plan.passed_on(argv)
+    own, passed = launch.passed_on(argv)
     args = build().parse_args(own)
     if not args.output_path:
         raise UserError('the folder of the results must not be empty')
-    plan.names('experiment', args.experiment, 'dataloaders', several=False)
-    plan.names('approach', args.approach, 'approaches', several=False)
+    launch.names('experiment', args.experiment, 'dataloaders', several=False)
+    launch.names('approach', args.approach, 'approaches', several=False)
     declared = getattr(utils.load('approaches', args.approach).Appr, 'hyperparameters', ())
     values = grid(declared, args.grid)
-    plan.passed_on(['--', *passed], '--parameter', '--final-valid', *map(options.flag, values))
+    launch.passed_on(['--', *passed], '--parameter', '--final-valid', *map(options.flag, values))
     if args.search == 'random':
         points = sample(declared, values, args.trials, args.seed)
     else:
@@ -107,7 +106,7 @@ def main(argv=None):
         runs.append(plan.Run(['--experiment', args.experiment, '--approach', args.approach, '--seed', str(args.seed),
                               '--final-valid', '--output', '%s/%s' % (args.output_path.rstrip('/'), name),
                               *('%s=%s' % (options.flag(n), v) for n, v in point.items()), *passed]))
-    status = plan.carry_out(args, runs, ROOT / args.output_path, plan.gpu_ids(args.gpu_id) if args.launcher == 'local' else ())
+    status = launch.carry_out(args, runs, ROOT / args.output_path, launch.gpu_ids(args.gpu_id) if args.launcher == 'local' else ())
     if args.execute and not (args.launcher == 'slurm' and args.no_wait):
         lines, winner = table(runs, list(values))
         if winner:
@@ -117,4 +116,4 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-    plan.script(main, 'work.py')
+    launch.script(main, 'work.py')

@@ -3,16 +3,14 @@
 The hooks, in the order in which a task meets them:
 
     begin_task(t, x, y)             before the first epoch
-    begin_pass(t)                   before a pass over data, in training (self.model.training) or evaluation
-    begin_batch(t)                  before each batch of training
+    penalty(t)                      a quadratic penalty on the weights (engine.penalty), which the loss's own code leaves out
+    subnet(t)                       the part of the network that is run (subnets.attended), where that is not all of it
     forward(t, x, y)                a batch of inputs and targets to (loss, hits); training and evaluation share it
-    criterion(t, output, targets)   the loss, within forward
-    adjust(t)                       after backward: changes gradients, of gates say, other than of linear layers
-    complete(t), within(bound, lr)  adds gradients that are known in closed form, or makes their step at once
+    logits(t, x)                    the task's outputs, within forward
+    criterion(t, output, targets)   the loss of these, within forward
     before_step(t)                  with all gradients there, before clipping and the step: gradient masks, projection
     after_step(t)                   after the step: clamps
-    end_pass(t)                     after a pass over data
-    end_epoch(t, e, train, valid)   after both evaluations, each a (loss, accuracy)
+    end_epoch(t, e, train, valid)   after both evaluations; may return what it adds to the epoch's line
     end_task(t, x, y)               with the best weights restored: what the method keeps of the task
 
 What a method keeps from one epoch or task to the next it names in `state`: a checkpoint saves that.
@@ -20,7 +18,7 @@ What a method keeps from one epoch or task to the next it names in `state`: a ch
 import inspect
 import math
 import time
-from contextlib import nullcontext
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -28,11 +26,12 @@ from tqdm import tqdm
 
 import utils
 from approaches import hyper
-from approaches.graph import Graph
-from approaches.step import step
+from engine.graph import Graph
+from engine.modes import Modes
+from engine.step import leaves_linear, step
 
 
-class Appr:
+class Appr(Modes, hyper.Declared):
     """Fine-tuning with plain SGD: the base of all approaches, and what is left when no hook is overridden.
 
     model: a network with one head per task; nepochs: epochs per task, at most; sbatch: samples per batch;
@@ -42,14 +41,12 @@ class Appr:
     args.parameter: the same as a text, '0.75,400'. Raises UserError for values it cannot take.
     """
 
-    hyperparameters = ()  # hyper.Hyper, in the order of --parameter
     variants = ('',)      # suffixes of the network's name, the first that exists is used: '_hat'
     clipgrad = 10000
     cumulative = False    # True: trains on the data of all tasks so far
     logs = None           # what run.py pickles at the end, at self.logpath
     state = ()            # attributes that have to survive a restart, besides the model's weights
     position = None       # where fit() is within a task
-    capturable = False    # whether the training step never looks at its tensors on the CPU, as a CUDA graph needs
     eval_sbatch = 256     # samples per batch of evaluation; None: sbatch, for losses that are not means over the batch
     on_epoch = None       # called after every epoch of fit(): run.py saves a checkpoint
 
@@ -59,60 +56,24 @@ class Appr:
         self.device = next(model.parameters()).device
         self.nepochs, self.sbatch = nepochs, sbatch
         self.lr, self.lr_min, self.lr_factor, self.lr_patience = lr, lr_min, lr_factor, lr_patience
-        if clipgrad is not None:
-            self.clipgrad = clipgrad
+        self.clipgrad = self.clipgrad if clipgrad is None else clipgrad
         named.update(zip([h.name for h in self.hyperparameters], values))
-        self.hyper, self.origin = self.resolve(getattr(args, 'parameter', ''), named)
-        for name, value in self.hyper.items():
-            setattr(self, name, value)
-        self.progress = 0.   # share of the epoch that is behind the current batch
-        self.epoch, self.batches_left = 0, 0
-        self.autocast, self.compiled, self.cuda_graph = None, False, False  # --amp (a dtype), --compile, --cuda-graph
+        self.set_hyper(getattr(args, 'parameter', ''), named)
+        self.epoch, self.batches_left, self.progress = 0, 0, 0.  # progress: share of the epoch behind the current batch
         self.only = 'only' in inspect.signature(model.forward).parameters
-        self.interrupted = False
-        self.spare = None  # where snapshot() puts the next copy
+        self.interrupted, self.spare = False, None  # spare: where snapshot() puts the next copy
         self.optimizer = self._get_optimizer(lr)
 
-    @classmethod
-    def positional(cls, text):
-        """The hyper-parameters named by --parameter's text, {name: text}."""
-        return hyper.positional(cls.hyperparameters, text)
-
-    @classmethod
-    def resolve(cls, parameter='', named=None):
-        """All hyper-parameters' values and origins, from --parameter's text or from named values, not from both."""
-        if parameter and named:
-            raise utils.UserError('give either --parameter or %s, not both' % ', '.join('--' + n for n in named))
-        given = cls.positional(parameter) if parameter else named or {}
-        return hyper.resolve(cls.hyperparameters, given, '--parameter' if parameter else 'named')
-
-    def _get_optimizer(self, lr):
-        return torch.optim.SGD(self.trainable(), lr=lr)
-
-    @property
-    def deferrable(self):
-        """Whether the gradients of linear layers need not exist as tensors: nothing of the approach's own sees them."""
-        kind = type(self)
-        return (kind.before_step is Appr.before_step and kind._get_optimizer is Appr._get_optimizer
-                and self.autocast is None and not self.compiled)
-
-    def compile(self):
-        """Compiles the network."""
-        self.compiled = True
-        self.model.compile()
-
-    def precision(self):
-        """The context in which forward() runs."""
-        return torch.autocast(self.device.type, self.autocast) if self.autocast else nullcontext()
-
-    def trainable(self):
-        """The parameters that are not frozen."""
-        return [p for p in self.model.parameters() if p.requires_grad]
-
     # Hooks
-
     def begin_task(self, t, x, y):
         """Called with the training set before the task's first epoch."""
+
+    def penalty(self, t):
+        """Called before each pass over data: the engine.penalty.Quadratic that is added to the loss of task t, or None."""
+
+    def subnet(self, t):
+        """Called before each batch of training and each evaluation: what is trained, and what forward() is to run, as self.part
+        (a subnets.narrow.Narrow or subnets.whole.Whole); None: the model."""
 
     def forward(self, t, x, y):
         """Loss (scalar) and number of hits (scalar) of a batch: x [B,C,H,W], y [B], both on the device."""
@@ -124,31 +85,13 @@ class Appr:
         return (self.model(x, only=t) if self.only else self.model(x))[t]
 
     def criterion(self, t, output, targets):
-        """The loss of task t's logits [B, classes], regularisers included."""
+        """The loss of task t's logits [B, classes], regularisers included but for penalty()."""
         return torch.nn.functional.cross_entropy(output, targets)
 
-    def begin_pass(self, t):
-        """Called before a pass over data."""
-
-    def begin_batch(self, t):
-        """Called before each batch of training."""
-
-    def end_pass(self, t):
-        """Called after a pass over data."""
-
-    def within(self, bound, lr):
-        """Whether the gradients' norm, certainly not above bound, needs no clipping. A method with a gradient in closed
-        form takes it into account and makes its own step here: then complete() is not called."""
-        return bound <= self.clipgrad
-
-    def adjust(self, t):
-        """Called after backward, when the gradients of linear layers' weights need not be there yet."""
-
-    def complete(self, t):
-        """Called with all gradients of the loss in .grad, to add those that are known in closed form."""
-
+    @leaves_linear
     def before_step(self, t):
-        """Called between backward and gradient clipping, with every gradient in .grad."""
+        """Called between backward and gradient clipping, with every gradient in .grad. An override that looks at none of
+        linear layers' may be marked so: then these need not be formed."""
 
     def after_step(self, t):
         """Called after the optimizer's step."""
@@ -159,15 +102,7 @@ class Appr:
     def end_task(self, t, x, y):
         """Called with the training set once the task's best weights are back."""
 
-    def restored(self):
-        """Called once a checkpoint's state is back: what the method derives from it."""
-
-    def epoch_note(self):
-        """What the method adds to the epoch's line."""
-        return ''
-
     # The loop
-
     def train(self, t, xtrain, ytrain, xvalid, yvalid):
         """Learns task t. x: float [N,C,H,W]; y: int64 [N]. Ends with the weights of the lowest validation loss."""
         if self.position is None:  # not resumed within the task
@@ -186,23 +121,34 @@ class Appr:
             while at['epoch'] < self.nepochs and not at['done']:
                 self.epoch = at['epoch']
                 valid_loss, line = self.one_epoch(t, xtrain, ytrain, xvalid, yvalid)
-                if valid_loss < at['best_loss']:
-                    at.update(best_loss=valid_loss, best_model=self.snapshot(at), patience=self.lr_patience)
-                    line += ' *'
-                else:
-                    at['patience'] -= 1
-                    if at['patience'] <= 0:
-                        at.update(lr=at['lr'] / self.lr_factor, patience=self.lr_patience)
-                        at['done'] = at['lr'] < self.lr_min
-                        self.optimizer = self._get_optimizer(at['lr'])
-                        line += ' lr={:.1e}'.format(at['lr'])
-                at['epoch'] += 1
-                if self.on_epoch:
-                    self.on_epoch()
-                print(line, flush=True)
+                best, note = self.wait(at, valid_loss)
+                if best:
+                    at['best_model'] = self.snapshot(at)
+                elif note:
+                    at['done'], self.optimizer = at['lr'] < self.lr_min, self._get_optimizer(at['lr'])
+                self.end_line(at, line + note)
         except KeyboardInterrupt:
             self.interrupt()
         utils.set_model_(self.model, at['best_model'])
+
+    def wait(self, at, loss):
+        """The patience: notes a validation loss in at, {'lr', 'patience', 'best_loss'}, and divides the learning rate once it
+        has run out. Returns (whether the loss is the best, what the epoch's line says of it)."""
+        if loss < at['best_loss']:
+            at.update(best_loss=loss, patience=self.lr_patience)
+            return True, ' *'
+        at['patience'] -= 1
+        if at['patience'] > 0:
+            return False, ''
+        at.update(lr=at['lr'] / self.lr_factor, patience=self.lr_patience)
+        return False, ' lr={:.1e}'.format(at['lr'])
+
+    def end_line(self, at, line):
+        """Ends an epoch: first the state is noted, then the line printed."""
+        at['epoch'] += 1
+        if self.on_epoch:
+            self.on_epoch()
+        print(line, flush=True)
 
     def snapshot(self, at):
         """A copy of the weights, in the place of the best ones but one: the best so far may be part of a checkpoint."""
@@ -219,35 +165,54 @@ class Appr:
         # Evaluation draws no random numbers: where training and validation set are one, so are their results.
         valid = train if xvalid is xtrain and yvalid is ytrain else self.eval(t, xvalid, yvalid)
         self.check([train[0], valid[0]], 'in evaluation')
-        self.end_epoch(t, self.epoch, train, valid)
-        per_batch = 1000 * self.sbatch / len(xtrain)
+        note = self.end_epoch(t, self.epoch, train, valid) or ''
+        per_batch = 1000 * self.sbatch / len(xtrain)  # milliseconds
         return valid[0], prefix + (
             '| Epoch {:3d}, time={:5.1f}ms/{:5.1f}ms | Train: loss={:.3f}, acc={:5.1f}% |'
             ' Valid: loss={:.3f}, acc={:5.1f}% |').format(
                 self.epoch + 1, per_batch * (clock1 - clock0), per_batch * (clock2 - clock1),
-                train[0], 100 * train[1], valid[0], 100 * valid[1]) + self.epoch_note()
+                train[0], 100 * train[1], valid[0], 100 * valid[1]) + note
+
+    @contextmanager
+    def passing(self, t):
+        """One pass over data: within it there is what the method hands over for it."""
+        self.quadratic = self.penalty(t)
+        try:
+            yield
+            if self.part is not None and self.model.training:
+                self.part.write_back()
+        finally:
+            self.quadratic = self.part = None
+
+    def choose_part(self, t):
+        """Takes up the part of the network that is to be run from here on."""
+        part = self.subnet(t)
+        if part is not None and self.quadratic is not None:
+            raise utils.UserError('penalty() and subnet() do not go together: the one holds weights, the other trains copies')
+        if part is not self.part:
+            self.part = part
+            if self.model.training:
+                self.optimizer = self._get_optimizer(self.optimizer.param_groups[0]['lr'])
 
     def train_epoch(self, t, x, y):
         """One pass over the training set in shuffled batches, the last one smaller."""
         self.model.train()
-        self.progress = 0.
-        self.begin_pass(t)
+        self.progress, graph = 0., None
         r = np.arange(len(x))
         np.random.shuffle(r)
         r = torch.from_numpy(r).to(x.device)
         starts = range(0, len(r), self.sbatch)
         losses = torch.empty(len(starts), device=self.device)  # one tensor: many small ones would riddle the heap
-        graph = None
-        for k, i in enumerate(tqdm(starts, desc='Epoch %d' % (self.epoch + 1), leave=False, disable=None)):
-            b = r[i:i + self.sbatch]
-            self.progress, self.batches_left = i / len(r), len(starts) - k
-            self.begin_batch(t)
-            if self.cuda_graph and len(b) == self.sbatch:
-                graph = graph if graph and graph.fits() else Graph(self, t, x, y)
-                losses[k] = graph(b)
-            else:
-                losses[k] = step(self, t, x[b].to(self.device), y[b].to(self.device))
-        self.end_pass(t)
+        with self.passing(t):
+            for k, i in enumerate(tqdm(starts, desc='Epoch %d' % (self.epoch + 1), leave=False, disable=None)):
+                b = r[i:i + self.sbatch]
+                self.progress, self.batches_left = i / len(r), len(starts) - k
+                self.choose_part(t)
+                if self.cuda_graph and len(b) == self.sbatch:
+                    graph = graph if graph and graph.fits() else Graph(self, t, x, y)
+                    losses[k] = graph(b)
+                else:
+                    losses[k] = step(self, t, x[b].to(self.device), y[b].to(self.device))
         self.check(losses.tolist())
 
     def eval(self, t, x, y):
@@ -255,11 +220,12 @@ class Appr:
         self.model.eval()
         size = self.eval_sbatch or self.sbatch
         sums = torch.empty(-(-len(x) // size), 2, device=self.device)
-        with torch.inference_mode(), self.precision():
-            self.begin_pass(t)
+        with torch.inference_mode(), self.precision(), self.passing(t):
+            self.choose_part(t)
+            penalty = 0 if self.quadratic is None else self.quadratic.value()
             for k, (images, targets) in enumerate(zip(x.split(size), y.split(size))):
-                sums[k, 0], sums[k, 1] = self.forward(t, images.to(self.device), targets.to(self.device))
-            self.end_pass(t)
+                loss, sums[k, 1] = self.forward(t, images.to(self.device), targets.to(self.device))
+                sums[k, 0] = loss + penalty
         losses, hits = sums.t().tolist()
         return sum(a * min(size, len(x) - i * size) for i, a in enumerate(losses)) / len(x), sum(hits) / len(x)
 

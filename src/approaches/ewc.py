@@ -15,6 +15,12 @@ class Appr(quadratic.Anchored):
         quadratic.FISHER_SBATCH,
     )
     clipgrad = 100
+    state = ('old', 'fisher')
+    fisher = None  # {parameter's name: F, the mean over the tasks so far}
+
+    def penalty(self, t):
+        """lamb / 2 * sum of F * (theta - theta_old)^2 (Eq. 3)."""
+        return self.pull(t, {n: self.lamb * f for n, f in (self.fisher or {}).items()})
 
     def end_task(self, t, x, y):
         """Moves the anchor and averages the Fisher diagonals."""

@@ -61,11 +61,13 @@ class Appr(hat.Appr):
 
     def end_epoch(self, t, e, train, valid):
         """Records losses, accuracies, R and masks after epoch e."""
+        note = super().end_epoch(t, e, train, valid)
         if self.logs is None:
-            return
+            return note
         for k, (loss, acc) in (('train', train), ('valid', valid)):
             for what, value in (('loss', loss), ('acc', acc), ('reg', self.reg.item())):
                 log = self.logs['%s_%s' % (k, what)]
                 log[t] = np.append(log.get(t, []), value)
         for i, m in enumerate(self.masks(t)):
             self.logs['mask'][t][i][e] = m
+        return note

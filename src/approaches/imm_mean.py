@@ -14,9 +14,9 @@ class Appr(quadratic.Anchored):
               'weight of the distance to the old weights', 'Section 4.2, L2-transfer', least=0),
     )
 
-    def strength(self):
-        """Weight of the penalty."""
-        return self.regularizer
+    def penalty(self, t):
+        """regularizer / 2 * sum of (theta - theta_old)^2 (Section 4.2)."""
+        return self.pull(t, self.regularizer)
 
     def end_task(self, t, x, y):
         """Merges the new weights into the mean of the old ones."""

@@ -20,10 +20,11 @@ class Appr(quadratic.Anchored):
     )
     clipgrad = 1000
     state = ('old', 'total')
+    total = None  # {parameter's name: sum of the Fisher diagonals of the tasks so far}
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.total = None  # sum of the Fisher diagonals of the tasks so far
+    def penalty(self, t):
+        """lamb / 2 * sum of (theta - theta_old)^2 (Section 4.2)."""
+        return self.pull(t, self.lamb)
 
     def end_task(self, t, x, y):
         """Merges the new weights into the old ones."""

@@ -6,19 +6,7 @@ import torch
 import utils
 from approaches import base
 from approaches.hyper import Hyper
-
-
-def distillation(output, target, T=1., eps=1e-5):
-    """Cross-entropy between the softened probabilities of two logits [B, classes], mean over the batch (their Eq. 2-3).
-
-    Probabilities are raised to 1/T and renormalised; eps keeps the logarithm finite.
-    """
-    output, target = (torch.softmax(logits, 1) for logits in (output, target))
-    if T != 1:
-        output, target = (p.pow(1 / T) / p.pow(1 / T).sum(1, keepdim=True) for p in (output, target))
-    output = output + eps / output.size(1)
-    output = output / output.sum(1, keepdim=True)
-    return -(target * output.log()).sum(1).mean()
+from engine.original import cross_entropy
 
 
 class Appr(base.Appr):
@@ -37,13 +25,13 @@ class Appr(base.Appr):
         self.model_old = None
 
     def forward(self, t, x, y):
-        """As base.forward, with the old model's outputs as further targets."""
+        """Cross-entropy + lamb * the sum over old heads of their distillation loss (Eq. 2-4)."""
         outputs = self.model(x)
         loss = torch.nn.functional.cross_entropy(outputs[t], y)
         if t > 0:
             with torch.no_grad():
                 old = self.model_old(x)
-            loss = loss + self.lamb * sum(distillation(outputs[u], old[u], self.T) for u in range(t))
+            loss = loss + self.lamb * sum(cross_entropy(outputs[u], old[u], exp=1 / self.T) for u in range(t))
         return loss, self.hits(outputs[t], y)
 
     def end_task(self, t, x, y):

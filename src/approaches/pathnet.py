@@ -1,8 +1,6 @@
 """PathNet: Fernando et al., PathNet: Evolution Channels Gradient Descent in Super Neural Networks, 2017 (1701.08734)."""
 import math
 
-import torch
-
 import utils
 from approaches import base
 from approaches.hyper import Hyper
@@ -11,18 +9,14 @@ P = 2  # paths that compete (Sections 2.4 and 2.5)
 
 
 class Appr(base.Appr):
-    """Two paths through the modules compete for generations; the better one's modules are frozen after the task.
-
-    All generations together train for nepochs epochs per path. If nepochs is less than generations, there are as many
-    generations as epochs (the original then trained for none).
+    """Two paths through the modules compete for generations; the better one's modules are frozen after the task. All
+    generations together train for nepochs epochs per path; there are at most nepochs (more trained for none in the original).
     """
 
     hyperparameters = (
-        Hyper('generations', int, 20, (5, 10, 20, 50, 100, 200), 'generations of the tournament per task',
-              'Section 2.1', least=1),
+        Hyper('generations', int, 20, (5, 10, 20, 50, 100, 200), 'generations of the tournament per task', 'Section 2.1', least=1),
     )
-    variants = ('_pathnet',)
-    clipgrad = 1000
+    variants, clipgrad = ('_pathnet',), 1000
     state = ('initial_model', 'best_path')
 
     def __init__(self, *args, **kwargs):
@@ -39,27 +33,25 @@ class Appr(base.Appr):
     def begin_task(self, t, x, y):
         """Gives modules on no best path their initial weights back (Section 2.4)."""
         keep = self.model.modules_of(*self.model.bestPath[:t])
-        with torch.no_grad():
-            for n, p in self.model.named_parameters():
-                name, m = n.split('.')[:2]
-                if name != 'last' and (name, int(m)) not in keep and t > 0:
-                    p.copy_(self.initial_model[n])
+        for key, module in self.model.each_module() if t > 0 else ():
+            if key not in keep:
+                utils.set_model_(module, {n: self.initial_model['%s.%d.%s' % (*key, n)] for n in module.state_dict()})
 
     def fit(self, t, xtrain, ytrain, xvalid, yvalid):
         """The tournament: each generation trains both paths, then a mutated copy of the winner replaces the loser."""
         at = self.position = self.position or {
-            'paths': self.model.draw_paths(P), 'lr': [self.lr] * P, 'patience': [self.lr_patience] * P, 'best': [math.inf] * P,
-            'winner': 0, 'overall': math.inf, 'best_model': utils.get_model(self.model), 'g': 0, 'p': 0, 'epoch': 0}
+            'paths': self.model.draw_paths(P), 'waits': [self.fresh(self.lr) for _ in range(P)], 'winner': 0,
+            'overall': math.inf, 'best_model': utils.get_model(self.model), 'g': 0, 'p': 0, 'epoch': 0}
         try:
-            while at['g'] < self.generations and max(at['lr']) >= self.lr_min:
+            while at['g'] < self.generations and max(w['lr'] for w in at['waits']) >= self.lr_min:
                 while at['p'] < P:
-                    if at['lr'][at['p']] >= self.lr_min:
+                    if at['waits'][at['p']]['lr'] >= self.lr_min:
                         self.train_path(t, at, xtrain, ytrain, xvalid, yvalid)
                     at.update(p=at['p'] + 1, epoch=0)
                 utils.set_model_(self.model, at['best_model'])
                 print('| Winning path: {:3d} | Best loss: {:.3f} |'.format(at['winner'] + 1, at['overall']), flush=True)
                 for p in set(range(P)) - {at['winner']}:
-                    at['lr'][p], at['patience'][p], at['best'][p] = at['lr'][at['winner']], self.lr_patience, math.inf
+                    at['waits'][p] = self.fresh(at['waits'][at['winner']]['lr'])
                     at['paths'][p] = self.model.mutated(at['paths'][at['winner']])
                 at.update(g=at['g'] + 1, p=0)
         except KeyboardInterrupt:
@@ -69,35 +61,27 @@ class Appr(base.Appr):
             self.path = None
         self.model.bestPath[t] = at['paths'][at['winner']]
 
-    def train_path(self, t, at, xtrain, ytrain, xvalid, yvalid):
+    def fresh(self, lr):
+        """What a path knows before it is trained: the state of its patience."""
+        return {'lr': lr, 'patience': self.lr_patience, 'best_loss': math.inf}
+
+    def train_path(self, t, at, *data):
         """The epochs of path at['p'] in generation at['g']."""
-        p, lr, patience, best = at['p'], at['lr'], at['patience'], at['best']
+        p, waits = at['p'], at['waits'][at['p']]
         self.path = at['paths'][p]
         self.model.unfreeze_path(t, self.path)
-        self.optimizer = self._get_optimizer(lr[p])
-        while at['epoch'] < self.nepochs // self.generations and lr[p] >= self.lr_min:
+        self.optimizer = self._get_optimizer(waits['lr'])
+        while at['epoch'] < self.nepochs // self.generations and waits['lr'] >= self.lr_min:
             self.epoch = at['epoch']
-            loss, line = self.one_epoch(t, xtrain, ytrain, xvalid, yvalid,
-                                        '| Generation {:3d} | Path {:3d} '.format(at['g'] + 1, p + 1))
+            loss, line = self.one_epoch(t, *data, prefix='| Generation {:3d} | Path {:3d} '.format(at['g'] + 1, p + 1))
             if loss < at['overall']:
                 at.update(winner=p, overall=loss, best_model=self.snapshot(at))
                 line += ' B'
-            if loss < best[p]:
-                best[p], patience[p] = loss, self.lr_patience
-                line += ' *'
-            else:
-                patience[p] -= 1
-                if patience[p] <= 0:
-                    lr[p], patience[p] = lr[p] / self.lr_factor, self.lr_patience
-                    line += ' lr={:.1e}'.format(lr[p])
-            at['epoch'] += 1
-            if self.on_epoch:
-                self.on_epoch()
-            print(line, flush=True)
+            self.end_line(at, line + self.wait(waits, loss)[1])
 
     @property
     def best_path(self):
-        """The model's best paths, as a checkpoint saves them."""
+        """The model's, as a checkpoint saves them."""
         return self.model.bestPath
 
     @best_path.setter

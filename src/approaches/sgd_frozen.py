@@ -1,5 +1,7 @@
 """Feature extraction: the first task trains the whole network, later ones only their heads."""
+import utils
 from approaches import base
+from networks import layers
 
 
 class Appr(base.Appr):
@@ -9,5 +11,6 @@ class Appr(base.Appr):
 
     def end_task(self, t, x, y):
         """Freezes all layers below the heads."""
-        for n, p in self.model.named_parameters():
-            p.requires_grad_(n.startswith('last.'))
+        utils.freeze_model(self.model)
+        for head in layers.heads(self.model):
+            head.requires_grad_()

@@ -3,7 +3,7 @@ import zipfile
 
 import numpy as np
 
-from unpickler import LIMIT, Unpickler
+from results.unpickler import LIMIT, Unpickler
 from utils import UserError
 
 

@@ -3,8 +3,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from engine.products import linear
 from networks.layers import Layered, scaled
-from networks.products import linear
 
 
 class Columns(Layered):

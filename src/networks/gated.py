@@ -1,9 +1,12 @@
 """What all HAT networks share: hidden layers gated by a learned attention to the task."""
+import warnings
+
 import torch
 from torch import nn
 
-from networks.dropout import dropout
-from networks.layers import Layered
+from engine.dropout import dropout
+from networks.layers import Layered, heads
+from utils import UserError
 
 
 class Gated(Layered):
@@ -31,7 +34,7 @@ class Gated(Layered):
 
     def mask(self, t, s=1):
         """Attention of task t (int64 [1]) at steepness s: a list of [1, units], one per gated layer."""
-        return [torch.sigmoid(s * getattr(self, 'e' + layer.name)(t)) for layer in self.layers]
+        return [torch.sigmoid(s * nn.functional.embedding(t, e)) for e in self.embeddings()]
 
     def forward(self, t, x, s=1):
         """(logits of all tasks, masks) of images x [B,C,H,W] under the gates of task t (int64 [1])."""
@@ -39,7 +42,7 @@ class Gated(Layered):
         h = dropout(x, self.pdrop_input, self.training)
         for i, m in enumerate(masks):
             h = self.run(i, h, gate=m)
-        return self.heads(h), masks
+        return self.outputs(h), masks
 
     def get_view_for(self, n, masks):
         """masks, seen from parameter n: how far it is attended to (Section 2.3). None for heads and embeddings.
@@ -62,3 +65,42 @@ class Gated(Layered):
             return post.expand_as(weight)
         pre = masks[i - 1].flatten().repeat_interleave(self.positions[i])
         return torch.min(post, pre.view(1, -1, *[1] * (weight.dim() - 2))).expand_as(weight)
+
+
+def embeddings(net):
+    """The weights of a network's embeddings, one [tasks, units] per gated layer: what its embeddings() returns or, where it
+    has none, those of all its nn.Embedding."""
+    if hasattr(net, 'embeddings'):
+        return net.embeddings()
+    return [m.weight for m in net.modules() if isinstance(m, nn.Embedding)]
+
+
+def check(net):
+    """Raises UserError, saying what is missing, unless a network can be trained by HAT: it has mask() and get_view_for(), of
+    shapes that fit its parameters. Warns of parameters that nothing protects."""
+    name = '%s.Net' % type(net).__module__
+    for method in ('mask', 'get_view_for'):
+        if not callable(getattr(net, method, None)):
+            raise UserError('%s has no %s(): a gated network has mask(t, s), get_view_for(n, masks) and forward(t, x, s)' % (
+                name, method))
+    gates = embeddings(net)
+    masks = net.mask(torch.zeros(1, dtype=torch.int64, device=next(net.parameters()).device), s=1)
+    shapes, rows = ([list(getattr(m, 'shape', ())) for m in group] for group in (masks, gates))
+    if not shapes or shapes != [[1, *row[1:]] for row in rows]:
+        raise UserError('%s: mask() returns %s and the embeddings are %s, expected a list of [1, units] and for each of them '
+                        'one [tasks, units]; embeddings() may name them' % (name, shapes, rows))
+    bare, known = [], {id(p) for p in (*gates, *(p for head in heads(net) for p in head.parameters()))}
+    for n, p in net.named_parameters():
+        view = net.get_view_for(n, masks)
+        if view is None and id(p) not in known:
+            bare.append(n)
+        try:
+            fits = view is None or torch.broadcast_shapes(view.shape, p.shape) == p.shape
+        except (AttributeError, RuntimeError):
+            fits = False
+        if not fits:
+            raise UserError('%s: get_view_for(%r) returns %s, expected %s, or what broadcasts to it, or None' % (
+                name, n, list(getattr(view, 'shape', ())) or view, list(p.shape)))
+    if bare:
+        warnings.warn('%s: get_view_for() is None for %s, which are neither heads nor embeddings: later tasks change them' % (
+            name, ', '.join(bare)))

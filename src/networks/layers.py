@@ -5,8 +5,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from networks.dropout import finish
-from networks.products import linear
+from engine.dropout import finish
+from engine.products import linear
+from utils import UserError
 
 # --channels-last: the faster memory format of convolutions in training too. It rounds differently, and on some sequences
 # of tasks that alone moves an old task's accuracy by several points.
@@ -45,8 +46,8 @@ def positions(layers, inputsize):
     inputsize: [C,H,W] of the images. Returns a list of int.
     """
     side, flat, out = inputsize[1], False, []
-    for layer in layers:
-        out.append(1 if layer.kernel or flat else side * side)
+    for i, layer in enumerate(layers):
+        out.append(1 if layer.kernel or flat else side * side if i else inputsize[1] * inputsize[2])
         flat = not layer.kernel
         if layer.kernel:
             side = (side - layer.kernel + 1) // 2
@@ -108,9 +109,13 @@ class Layered(nn.Module):
         """The input of layer i, flattened if that is fully connected."""
         return h if self.layers[i].kernel else h.flatten(1)
 
-    def heads(self, h, only=None):
+    def heads(self):
+        """The heads, one module per task: what the tasks do not share."""
+        return list(self.last)
+
+    def outputs(self, h, only=None):
         """Logits of all tasks, a list of [B, classes]; only: of that task, and None for the others."""
-        return [linear(head, h) if only in (None, u) else None for u, head in enumerate(self.last)]
+        return [linear(head, h) if only in (None, u) else None for u, head in enumerate(self.heads())]
 
 
 class Plain(Layered):
@@ -130,7 +135,7 @@ class Plain(Layered):
 
     def forward(self, x, only=None):
         """Logits of all tasks (only: of that one, else None), a list of [B, classes], of images x [B,C,H,W]."""
-        return self.heads(self.hidden(x), only)
+        return self.outputs(self.hidden(x), only)
 
 
 class Features(Plain):
@@ -142,4 +147,15 @@ class Features(Plain):
     def forward(self, x, only=None):
         """(logits of all tasks or only that one, last hidden layer [B, units] after its ReLU)."""
         h = self.hidden(x)
-        return self.heads(h, only), h
+        return self.outputs(h, only), h
+
+
+def heads(net):
+    """The heads of any network, one module per task: what its heads() returns or, in the original's layout, its `last`.
+    Raises UserError for one that does not say."""
+    if callable(getattr(net, 'heads', None)):
+        return net.heads()
+    if isinstance(getattr(net, 'last', None), nn.ModuleList):
+        return list(net.last)
+    raise UserError('%s.Net does not say what its heads are: give it a method heads() that returns one module per task' % (
+        type(net).__module__))

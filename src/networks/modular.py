@@ -30,7 +30,11 @@ class Modular(Layered):
         for i, chosen in enumerate(self.bestPath[t] if path is None else path):
             modules = getattr(self, self.layers[i].name)
             x = sum(self.run(i, x, modules[m]) for m in chosen)
-        return self.heads(x, only)
+        return self.outputs(x, only)
+
+    def each_module(self):
+        """((layer's name, number), module) of all modules."""
+        return [((layer.name, m), module) for layer in self.layers for m, module in enumerate(getattr(self, layer.name))]
 
     def modules_of(self, *paths):
         """{(layer's name, module)} of all modules on the given paths."""
@@ -39,9 +43,10 @@ class Modular(Layered):
     def unfreeze_path(self, t, path):
         """Trains the modules of a path that are on no earlier task's best one, and the heads."""
         train = self.modules_of(path) - self.modules_of(*self.bestPath[:t])
-        for n, p in self.named_parameters():
-            name, m = n.split('.')[:2]
-            p.requires_grad_(name == 'last' or (name, int(m)) in train)
+        for key, module in self.each_module():
+            module.requires_grad_(key in train)
+        for head in self.heads():
+            head.requires_grad_()
 
     def draw_paths(self, count):
         """So many random paths of distinct modules [count,L,N], drawn from numpy in the original's order."""

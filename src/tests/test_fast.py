@@ -9,12 +9,14 @@ import torch
 
 import run
 import utils
-from approaches import base, hat, sparse
-from approaches.graph import Graph
-from approaches.step import step
-from networks import alexnet, alexnet_hat, dropout, layers, mlp, mlp_hat
-from networks.narrow import Narrow
-from networks.products import deferred
+from approaches import base, hat
+from engine import dropout
+from engine.graph import Graph
+from engine.products import deferred
+from engine.step import step
+from networks import alexnet, alexnet_hat, layers, mlp, mlp_hat
+from subnets import attended
+from subnets.narrow import Narrow
 from synthetic import tasks
 
 DATA, TASKCLA, SIZE = tasks('mlp')
@@ -89,20 +91,19 @@ def cumulative(net, seed=0):
 @pytest.mark.parametrize('module, dims', [(mlp_hat, 2), (alexnet_hat, 4)])
 @pytest.mark.parametrize('dense', [False, True])
 def test_hat_trains_as_stated(module, dims, t, clip, dense, monkeypatch):
-    monkeypatch.setattr(sparse, 'CHECK', {'cpu': 1}), monkeypatch.setattr(sparse, 'REBUILD', 0)
+    monkeypatch.setattr(attended, 'CHECK', {'cpu': 1}), monkeypatch.setattr(attended, 'REBUILD', 0)
     size, n = ([3, 32, 32], 96) if dims == 4 else (SIZE, 320)
     rs = np.random.RandomState(1)
     x, y = torch.tensor(rs.randn(n, *size), dtype=torch.float32), torch.tensor(rs.randint(0, 5, n))
     net, other = nets(module, size, **({} if dims == 4 else {'nhid': 200}))
     pre = cumulative(net) if t else None
     appr = hat.Appr(net, lr=.05, sbatch=32, clipgrad=clip)
-    appr.dense = dense
+    appr.attended.dense = dense
     if t:
         appr.mask_pre = pre
-        appr.restored()
     widths = []
-    begin = appr.begin_batch
-    appr.begin_batch = lambda t: (begin(t), widths.append(appr.part.below[1:]))
+    choose = appr.choose_part
+    appr.choose_part = lambda t: (choose(t), widths.append(appr.part.below[1:]))
     utils.seed_everything(7)
     appr.train_epoch(t, x, y)
     narrowest, full = [min(w) for w in zip(*widths)], [layer.width for layer in net.layers]
@@ -137,7 +138,6 @@ def test_a_network_with_a_forward_pass_of_its_own_is_run_as_it_is():
     appr = hat.Appr(net, lr=.1, nepochs=2)
     pre = cumulative(net)
     appr.mask_pre = pre
-    appr.restored()
     before = utils.get_model(net)
     appr.train_epoch(1, X, Y % 6)
     after = utils.get_model(net)
@@ -157,7 +157,7 @@ def test_evaluation_leaves_out_units_that_are_off_and_gives_the_same(monkeypatch
     narrow = Narrow.forward
     monkeypatch.setattr(Narrow, 'forward', lambda self, x, s: (seen.append(self.below[1:]), narrow(self, x, s))[1])
     here = appr.eval(0, X, Y)
-    appr.dense = True
+    appr.attended.dense = True
     assert here == pytest.approx(appr.eval(0, X, Y), abs=1e-6)
     assert max(seen[0]) < 1400 and min(seen[-1]) == 2000
     net.eval()
@@ -226,9 +226,9 @@ def test_a_penalty_is_clipped_after_a_step_that_was():
     batches = [(X[:64], ones), (10000 * X[:64], ones), (0 * X[:64], 0 * ones)]
     utils.seed_everything(7)
     net.train()
-    appr.begin_pass(1)
-    for x, y in batches:
-        step(appr, 1, x, y)
+    with appr.passing(1):
+        for x, y in batches:
+            step(appr, 1, x, y)
     utils.seed_everything(7)
     norms = reference_anchored(other, batches, appr.old, appr.fisher, 95, 10)
     assert norms[0] < 10 and norms[1] > 1000 and 10.5 < norms[2] < 20
@@ -249,7 +249,7 @@ def test_plain_networks_train_as_stated(approach, kwargs, clip):
         torch.manual_seed(5)
         if approach == 'ewc':
             appr.fisher = {n: 1e-3 * torch.rand_like(p) for n, p in net.named_parameters()}
-        fisher, strength = appr.fisher, appr.strength()
+        fisher, strength = getattr(appr, 'fisher', None), appr.lamb if approach == 'ewc' else appr.regularizer
         for model in (net, other):
             torch.manual_seed(6)
             for p in list(model.parameters())[:6]:
@@ -319,12 +319,12 @@ def test_the_step_that_a_cuda_graph_records_trains_as_any_other(approach, module
     other.train()
     r = np.arange(len(X))
     np.random.shuffle(r)
-    appr.begin_pass(0)
-    graph = Graph(appr, 0, X, Y, capture=False)
-    for i in range(0, len(X), 64):
-        appr.progress, appr.batches_left = i / len(X), (len(X) - i) // 64
-        assert graph.fits() and np.isfinite(graph(torch.from_numpy(r[i:i + 64])).item())
-    appr.end_pass(0)
+    with appr.passing(0):
+        appr.choose_part(0)
+        graph = Graph(appr, 0, X, Y, capture=False)
+        for i in range(0, len(X), 64):
+            appr.progress, appr.batches_left = i / len(X), (len(X) - i) // 64
+            assert graph.fits() and np.isfinite(graph(torch.from_numpy(r[i:i + 64])).item())
     for (name, p), q in zip(net.named_parameters(), other.parameters()):
         assert torch.allclose(p, q, rtol=0, atol=3e-6), name
 

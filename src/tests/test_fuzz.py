@@ -7,13 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import metrics
-import options
-import plan
-import results
 import utils
 import work
 from dataloaders import common, raw
+from results import collect, records
+from runs import launch, options, plan
 from utils import UserError
 
 SMALL = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -51,7 +49,7 @@ def test_tasks(text):
 @SMALL
 @given(TEXT)
 def test_seeds(text):
-    found = tried(plan.seeds, text)
+    found = tried(launch.seeds, text)
     assert found is None or (found and len(set(found)) == len(found) and min(found) >= 0)
 
 
@@ -103,16 +101,16 @@ KEYS = ('status', 'config', 'command', 'tasks', 'accuracy', 'seconds', 'valid_ac
 def test_results_and_records(tmp_path, text, record):
     (tmp_path / 'glyphs_sgd_0.txt').write_text(text)
     (tmp_path / 'glyphs_sgd_0.json').write_text(json.dumps(record))
-    tried(results.read_record, tmp_path / 'glyphs_sgd_0.txt')
-    tried(metrics.collect, 'glyphs', ['sgd'], [tmp_path])
+    tried(records.read_record, tmp_path / 'glyphs_sgd_0.txt')
+    tried(collect.collect, 'glyphs', ['sgd'], [tmp_path])
     run = plan.Run(['--experiment', 'glyphs', '--approach', 'sgd', '--output', str(tmp_path / 'glyphs_sgd_0.txt')])
     assert run.status() in ('other', 'unfinished', 'finished') and plan.estimate([run], tmp_path)
 
 
 @pytest.mark.parametrize('text', ['9' * 5000, '0-' + '9' * 5000, '[' * 10 ** 5, '\x00', '１', '1_0', '-' * 100])
 def test_what_broke_parsers_before(text, tmp_path):
-    tried(plan.seeds, text), tried(common.numbers, ['a'], text)
+    tried(launch.seeds, text), tried(common.numbers, ['a'], text)
     tried(APPROACHES['ewc'].resolve, text, {}), tried(work.grid, APPROACHES['hat'].hyperparameters, ['lamb=' + text])
     assert tried(options.parse, ['--experiment', 'glyphs', '--approach', 'sgd', '--nepochs', text]) is None
     (tmp_path / 'x.json').write_text(text)
-    assert tried(results.read_record, tmp_path / 'x.txt') is None
+    assert tried(records.read_record, tmp_path / 'x.txt') is None

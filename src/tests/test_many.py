@@ -9,11 +9,11 @@ import time
 
 import pytest
 
-import plan
-import results
 import run
 import run_multi
 import work
+from results import records
+from runs import launch, plan
 from utils import ROOT, UserError
 
 PASSED = ['--', '--nepochs', '1', '--tasks', '0', '--device', 'cpu']
@@ -156,7 +156,7 @@ HEAD = ['--experiments', 'glyphs', '--approaches', 'sgd']
 ])
 def test_bad_plans_are_refused_in_one_line(module, argv, says, refused):
     def main(argv):
-        plan.script(lambda: module.main(argv), 'script')
+        launch.script(lambda: module.main(argv), 'script')
     line = refused(main, argv)
     assert all(word in line for word in says), line
 
@@ -215,7 +215,7 @@ def test_slurm_carries_out_the_same_plan(slurm, tmp_path, capfd):
         (tmp_path / 'res' / f).unlink()
     assert multi(tmp_path / 'res', *options, passed=PASSED) == 0
     assert 'Submitted 1 jobs' in capfd.readouterr().out
-    assert results.read_record(tmp_path / 'res' / 'glyphs_sgd_1.txt')['status'] == 'finished'
+    assert records.read_record(tmp_path / 'res' / 'glyphs_sgd_1.txt')['status'] == 'finished'
     here = run.main(['--experiment', 'glyphs', '--approach', 'sgd', '--seed', '1', '--output', str(tmp_path / 'o.txt'),
                      *PASSED[1:]])
-    assert abs(results.read_record(tmp_path / 'res' / 'glyphs_sgd_1.txt')['accuracy'][0][0] - here[0, 0]) < 0.02
+    assert abs(records.read_record(tmp_path / 'res' / 'glyphs_sgd_1.txt')['accuracy'][0][0] - here[0, 0]) < 0.02

@@ -30,7 +30,7 @@ def make(kind, rs, off):
 
 
 def whole(appr, t, x, y, s):
-    """(loss, R, logits) of the whole network as the paper has them."""
+    """(loss, R, logits) of the whole network, as the paper has them."""
     outputs, masks = appr.model(torch.tensor([t]), x, s=s)
     free = [torch.ones_like(m) for m in masks] if appr.mask_pre is None else [1 - m for m in appr.mask_pre]
     reg = sum((m * f).sum() for m, f in zip(masks, free)) / sum(f.sum() for f in free)
@@ -54,19 +54,18 @@ def test_losses_regulariser_and_logits_are_those_of_the_whole_network(kind, t, o
 
         appr.model.train()  # late in an epoch, when all that will be off is
         appr.progress, appr.batches_left, appr.optimizer = 1., 8 * 10 ** 6, appr._get_optimizer(.1)
-        appr.begin_pass(t)
-        appr.begin_batch(t)
-        for part in (appr.part, appr.narrow(t, appr.there(t))):
-            with torch.no_grad():
+        choose = appr.attended
+        with appr.passing(t), torch.no_grad():
+            appr.choose_part(t)
+            for part in (appr.part, choose.make(t, 400.)):
+                appr.part = part
                 torch.manual_seed(3)
-                expected = whole(appr, t, x, y, appr.s)
+                loss, reg, logits = whole(appr, t, x, y, appr.s)
                 torch.manual_seed(3)
-                found = *appr.forward(t, x, y)[:1], appr.reg, None
+                assert appr.forward(t, x, y)[0].item() == pytest.approx(loss.item(), abs=2e-6)
+                assert appr.reg.item() == pytest.approx(reg.item(), abs=1e-6)
                 torch.manual_seed(3)
-                logits = part(x, appr.s)[0]
-            assert found[0].item() == pytest.approx(expected[0].item(), abs=2e-6)
-            assert found[1].item() == pytest.approx(expected[1].item(), abs=1e-6)
-            assert torch.allclose(logits, expected[2], atol=1e-6)
+                assert torch.allclose(part(x, appr.s)[0], logits, atol=1e-6)
 
 
 def test_a_task_s_loss_after_later_ones_is_the_original_s(capsys):

@@ -8,11 +8,10 @@ import pickle
 import numpy as np
 import pytest
 
-import hatlogs
-import metrics
-import plan
 import plot_results
-from tables import Table
+from results import collect, masks, metrics
+from results.tables import Table
+from runs import launch
 
 RANDOM = np.array([[.5, 0], [.5, .1]])
 JOINT = np.array([[.9, 0], [.9, .6]])
@@ -96,10 +95,10 @@ def dump(path, content):
 
 
 def test_capacity_overlap_and_compression_of_a_log(tmp_path, capsys):
-    each, total = hatlogs.capacity(log())
+    each, total = masks.capacity(log())
     assert each.tolist() == [[50, 50], [50, 50]] and total.tolist() == [[50, 50], [75, 100]]
-    assert np.allclose(hatlogs.overlap(log()), [[100, 100 / 3], [100 / 3, 100]])
-    kept, acc = hatlogs.compression(log())
+    assert np.allclose(masks.overlap(log()), [[100, 100 / 3], [100 / 3, 100]])
+    kept, acc = masks.compression(log())
     # 3*4*2 + 4*2*1 = 32 weights; then 3*2*2 + 2*1*1 = 14
     assert kept.tolist() == [100, 100 * 14 / 32] and acc.tolist() == [50, 75]
     row, = rows(capsys, '--figure', 'compression', '--logs', dump(tmp_path / 'x.pkz', log()))
@@ -148,7 +147,7 @@ class Evil:
 
 def test_what_cannot_be_used_is_named_all_at_once(folder, refused, capsys):
     def main(argv):
-        plan.script(lambda: plot_results.main(argv), 'plot_results.py')
+        launch.script(lambda: plot_results.main(argv), 'plot_results.py')
     line = refused(main, [*base(folder, 'random,joint,mine,none'), '--seeds', '0-3'])
     assert all('toy_%s_3.txt' % a in line for a in ('random', 'joint', 'mine')) and 'toy_none_0.txt' in line
     (folder / 'toy_mine_0.txt').write_text('1 2 x')

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-import checkpoint
-import results
 import run
 import utils
+from results import records
+from runs import checkpoint
 from synthetic import tasks
 from utils import ROOT
 
@@ -194,7 +194,7 @@ def test_the_record_tells_data_apart(data_dir, tmp_path, refused):
     command = ['--experiment', 'mnist2', '--approach', 'random', '--data-dir', str(data_dir), '--output',
                str(tmp_path / 'o.txt')]
     run.main(command)
-    one = results.read_record(tmp_path / 'o.txt')['config']['data']['mnist']
+    one = records.read_record(tmp_path / 'o.txt')['config']['data']['mnist']
     arrays = dict(np.load(data_dir / 'mnist.npz'))
     arrays['x_train'][5, 5, 5] ^= 1
     np.savez(data_dir / 'mnist.npz', **arrays)

@@ -7,13 +7,11 @@ import numpy as np
 import pytest
 
 import approaches
-import metrics
-import options
-import results
+import compare
 import run
-import sequence
-import unpickler
 import utils
+from results import collect, metrics, records, unpickler
+from runs import build, launch, options, sequence
 
 SHORT = ['--experiment', 'glyphs', '--tasks', '0,glyphs-IJKLMN', '--nepochs', '1', '--device', 'cpu']
 
@@ -119,7 +117,7 @@ def test_a_result_of_another_configuration_stays(refused, tmp_path, capsys):
     line = refused(run.main, [*SHORT, '--approach', 'random', '--lr', '0.1', '--output', output])
     assert 'lr 0.05, now 0.1' in line and '--overwrite' in line and output.read_text() == before
     run.main([*SHORT, '--approach', 'random', '--lr', '0.1', '--output', str(output), '--overwrite'])
-    results.record_path(output).unlink()
+    records.record_path(output).unlink()
     assert 'no record' in refused(run.main, [*SHORT, '--approach', 'random', '--output', output])
 
 
@@ -134,7 +132,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(refused, tmp_path, monkeypatch)
         float('nan') if t == 1 and self.model.training and self.progress > 0.5 else 1))
     line = refused(run.main, [*SHORT, '--approach', 'sgd', '--output', tmp_path / 'o.txt'])
     assert 'task 1 (glyphs-IJKLMN)' in line and 'batch 14 of 26' in line and 'nan' in line
-    record = results.read_record(tmp_path / 'o.txt')
+    record = records.read_record(tmp_path / 'o.txt')
     assert record['status'].startswith('stopped') and np.array(record['accuracy']).shape == (1, 1)
 
 
@@ -153,7 +151,7 @@ def test_ctrl_c_ends_the_task_then_the_run(tmp_path, monkeypatch, capsys):
     assert e.value.code == 75 and epochs == [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2)]
     printed = capsys.readouterr()
     assert 'training ends here' in printed.out and 'in task 1' in printed.err and 'Traceback' not in printed.err
-    assert results.read_record(tmp_path / 'o.txt')['status'] == 'interrupted'
+    assert records.read_record(tmp_path / 'o.txt')['status'] == 'interrupted'
 
 
 def test_a_task_cut_short_by_ctrl_c_does_not_count_as_finished(tmp_path, monkeypatch, capsys):
@@ -162,8 +160,8 @@ def test_a_task_cut_short_by_ctrl_c_does_not_count_as_finished(tmp_path, monkeyp
             raise KeyboardInterrupt
     monkeypatch.setattr(utils.load('approaches', 'sgd').Appr, 'end_epoch', press)
     acc = run.main([*SHORT, '--approach', 'sgd', '--output', str(tmp_path / 'o.txt')])
-    assert acc.shape == (2, 2) and results.read_record(tmp_path / 'o.txt')['status'] == 'interrupted'
-    assert metrics.read(tmp_path / 'o.txt') is None
+    assert acc.shape == (2, 2) and records.read_record(tmp_path / 'o.txt')['status'] == 'interrupted'
+    assert collect.read(tmp_path / 'o.txt') is None
 
 
 ORIGINAL_LAYOUT = '''
@@ -211,24 +209,24 @@ def test_an_approach_names_the_networks_that_it_can_use():
     class Experiment:
         network = 'resnet'
     with pytest.raises(utils.UserError, match='hat needs a network resnet_hat.*alexnet_hat, mlp_hat'):
-        run.choose_network(Experiment, 'hat', utils.load('approaches', 'hat').Appr)
+        build.choose_network(Experiment, 'hat', utils.load('approaches', 'hat').Appr)
 
 
 def test_metrics():
     acc = [[.9, 0, 0], [.95, .8, 0], [.7, .6, .5]]
-    s = results.summary(acc)
+    s = metrics.summary(acc)
     assert s['average_accuracy'] == pytest.approx(.6)
     assert s['forgetting'] == pytest.approx((.25 + .2) / 2)  # from the best, not from the first
     assert s['backward_transfer'] == pytest.approx((-.2 - .2) / 2)
-    assert results.summary([[.9]]) == {'average_accuracy': .9, 'forgetting': None, 'backward_transfer': None}
+    assert metrics.summary([[.9]]) == {'average_accuracy': .9, 'forgetting': None, 'backward_transfer': None}
 
 
 def test_table_of_results(tmp_path, capsys, refused):
     for a in ('random', 'sgd'):
         run.main([*SHORT, '--approach', a, '--output', str(tmp_path / (a + '.txt'))])
     capsys.readouterr()
-    results.main([str(tmp_path / 'random.txt'), str(tmp_path / 'sgd.txt')])
+    compare.main([str(tmp_path / 'random.txt'), str(tmp_path / 'sgd.txt')])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[-2:] == ['random', 'sgd'] and lines[1].startswith('glyphs-012345')
     assert any(line.startswith('forgetting') for line in lines)
-    assert 'there is no record' in refused(results.main, [tmp_path / 'none.txt'])
+    assert 'there is no record' in refused(lambda argv: launch.script(lambda: compare.main(argv), 'compare.py'), [tmp_path / 'none.txt'])

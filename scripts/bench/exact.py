@@ -11,22 +11,24 @@ import argparse
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'src'))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'src'))
 
 import torch
 
 import utils
 from approaches import hat
-from approaches.step import step
-from bench import SBATCH
-from bench_hat import make
 from dataloaders import pmnist
+from engine.step import step
 from utils import ROOT
+
+from hat import make
+from steps import SBATCH
+
 
 def gaps(model, other):
     """Largest differences of a model to a state_dict: [of any weight, of any embedding]."""
     with torch.no_grad():
-        gaps = [(n.startswith('e'), (p - other[n]).abs().max().item()) for n, p in model.named_parameters()]
+        gaps = [(any(p is e for e in model.embeddings()), (p - other[n]).abs().max().item()) for n, p in model.named_parameters()]
     return [max(g for e, g in gaps if e == kind) for kind in (False, True)]
 
 
@@ -39,20 +41,21 @@ class Twice(hat.Appr):
         self.loss = loss.detach()
         return loss, hits
 
-    def begin_pass(self, t):
-        super().begin_pass(t)
-        self.catch_up(t)
-
-    def end_pass(self, t):
-        self.widths = self.part.below[1:]
-        super().end_pass(t)
+    def choose_part(self, t):
+        before = self.part
+        super().choose_part(t)
+        if self.model.training and self.part is not before:
+            self.widths = self.part.below[1:]
+            self.catch_up(t)
 
     def catch_up(self, t):
-        """Gives the twin the same weights."""
+        """Gives the twin the same weights, once they are in the network."""
         twin = self.twin
+        self.part.write_back()
         utils.set_model_(twin.model, utils.get_model(self.model))
-        twin.model.train(self.model.training)
-        twin.begin_pass(t)
+        twin.model.train()
+        twin.part = None
+        twin.choose_part(t)
 
     def after_step(self, t):
         super().after_step(t)
@@ -83,7 +86,6 @@ def by_step(data, args):
         appr.train_epoch(t, x, y)
         appr.end_task(t, x, y)
         appr.twin.mask_pre = appr.mask_pre
-        appr.twin.restored()
         print('| %d | %d | %s | %.1e | %.1e; %.1e | %.1e; %.1e |' % (
             t, len(appr.rows), ', '.join(map(str, appr.widths)), *map(max, zip(*appr.rows))), flush=True)
 
@@ -109,7 +111,7 @@ def main(argv=None):
     parser.add_argument('--tasks', type=int, default=2)
     parser.add_argument('--batches', type=int, default=0)
     args = parser.parse_args(argv)
-    import machine
+    from runs import machine
     machine.prepare()
     data, _, _ = pmnist.get(seed=0, data_dir=ROOT / args.data_dir)
     n = args.batches * SBATCH or None

@@ -1,34 +1,14 @@
-"""What a run leaves: the accuracy matrix, its record, and the figures that follow from them.
-
-    python src/results.py res/a.txt res/b.txt    prints a table of results side by side
-"""
+"""What a run leaves: the accuracy matrix, its record and the approach's log, written whole or not at all."""
 import gzip
 import json
 import pickle
-import sys
 from pathlib import Path
 
 import numpy as np
 
 import utils
+from results import metrics
 from utils import UserError
-
-
-def summary(acc):
-    """Average accuracy, forgetting and backward transfer of a square accuracy matrix (row: after which task; column:
-    on which), in 0..1; the last two are None for a single task.
-
-    Forgetting: mean over earlier tasks of best accuracy before the last task - final accuracy (Chaudhry et al., 2018).
-    Backward transfer: mean over earlier tasks of final accuracy - accuracy when learnt (Lopez-Paz & Ranzato, 2017).
-    """
-    acc = np.asarray(acc, dtype=float)
-    n = len(acc)
-    out = {'average_accuracy': float(acc[-1].mean()), 'forgetting': None, 'backward_transfer': None}
-    if n > 1:
-        best = np.array([acc[u:n - 1, u].max() for u in range(n - 1)])
-        out['forgetting'] = float((best - acc[-1, :-1]).mean())
-        out['backward_transfer'] = float((acc[-1, :-1] - np.diag(acc)[:-1]).mean())
-    return out
 
 
 def record_path(output):
@@ -93,6 +73,11 @@ def save(output, acc, record):
         f.write('\n')
 
 
+def has_log(appr):
+    """Whether an approach logs something for run.py to write, a dictionary, and says where to."""
+    return isinstance(getattr(appr, 'logs', None), dict) and isinstance(getattr(appr, 'logpath', None), (str, Path))
+
+
 def save_logs(path, logs, names, acc, lss, **more):
     """Writes what an approach logged, with the names [T], accuracies and losses [T,T] of the tasks learnt, and more, as
     a gzipped pickle of numpy arrays and builtins."""
@@ -122,7 +107,7 @@ def read_record(output):
         ok = False
     if not ok:
         raise UserError('%s is not a record of a run' % path)
-    return {**record, **summary(acc)}
+    return {**record, **metrics.summary(acc)}
 
 
 def finished(output):
@@ -142,39 +127,3 @@ def compare(old, new):
         return '%s tasks, now %s' % (len(old), len(new))
     t, u = np.unravel_index(np.abs(new - old).argmax(), new.shape)
     return 'by %.4f at most, on task %d after task %d (%.4f, now %.4f)' % (abs(new - old)[t, u], u, t, old[t, u], new[t, u])
-
-
-def table(records):
-    """Lines of a table of records side by side: final accuracy on every task, average accuracy, forgetting."""
-    names = records[0]['tasks']
-    if any(r['tasks'] != names for r in records):
-        raise UserError('the results are of different tasks: %s' % '; '.join(','.join(r['tasks']) for r in records))
-    width = max(len(n) for n in names + ['average accuracy'])
-    rows = [('after the last task, on', [r['config']['approach'] for r in records])]
-    rows += [(n, ['%5.1f%%' % (100 * r['accuracy'][-1][u]) for r in records]) for u, n in enumerate(names)]
-    for key in ('average_accuracy', 'forgetting'):
-        cells = ['-' if r[key] is None else '%5.1f%%' % (100 * r[key]) for r in records]
-        rows.append((key.replace('_', ' '), cells))
-    rows.append(('seconds', ['%.0f' % r['seconds'] for r in records]))
-    width = max(len(n) for n, _ in rows)
-    return ['%-*s' % (width, n) + ''.join('%*s' % (max(12, len(c) + 2), c) for c in cells) for n, cells in rows]
-
-
-def main(argv=None):
-    """Prints the table of the given results."""
-    import options
-    parser = options.Parser(prog='results.py', description='Prints results of finished runs side by side.')
-    parser.add_argument('results', nargs='+', metavar='FILE', help='result matrices or their records')
-    try:
-        records = {f: read_record(utils.ROOT / f) for f in parser.parse_args(argv).results}
-        unfinished = [f for f, r in records.items() if r['status'] != 'finished']
-        if unfinished:
-            raise UserError('not of finished runs: %s' % ', '.join(unfinished))
-        print('\n'.join(table(list(records.values()))))
-    except UserError as e:
-        print('results.py: ' + ' '.join(str(e).split()), file=sys.stderr)
-        sys.exit(2)
-
-
-if __name__ == '__main__':
-    main()

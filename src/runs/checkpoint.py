@@ -71,7 +71,7 @@ class Checkpoint:
             'approach': {n: encode(getattr(appr, n)) for n in getattr(appr, 'state', ())},
             'position': encode(getattr(appr, 'position', None)),
             'numpy': [name, encode(keys.astype(np.int64)), *rest], 'torch': torch.get_rng_state(),
-            'cuda': torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
+            'cuda': torch.cuda.get_rng_state(appr.device) if appr.device.type == 'cuda' else None}
         if time.monotonic() - self.written >= self.every:
             self.write()
 
@@ -111,13 +111,11 @@ class Checkpoint:
         for n, value in state['approach'].items():
             setattr(appr, n, to_device(decode(value, appr.model), appr))
         appr.position = to_device(decode(state['position'], appr.model), appr)
-        if hasattr(appr, 'restored'):
-            appr.restored()
         name, keys, *rest = state['numpy']
         np.random.set_state((name, decode(keys, None).astype(np.uint32), *rest))
         torch.set_rng_state(state['torch'])
-        if state['cuda'] and torch.cuda.is_available():
-            torch.cuda.set_rng_state_all(state['cuda'])
+        if state['cuda'] is not None and appr.device.type == 'cuda':
+            torch.cuda.set_rng_state(state['cuda'], appr.device)
         return decode(state['progress'], None)
 
     def remove(self):

@@ -7,8 +7,8 @@ import time
 
 from tqdm import tqdm
 
-import plan
 import utils
+from runs import plan
 from utils import ROOT, UserError
 
 FOLDER = ROOT / 'logs' / 'slurm'  # submitit's files: one log per job

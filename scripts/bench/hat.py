@@ -13,9 +13,9 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'src'))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'src'))
 
-from bench import SBATCH, median, show
+from steps import SBATCH, median, show
 from utils import ROOT
 
 THIRD = 3  # the plain steps are so slow that only every third is done, and its time counted so often
@@ -35,7 +35,7 @@ def make(kind, dense, ntasks):
     from networks import mlp_hat
     utils.seed_everything(0)
     appr = kind(mlp_hat.Net([1, 28, 28], [(t, 10) for t in range(ntasks)]), lr=0.05, sbatch=SBATCH)
-    appr.dense = dense
+    appr.attended.dense = dense
     return appr
 
 
@@ -43,28 +43,34 @@ def noting(dense, ntasks):
     """HAT that notes, for every step, the units that are run and those that take part."""
     import torch
     from approaches import hat
-    from networks.narrow import active
+    from subnets import parts
+    from subnets.narrow import active
+
+    narrow, rebuilt = parts.part, []
+
+    def timed(*args):  # notes the ms that each change of the part that is run takes
+        seconds, part = clock(lambda: narrow(*args))
+        rebuilt.append(1000 * seconds)
+        return part
+    parts.part = timed
 
     class Noting(hat.Appr):
-        def narrow(self, t, there, among=None):  # ms that each change of the part that is run took
-            seconds, part = clock(lambda: hat.Appr.narrow(self, t, there, among))
-            self.rebuilt.append(1000 * seconds)
-            return part
-
-        def begin_batch(self, t):
+        def choose_part(self, t):
+            if not self.model.training:
+                return super().choose_part(t)
             self.starts.append(time.perf_counter())
-            super().begin_batch(t)
+            super().choose_part(t)
             widths = self.part.below[1:]
             on = [u.sum().item() for u in active(self.part.e.detach(), self.s).split(widths)]
             self.notes.append([n / layer.width for ns in (on, widths) for n, layer in zip(ns, self.model.layers)])
     appr = make(Noting, dense, ntasks)
-    appr.notes, appr.rebuilt, appr.starts = [], [], []
+    appr.notes, appr.rebuilt, appr.starts = [], rebuilt, []
     return appr
 
 
 def ours(pipe, dense, args):
     """A process that trains the project's HAT, an epoch whenever it is told to."""
-    import machine
+    from runs import machine
     machine.prepare()
     import numpy as np
     from dataloaders import pmnist
@@ -174,7 +180,7 @@ def by_share(args):
     """Prints ms per step for networks of which a share of the units takes part, and the rest never does: of the steps that
     are left of an epoch once the steepness has switched those off."""
     import torch
-    import machine
+    from runs import machine
     from plain import Floor, Trainer
     machine.prepare()
     shares = [int(s) for s in args.active.split(',')]
@@ -193,14 +199,16 @@ def by_share(args):
         floors.append(1000 * clock(lambda: [floor.step() for _ in range(100)])[0] / 100)
         for appr, times in cases:
             appr.starts = []
+            appr.rebuilt.clear()  # it has those of the others too
             appr.train_epoch(0, x, y)
+            appr.slowest = max(appr.rebuilt)
             times.append(1000 * (time.perf_counter() - appr.starts[-LATE]) / LATE)
     print('| share that takes part | dense, ms | here, ms | dense/here | floor/here | making the smaller network, ms |\n'
           '| ---: | ---: | ---: | ---: | ---: | ---: |')
     for share, (_, dense), (appr, here) in zip(shares, cases[::2], cases[1::2]):
         print('| %d %% | %s | %s | %.2f | %.2f | %.1f |' % (
             share, show(dense[1:]), show(here[1:]), median([a / b for a, b in zip(dense[1:], here[1:])]),
-            median([a / b for a, b in zip(floors[1:], here[1:])]), max(appr.rebuilt[2:])))
+            median([a / b for a, b in zip(floors[1:], here[1:])]), appr.slowest))
 
 
 def main(argv=None):

@@ -1,7 +1,7 @@
 """The training step as a CUDA graph: recorded once, then replayed without the work of launching its operations."""
 import torch
 
-from approaches.step import step
+from engine.step import step
 
 WARM = 3  # steps before the recording, in which libraries choose their kernels and allocate what they need
 
@@ -19,6 +19,7 @@ class Graph:
         self.progress, self.lr = torch.zeros(2, device=x.device).unbind()
         self.params = appr.optimizer.param_groups[0]['params']
         self.graph, self.loss, self.calls = None, None, 0
+        self.stream = torch.cuda.Stream() if capture else None  # one for warming and recording, whose memory they share
 
     def fits(self):
         """Whether what it trains is still what the approach trains."""
@@ -36,16 +37,15 @@ class Graph:
             self.calls += 1
             if self.capture and self.calls == WARM + 1:
                 self.graph = torch.cuda.CUDAGraph()
-                with torch.cuda.graph(self.graph):
+                with torch.cuda.graph(self.graph, stream=self.stream):
                     self.loss = self.run()
             if self.graph is not None:
                 self.graph.replay()
             elif self.capture:
-                stream = torch.cuda.Stream()
-                stream.wait_stream(torch.cuda.current_stream())
-                with torch.cuda.stream(stream):
+                self.stream.wait_stream(torch.cuda.current_stream())
+                with torch.cuda.stream(self.stream):
                     self.loss = self.run()
-                torch.cuda.current_stream().wait_stream(stream)
+                torch.cuda.current_stream().wait_stream(self.stream)
             else:
                 self.loss = self.run()
         finally:

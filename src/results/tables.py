@@ -3,6 +3,8 @@ import csv
 import io
 from dataclasses import dataclass
 
+from utils import UserError
+
 
 @dataclass
 class Table:
@@ -33,3 +35,19 @@ def cell(value):
     if isinstance(value, float):
         return '%.2f' % value if abs(value) >= 0.1 or value == 0 else '%.3g' % value
     return str(value)
+
+
+def side_by_side(records):
+    """Lines of a table of records side by side: final accuracy on every task, average accuracy, forgetting."""
+    names = records[0]['tasks']
+    if any(r['tasks'] != names for r in records):
+        raise UserError('the results are of different tasks: %s' % '; '.join(','.join(r['tasks']) for r in records))
+    width = max(len(n) for n in names + ['average accuracy'])
+    rows = [('after the last task, on', [r['config']['approach'] for r in records])]
+    rows += [(n, ['%5.1f%%' % (100 * r['accuracy'][-1][u]) for r in records]) for u, n in enumerate(names)]
+    for key in ('average_accuracy', 'forgetting'):
+        cells = ['-' if r[key] is None else '%5.1f%%' % (100 * r[key]) for r in records]
+        rows.append((key.replace('_', ' '), cells))
+    rows.append(('seconds', ['%.0f' % r['seconds'] for r in records]))
+    width = max(len(n) for n, _ in rows)
+    return ['%-*s' % (width, n) + ''.join('%*s' % (max(12, len(c) + 2), c) for c in cells) for n, cells in rows]

@@ -13,9 +13,9 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'src'))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'src'))
 
-import options
+from runs import machine, options
 
 CASES = {  # name: approach, network, whether convolutional, from the second task on, steps per round
     'hat-mlp': ('hat', 'mlp_hat', False, False, 100), 'hat-mlp-2nd': ('hat', 'mlp_hat', False, True, 100),
@@ -29,7 +29,6 @@ class Case:
 
     def __init__(self, args, approach, network, conv, second, steps):
         import torch
-        import machine
         import utils
         from plain import Floor, Trainer
         torch.manual_seed(0)
@@ -44,7 +43,6 @@ class Case:
         machine.apply(self.appr, argparse.Namespace(**{**vars(args), 'dense': args.dense and approach == 'hat'}))
         if second and approach == 'hat':
             self.appr.mask_pre = [m.clone() for m in self.trainer.pre]
-            self.appr.restored()
         if second and approach == 'ewc':
             self.appr.anchor()
             self.appr.fisher = {n: 1e-6 * torch.rand_like(p) for n, p in net.named_parameters()}
@@ -74,7 +72,6 @@ class Case:
 def work(pipe, prepared, *case):
     """A process that makes a case and then does and times what it is told to: ms per step, and its peak memory in MB."""
     import torch
-    import machine
     if prepared:
         machine.prepare()
     start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -144,7 +141,6 @@ def main(argv=None):
         parser.add_argument(options.flag(name), help=text, **kind)
     args = parser.parse_args(argv)
     import torch
-    import machine
     print('%s; torch %s; %s' % (machine.describe(machine.choose_device(args.device))['device'], torch.__version__,
                                 ' '.join(sys.argv[1:])))
     table(args)

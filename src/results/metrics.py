@@ -1,81 +1,24 @@
-"""Figures from saved accuracy matrices, over seeds. Everything is computed here; figures.py draws, tables.py prints."""
-import re
-import sys
-import warnings
-from pathlib import Path
-
+"""Figures from accuracy matrices, of one run and over seeds. Everything is computed here; figures.py draws, tables.py prints."""
 import numpy as np
 
-import results
-from tables import Table
+from results.tables import Table
 from utils import UserError
 
 
-def collect(experiment, approaches, folders=('res',), seeds=None):
-    """{approach: {seed: {'acc': matrix [T,T], 'seconds': or None, 'tasks': names}}} of saved results.
+def summary(acc):
+    """Average accuracy, forgetting and backward transfer of a square accuracy matrix (row: after which task; column:
+    on which), in 0..1; the last two are None for a single task.
 
-    seeds: those wanted (default: all that are there). Raises UserError naming all missing and malformed files at once;
-    leaves out, with a warning, results of runs that have not finished.
+    Forgetting: mean over earlier tasks of best accuracy before the last task - final accuracy (Chaudhry et al., 2018).
+    Backward transfer: mean over earlier tasks of final accuracy - accuracy when learnt (Lopez-Paz & Ranzato, 2017).
     """
-    out, wrong = {}, []
-    for a in approaches:
-        out[a] = {}
-        pattern = re.compile(r'%s_%s_(\d+)\.txt' % (re.escape(experiment), re.escape(a)))
-        there = {}
-        for f in listing(folders):
-            if m := pattern.fullmatch(f.name):
-                if int(m[1]) in there:
-                    wrong.append('%s and %s are of the same seed' % (there[int(m[1])], f))
-                there[int(m[1])] = f
-        if not there and seeds is None:
-            wrong.append('no %s_%s_<seed>.txt in %s' % (experiment, a, ', '.join(map(str, folders))))
-        for seed in sorted(there) if seeds is None else seeds:
-            if seed not in there:
-                wrong.append('no %s_%s_%d.txt in %s' % (experiment, a, seed, ', '.join(map(str, folders))))
-                continue
-            try:
-                result = read(there[seed])
-            except UserError as e:
-                wrong.append(str(e))
-                continue
-            if result is None:
-                print('warning: %s is of a run that has not finished: left out' % there[seed], file=sys.stderr)
-            else:
-                out[a][seed] = result
-    for seed in {s for by in out.values() for s in by}:
-        names = {tuple(by[seed]['tasks']) for by in out.values() if seed in by and by[seed]['seconds'] is not None}
-        if len(names) > 1:
-            wrong.append('the results of seed %d are of different tasks: %s' % (seed, ' and '.join(map(','.join, sorted(names)))))
-    sizes = {len(r['acc']) for by in out.values() for r in by.values()}
-    if len(sizes) > 1:
-        wrong.append('the results are of %s tasks, expected the same number in all' % ' and '.join(map(str, sorted(sizes))))
-    wrong += ['no finished result of %s' % a for a, by in out.items() if not by and not wrong]
-    if wrong:
-        raise UserError('; '.join(wrong))
-    return out
-
-
-def listing(folders):
-    """All files of some folders; those that do not exist have none."""
-    return [f for d in folders if Path(d).is_dir() for f in sorted(Path(d).iterdir())]
-
-
-def read(path):
-    """A result from its matrix and, where there is one, its record; None if that says that the run has not finished."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # of an empty file
-            acc = np.loadtxt(path, ndmin=2)
-    except (OSError, ValueError) as e:
-        raise UserError('%s is not a matrix (%s)' % (path, ' '.join(str(e).split())[:100]))
-    if acc.shape[0] != acc.shape[1] or not acc.size or not np.isfinite(acc).all() or acc.min() < 0 or acc.max() > 1:
-        raise UserError('%s is not a square matrix of accuracies in 0..1' % path)
-    out = {'acc': acc, 'seconds': None, 'tasks': ['task %d' % (t + 1) for t in range(len(acc))]}
-    if results.record_path(path).exists():
-        record = results.read_record(path)
-        if record.get('status') != 'finished':
-            return None
-        out.update(seconds=record.get('seconds'), tasks=record.get('tasks') or out['tasks'])
+    acc = np.asarray(acc, dtype=float)
+    n = len(acc)
+    out = {'average_accuracy': float(acc[-1].mean()), 'forgetting': None, 'backward_transfer': None}
+    if n > 1:
+        best = np.array([acc[u:n - 1, u].max() for u in range(n - 1)])
+        out['forgetting'] = float((best - acc[-1, :-1]).mean())
+        out['backward_transfer'] = float((acc[-1, :-1] - np.diag(acc)[:-1]).mean())
     return out
 
 
@@ -136,7 +79,7 @@ def summaries(found):
     metrics that need two tasks are left out for one."""
     out = {}
     for a, by in found.items():
-        each = [results.summary(r['acc']) for r in by.values()]
+        each = [summary(r['acc']) for r in by.values()]
         out[a] = {k: 100 * np.array([s[k] for s in each]) for k in each[0] if each[0][k] is not None}
         seconds = [r['seconds'] for r in by.values()]
         out[a]['seconds'] = np.array(seconds) if None not in seconds else np.array([])
@@ -198,28 +141,3 @@ def difference_table(diff, against):
                  [[a, d['mean'], d['half'], d['p'], d['n']] for a, d in diff.items()])
 
 
-def surface(experiment, approach, folders, over=None):
-    """((name, name or None), {(value, value): mean average accuracy in per cent}, 'validation' or 'test') of the runs of
-    a grid: files <experiment>_<approach>-*_<seed>.txt with their records.
-
-    over: one or two hyper-parameters (default: those that vary). Validation accuracy where all records have it.
-    """
-    found = []
-    for path in listing(folders):
-        if re.fullmatch(r'%s_%s-.*_\d+\.txt' % (re.escape(experiment), re.escape(approach)), path.name):
-            record = results.read_record(path)
-            if record['config']['approach'] == approach and record['status'] == 'finished':
-                found.append(record)
-    if not found:
-        raise UserError('no finished %s_%s-..._<seed>.txt in %s' % (experiment, approach, ', '.join(map(str, folders))))
-    which = 'validation' if all('valid_accuracy' in r for r in found) else 'test'
-    numbers = [k for k, v in found[0]['config'].items() if isinstance(v, (int, float)) and k != 'seed']
-    names = over or [k for k in numbers if len({r['config'].get(k) for r in found}) > 1]
-    if not 1 <= len(names) <= 2 or not set(names) <= set(numbers) or len(set(names)) < len(names):
-        raise UserError('a surface is over one or two hyper-parameters, not %s: choose with --over from %s' % (
-            ', '.join(names) or 'none', ', '.join(numbers)))
-    points = {}
-    for r in found:
-        value = np.mean(r['valid_accuracy']) if which == 'validation' else r['average_accuracy']
-        points.setdefault(tuple(r['config'][n] for n in names), []).append(100 * value)
-    return names, {k: float(np.mean(v)) for k, v in sorted(points.items())}, which

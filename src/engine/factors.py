@@ -1,4 +1,6 @@
 """What protects the weights of a gated layer: a factor for the gradient of each, from those of the units it joins."""
+from functools import cached_property
+
 import torch
 
 
@@ -13,9 +15,11 @@ class Factors:
 
     def __init__(self, out, below=None):
         self.out, self.below, self._full = out, below, None
-        self.zero, self.partial = (out <= 0).sum().item(), (out < 1).sum().item()
-        if below is not None:
-            self.zero_below, self.partial_below = (below <= 0).sum().item(), (below < 1).sum().item()
+
+    @cached_property
+    def blocks(self):
+        """How many entries of out are 0, and how many below 1; the same of below, if there is one."""
+        return [n.item() for v in (self.out, self.below) if v is not None for n in ((v <= 0).sum(), (v < 1).sum())]
 
     def full(self, dims=2):
         """F as a tensor [n, m or 1, 1...] of so many dimensions, made when first asked for."""
@@ -26,7 +30,7 @@ class Factors:
 
     def add_(self, weight, d, x, alpha):
         """weight [n,m] += alpha * F * (d^T x), for d [B,n] and x [B,m]."""
-        out, below, zero, partial = self.out, self.below, self.zero, self.partial
+        out, below, (zero, partial, *blocks_below) = self.out, self.below, self.blocks
         if partial < len(out):
             weight[partial:].addmm_(d[:, partial:].t(), x, alpha=alpha)
         if partial == 0:
@@ -35,13 +39,14 @@ class Factors:
             if zero < partial:
                 weight[zero:partial].addmm_((d[:, zero:partial] * out[zero:partial]).t(), x, alpha=alpha)
             return
-        if self.partial_below < len(below):
-            columns = slice(self.partial_below, None)
+        zero_below, partial_below = blocks_below
+        if partial_below < len(below):
+            columns = slice(partial_below, None)
             weight[:partial, columns].addmm_(d[:, :partial].t(), x[:, columns], alpha=alpha)
-        if zero and self.zero_below < self.partial_below:
-            columns = slice(self.zero_below, self.partial_below)
+        if zero and zero_below < partial_below:
+            columns = slice(zero_below, partial_below)
             weight[:zero, columns].addmm_(d[:, :zero].t(), x[:, columns] * below[columns], alpha=alpha)
-        if zero < partial and self.partial_below:
-            rows, columns = slice(zero, partial), slice(0, self.partial_below)
+        if zero < partial and partial_below:
+            rows, columns = slice(zero, partial), slice(0, partial_below)
             weight[rows, columns].addcmul_(d[:, rows].t() @ x[:, columns],
                                            torch.maximum(out[rows, None], below[columns]), value=alpha)

@@ -16,7 +16,10 @@ def choose_device(name):
         return torch.device(there[0])
     if (name + ':0' if name == 'cuda' else name) not in there:
         raise UserError('--device %s is not there; this machine has: %s' % (name, ', '.join(['auto'] + there)))
-    return torch.device(name)
+    device = torch.device(name)
+    if device.index:
+        torch.cuda.set_device(device)  # for what takes the current one: streams, graphs
+    return device
 
 
 def be_deterministic():
@@ -47,16 +50,16 @@ def apply(appr, args):
     """Applies the options that give up exact numbers for speed, as far as args has them, to an approach that is about to
     train. Raises UserError for one that cannot be had here."""
     import torch
-    from approaches import base
-    from networks import dropout, layers
+    from engine import dropout
+    from engine.modes import Modes
+    from networks import layers
     dropout.fast, layers.channels_last = args.fast_dropout, args.channels_last
-    if args.tf32:
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = args.tf32  # PyTorch's default: convolutions alone
     if args.dense:
-        if not hasattr(appr, 'dense'):
+        if not hasattr(appr, 'attended'):
             raise UserError('--dense is of hat and hat-test: only they leave units out')
-        appr.dense = True
-    if (args.amp or args.compile or args.cuda_graph) and not isinstance(appr, base.Appr):
+        appr.attended.dense = True
+    if (args.amp or args.compile or args.cuda_graph) and not isinstance(appr, Modes):
         raise UserError('--amp, --compile and --cuda-graph need an approach that is derived from approaches.base.Appr')
     if args.amp:
         appr.autocast = {'bf16': torch.bfloat16}[args.amp]
@@ -94,10 +97,11 @@ def describe(device):
 
 
 def git_commit():
-    """The project's commit, with '+' if files differ from it; None outside a repository."""
+    """The project's commit, with '+' if files differ from it, or there are new ones in src/; None outside a repository."""
     def git(*command):
         return subprocess.run(['git', '-C', str(ROOT), *command], capture_output=True, text=True, check=True).stdout
     try:
-        return git('rev-parse', 'HEAD').strip() + '+' * bool(git('status', '--porcelain', '-uno').strip())
+        changed = git('status', '--porcelain', '-uno') + git('status', '--porcelain', '-uall', '--', 'src')
+        return git('rev-parse', 'HEAD').strip() + '+' * bool(changed.strip())
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -1,7 +1,13 @@
 """What one batch does to the weights: its gradients, clipped, and a step of SGD, in as few passes as that takes."""
 import torch
 
-from networks import products
+from engine import products
+
+
+def leaves_linear(hook):
+    """Marks a before_step that leaves the gradients of linear layers alone, which then need not exist as tensors."""
+    hook.leaves_linear = True
+    return hook
 
 
 def is_plain(optimizer):
@@ -25,18 +31,18 @@ def step(appr, t, x, y, lr=None):
         for p in group['params']:
             p.grad = None
         loss.backward()
-    appr.adjust(t)
     with torch.no_grad():
-        if tape and appr.within(bound(tape, having(group)), group['lr']):
+        if not tape:
+            complete(tape, appr.quadratic)
+        appr.before_step(t)
+        if tape and within(bound(tape, having(group)), appr, group['lr']):
             for p in having(group):
                 p.add_(p.grad, alpha=-group['lr'])
             for entry in tape:
                 entry.add_(-group['lr'])
         else:
-            for entry in tape:
-                entry.form()
-            appr.complete(t)
-            appr.before_step(t)
+            if tape:
+                complete(tape, appr.quadratic)
             if plain:
                 descend(having(group), appr.clipgrad, group['lr'] if lr is None else lr)
             else:
@@ -49,6 +55,19 @@ def step(appr, t, x, y, lr=None):
 def having(group):
     """The parameters of an optimizer's group that have a gradient."""
     return [p for p in group['params'] if p.grad is not None]
+
+
+def complete(tape, penalty):
+    """Forms the gradients that wait on the tape, and adds that of the penalty, if there is one."""
+    for entry in tape:
+        entry.form()
+    if penalty is not None:
+        penalty.add_gradient()
+
+
+def within(bound, appr, lr):
+    """Whether no gradient needs clipping, the norm of the loss's being at most bound; if so, the penalty's step is made."""
+    return bound <= appr.clipgrad if appr.quadratic is None else appr.quadratic.descend(bound, appr.clipgrad, lr)
 
 
 def norm(params):

@@ -7,21 +7,26 @@ import time
 
 import numpy as np
 
-import results
+from results import metrics, records
+from runs import foreign
 from utils import UserError
 
 STOPPED = 75  # exit status of a run that was stopped and can be resumed
 
 
 class Stop(BaseException):
-    """A signal asks the run to save its state and end."""
+    """A signal, by number, asks the run to save its state and end."""
+
+    def __init__(self, number):
+        super().__init__(signal.Signals(number).name)
+        self.number = number
 
 
 @contextlib.contextmanager
 def stopping():
     """Makes SIGTERM, SIGUSR1 and SIGUSR2 (warnings of Slurm and submitit) raise Stop within the block."""
     def stop(number, frame):
-        raise Stop(signal.Signals(number).name)
+        raise Stop(number)
     numbers = [getattr(signal, n) for n in ('SIGTERM', 'SIGUSR1', 'SIGUSR2') if hasattr(signal, n)]
     here = threading.current_thread() is threading.main_thread()
     handlers = {n: signal.signal(n, stop) for n in numbers} if here else {}
@@ -33,22 +38,25 @@ def stopping():
 
 
 class Sequence:
-    """One approach learning the tasks of one experiment, device and output given by args.
+    """One approach learning the tasks of one experiment.
 
+    there: {'data', 'taskcla', 'inputsize', 'device', 'args', ...}, which train() and eval() get by name as far as they take it;
     checkpoint: where the state goes after every epoch and task, or None; record: what the run's record begins with.
     """
 
-    def __init__(self, appr, data, taskcla, device, args, record, checkpoint):
-        self.appr, self.data, self.ntasks, self.device, self.args = appr, data, len(taskcla), device, args
+    def __init__(self, appr, there, record, checkpoint):
+        self.appr, self.there, self.data, self.device, self.args = appr, there, there['data'], there['device'], there['args']
+        self.ntasks = len(there['taskcla'])
         self.record, self.checkpoint, self.start = record, checkpoint, time.time()
         self.acc, self.lss = np.zeros((2, self.ntasks, self.ntasks), dtype=np.float32)
         self.done, self.seconds, self.before = 0, [], 0.  # tasks learnt, seconds of each, seconds of earlier starts
         self.tick = time.time()
-        self.protected = results.finished(args.output)  # a finished result stays until there is a new one
+        self.protected = records.finished(self.args.output)  # a finished result stays until there is a new one
 
     def run(self, state=None):
         """Learns the tasks, from a checkpoint's state if given; returns the accuracy matrix. Raises UserError for a loss
-        that is not finite; SystemExit(75) if stopped by Ctrl-C or a signal, with the state saved."""
+        that is not finite; SystemExit(75) if stopped by Ctrl-C or a signal, with the state saved, or (130 or 128 + the
+        signal's number) where there is no checkpoint."""
         if state is not None:
             self.resume(self.checkpoint.restore(state, self.appr))
         if self.checkpoint:
@@ -71,7 +79,7 @@ class Sequence:
             resumable = '; --resume goes on' if self.checkpoint and self.checkpoint.path.exists() else ''
             print('run.py: stopped by %s in task %d; %s%s' % (e or 'Ctrl-C', self.done, self.kept(), resumable),
                   file=sys.stderr)
-            sys.exit(STOPPED)
+            sys.exit(STOPPED if self.checkpoint else 128 + getattr(e, 'number', signal.SIGINT))
         if self.checkpoint:
             if self.args.keep_checkpoint:
                 self.checkpoint.write()
@@ -85,7 +93,7 @@ class Sequence:
         print('Task {:2d} ({:s})'.format(t, self.data[t]['name']))
         print('*' * 100)
         self.tick = time.time()
-        self.appr.train(*self.training_data(t))
+        self.appr.train(*self.training_data(t), **foreign.extras(self.appr.train, self.there))
         print('-' * 100)
 
     def test(self, t):
@@ -100,13 +108,15 @@ class Sequence:
 
     def evaluate(self, u, split):
         """(loss, accuracy) on a split of task u."""
-        return self.appr.eval(u, *(self.data[u][split][k].to(self.device) for k in 'xy'))
+        loss, acc = self.appr.eval(u, *(self.data[u][split][k].to(self.device) for k in 'xy'),
+                                   **foreign.extras(self.appr.eval, self.there))
+        return float(loss), float(acc)
 
     def training_data(self, t):
         """What train() takes for task t: (t, xtrain, ytrain, xvalid, yvalid) on the device; for an approach that trains
         on all tasks so far ([tasks of training, of validation samples], ...) on the CPU. A validation set that is the
         training set stays the same tensor."""
-        if getattr(self.appr, 'cumulative', False):
+        if getattr(self.appr, 'cumulative', self.args.approach == 'joint'):
             import torch
             ids, tensors = [], []
             same = all(self.data[u]['valid'] is self.data[u]['train'] for u in range(t + 1))
@@ -144,15 +154,16 @@ class Sequence:
             status = 'interrupted'  # by Ctrl-C within a task: the matrix is complete, but not that of the settings
         if n and (status == 'finished' or not self.protected):
             acc, lss = self.acc[:n, :n], self.lss[:n, :n]
-            record.update(results.summary(acc), status=status, seconds=round(self.elapsed(), 2), seconds_per_task=self.seconds,
+            record.update(metrics.summary(acc), status=status, seconds=round(self.elapsed(), 2), seconds_per_task=self.seconds,
                           accuracy=acc.round(6).tolist(), loss=lss.round(6).tolist())
-            if getattr(self.appr, 'logs', None) is not None:
-                results.save_logs(self.appr.logpath, self.appr.logs, record['tasks'][:n], self.acc[:n], self.lss[:n],
-                                  layers=self.appr.model.connections())
+            if records.has_log(self.appr):
+                connections = getattr(getattr(self.appr, 'model', None), 'connections', None)
+                records.save_logs(self.appr.logpath, self.appr.logs, record['tasks'][:n], self.acc[:n], self.lss[:n],
+                                  **{'layers': connections()} if connections else {})
             print('Save at %s' % self.args.output, flush=True)
             shown = self.acc.copy()
             shown[n:] = 0
-            results.save(self.args.output, shown, record)
+            records.save(self.args.output, shown, record)
 
     def kept(self):
         """Where the results of a stopped run are."""

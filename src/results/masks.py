@@ -1,7 +1,7 @@
 """Figures from the logs of hat-test: how much of the network tasks use, share and need."""
 import numpy as np
 
-from tables import Table
+from results.tables import Table
 from utils import UserError
 
 ON = 0.5  # attention above which a unit counts as used

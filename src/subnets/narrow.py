@@ -5,10 +5,10 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from networks.dropout import dropout
-from networks.factors import Factors
+from engine.dropout import dropout
+from engine.factors import Factors
+from engine.products import linear
 from networks.layers import Layered, uses
-from networks.products import linear
 
 OFF = -89.  # float32's sigmoid is exactly 0 below: 1 / (1 + exp(89)), and exp(89) is infinite
 
@@ -28,6 +28,8 @@ class Narrow(Layered):
     before the first task is learnt.
     """
 
+    deferrable = True  # whether the gradients of its linear layers need not exist as tensors
+
     def __init__(self, net, t, chosen, free=None):
         nn.Module.__init__(self)
         self.net, self.t, self.chosen, self.free = [net], t, chosen, free  # in a list: not a part of this module
@@ -40,7 +42,7 @@ class Narrow(Layered):
         self.columns = [None] + [self.inputs(c, n) for c, n in zip(chosen, [*net.positions[1:], 1])]
         for i, layer in enumerate(net.layers):
             self.add_module(layer.name, self.part(getattr(net, layer.name), chosen[i], self.columns[i]))
-        self.head = self.part(net.last[t], None, self.columns[-1])
+        self.head = self.part(net.heads()[t], None, self.columns[-1])
         rows = [e.detach()[t] for e in net.embeddings()]
         self.e = nn.Parameter(torch.cat([r if c is None else r[c] for r, c in zip(rows, chosen)]))
         self.gates = [self.e]  # what the steepness acts on
@@ -95,7 +97,7 @@ class Narrow(Layered):
         with torch.no_grad():
             for i, layer in enumerate(self.layers):
                 self.put(getattr(net, layer.name), getattr(self, layer.name), self.chosen[i], self.columns[i])
-            self.put(net.last[self.t], self.head, None, self.columns[-1])
+            self.put(net.heads()[self.t], self.head, None, self.columns[-1])
             for e, new, units in zip(net.embeddings(), self.e.split(self.below[1:]), self.chosen):
                 e[self.t, slice(None) if units is None else units] = new
 

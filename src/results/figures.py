@@ -1,9 +1,8 @@
-"""Drawing what metrics.py and hatlogs.py computed: each function fills a matplotlib figure. Lines differ by marker and
+"""Drawing what metrics.py and masks.py computed: each function fills a matplotlib figure. Lines differ by marker and
 dash and bars by hatch, so that figures can be read without colour."""
 import numpy as np
 
-import hatlogs
-import metrics
+from results import masks, metrics
 
 MARKERS, DASHES = 'os^Dv<>Xp*P', ('-', '--', '-.', ':')
 HATCHES = ('', '///', '...', 'xxx', '\\\\\\', 'ooo', '+++')
@@ -121,10 +120,10 @@ def paired(fig, diff, against):
 
 def capacity(fig, logs):
     """Share of each layer in use, by each task and by all so far."""
-    each, total = hatlogs.capacity(logs)
+    each, total = masks.capacity(logs)
     axes = panels(fig, 2)
     for ax, values, title in ((axes[0], each, 'each task'), (axes[1], total, 'all tasks so far')):
-        for i, name in enumerate(hatlogs.names(logs)):
+        for i, name in enumerate(masks.names(logs)):
             ax.plot(np.arange(len(values)) + 1, values[:, i], label=name, **style(i))
         ax.set_xticks(np.arange(len(values)) + 1)
         ax.set_ylim(0, 103)
@@ -133,18 +132,18 @@ def capacity(fig, logs):
 
 def overlap(fig, logs):
     """How many of a task's units each other task uses too."""
-    names = [logs['task_name'].get(t, str(t)) for t in sorted(hatlogs.used(logs))]
+    names = [logs['task_name'].get(t, str(t)) for t in sorted(masks.used(logs))]
     fig.set_size_inches(2.4 + 0.7 * len(names), 1.9 + 0.6 * len(names))
     ax = fig.subplots()
-    heat(ax, hatlogs.overlap(logs), names, names, 'units of the row that\nthe column uses too (%)')
+    heat(ax, masks.overlap(logs), names, names, 'units of the row that\nthe column uses too (%)')
 
 
 def compression(fig, by):
     """Validation accuracy against the weights kept, from epoch to epoch, a line per log {name: logs}."""
     ax = fig.subplots()
     for i, (name, logs) in enumerate(by.items()):
-        kept, acc = hatlogs.compression(logs)
-        ax.plot(kept, acc, label='%s (epochs: %d)' % (name, len(kept)), markevery=[hatlogs.best_epochs(logs)[0]], **{**style(i), 'markersize': 8})
+        kept, acc = masks.compression(logs)
+        ax.plot(kept, acc, label='%s (epochs: %d)' % (name, len(kept)), markevery=[masks.best_epochs(logs)[0]], **{**style(i), 'markersize': 8})
     ax.set_xlim(max(100, ax.get_xlim()[1]), 0)
     finish(ax, 'weights kept (%); marker: the epoch kept', 'validation accuracy (%)')
 

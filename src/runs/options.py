@@ -1,10 +1,12 @@
 """run.py's command line: its own options, the choices that the folders hold, and what the approach declares."""
 import argparse
 import difflib
+import functools
 import re
 
 import utils
 from approaches.hyper import Hyper
+from runs import foreign
 from utils import UserError
 
 # The numbers of a run, declared like an approach's hyper-parameters: type, default, range.
@@ -45,11 +47,12 @@ def flag(name):
 def add(group, declared):
     """Adds a flag for every declared number, which is None unless given."""
     for h in declared:
-        notes = [str(n) for n in ('default %s' % (h.default,), h.source) if n]
+        default = 'default %s' % (h.default,) if h.default not in ('', None) else ''
+        notes = [n for n in (default, h.source) if n]
         if h.grid:
             notes.append('searched: ' + ', '.join('%g' % g for g in h.grid))
         group.add_argument(flag(h.name), dest=h.name, metavar=h.type.__name__.upper(), type=h.parse,
-                           help='%s: %s (%s)' % (h.help, h.kind, '; '.join(notes)))
+                           help='%s: %s%s' % (h.help, h.kind, ' (%s)' % '; '.join(notes) if notes else ''))
 
 
 def build(approach=None):
@@ -58,14 +61,15 @@ def build(approach=None):
                     'one experiment and saves the accuracy after every task on all tasks so far.',
                     epilog='With --approach A, --help also lists the options of A itself.')
     what = parser.add_argument_group('what to run')
-    what.add_argument('--experiment', required=True, metavar='NAME', choices=utils.choices('dataloaders'),
-                      help='one of: %s' % ', '.join(utils.choices('dataloaders')))
-    what.add_argument('--approach', required=True, metavar='NAME', choices=utils.choices('approaches'),
-                      help='one of: %s' % ', '.join(utils.choices('approaches')))
+    for option, folder in (('--experiment', 'dataloaders'), ('--approach', 'approaches')):
+        what.add_argument(option, required=True, metavar='NAME', type=functools.partial(utils.choice, folder, option=option),
+                          help='one of: %s' % ', '.join(utils.choices(folder)))
     what.add_argument('--tasks', metavar='T,...', help='names or numbers of the tasks to run, in this order '
                       '(default: all, in the order of the experiment and seed)')
     what.add_argument('--parameter', default='', metavar='V,...',
                       help='the approach\'s own hyper-parameters by position, as in 0.75,400 for hat')
+    what.add_argument('--set', default='', metavar='NAME=V,...',
+                      help='for classes with a training loop of their own: further attributes of their args')
     add(parser.add_argument_group('training'), NUMBERS)
     where = parser.add_argument_group('data, device and results (paths are relative to the project\'s folder)')
     where.add_argument('--data-dir', default='dat', metavar='DIR',
@@ -96,6 +100,10 @@ def build(approach=None):
     again.add_argument('--rerun', metavar='RECORD', help='alone, or with options to add: repeat the run of a .json '
                        'record and say whether its matrix is the same')
     if approach is not None and getattr(approach, 'hyperparameters', ()):
+        taken = [h.name for h in approach.hyperparameters if flag(h.name) in parser._option_string_actions]
+        if taken:
+            raise UserError('%s.Appr: %s is an option of run.py itself: give the hyper-parameter another name' % (
+                approach.__module__, flag(taken[0])))
         names = ','.join(h.name for h in approach.hyperparameters if h.positional)
         add(parser.add_argument_group('hyper-parameters of this approach, by name or as --parameter ' + names),
             approach.hyperparameters)
@@ -131,6 +139,15 @@ def parse(argv):
     if args.lr < args.lr_min:
         raise UserError('--lr %g is below --lr-min %g, at which a task ends: give a larger --lr or a smaller --lr-min' % (
             args.lr, args.lr_min))
+    if foreign.is_foreign(approach):
+        args.set = foreign.attributes(args.set, vars(args))
+        vars(args).update(args.set)
+        if args.resume or args.keep_checkpoint:
+            raise UserError('--%s: %s has a training loop of its own and keeps no checkpoint' % (
+                'resume' if args.resume else 'keep-checkpoint', args.approach))
+    elif args.set:
+        raise UserError('--set: the hyper-parameters of %s are options of their own: %s' % (
+            args.approach, ', '.join(flags(args.approach)) or 'it has none'))
     args.hyper = {}
     if hasattr(approach, 'hyperparameters'):  # an approach that declares none reads args.parameter by itself
         args.named = {h.name: getattr(args, h.name) for h in approach.hyperparameters
@@ -161,6 +178,7 @@ def settings(args):
     """What of a parsed command line determines its result, as a dictionary: not where it is run or saved."""
     out = {n: getattr(args, n) for n in ('experiment', 'approach', 'tasks', 'pc_valid', *(h.name for h in NUMBERS))}
     speed = {n: getattr(args, n) for n in SPEED if getattr(args, n)}  # named only if given
+    speed.update({'set': args.set} if args.set else {})
     return {**out, **speed, **(args.hyper or {'parameter': args.parameter})}
 
 

@@ -1,0 +1,43 @@
+"""What steps are made of and how they are computed: the trained parameters, their optimizer, precision, compiling."""
+from contextlib import nullcontext
+
+import torch
+
+from utils import UserError
+
+
+class Modes:
+    """Of an approach: has its model, device and hooks."""
+
+    autocast = None      # --amp: a dtype
+    compiled = False     # --compile
+    cuda_graph = False   # --cuda-graph
+    compilable = True    # whether the network that is run keeps its shape
+    capturable = False   # whether the training step never looks at its tensors on the CPU, as a CUDA graph needs
+    part = None          # during a pass over data: what subnet() returned, the part of the network that is run
+    quadratic = None     # during a pass over data: what penalty() returned
+
+    def _get_optimizer(self, lr):
+        return torch.optim.SGD(self.trainable(), lr=lr)
+
+    def trainable(self):
+        """The parameters that are not frozen, of the part that is run."""
+        return [p for p in (self.model if self.part is None else self.part).parameters() if p.requires_grad]
+
+    @property
+    def deferrable(self):
+        """Whether the gradients of linear layers need not exist as tensors: nothing of the approach's own sees them."""
+        kind = type(self)
+        return (getattr(kind.before_step, 'leaves_linear', False) and kind._get_optimizer is Modes._get_optimizer
+                and self.autocast is None and not self.compiled and (self.part is None or self.part.deferrable))
+
+    def precision(self):
+        """The context in which forward() runs."""
+        return torch.autocast(self.device.type, self.autocast) if self.autocast else nullcontext()
+
+    def compile(self):
+        """Compiles the network. Raises UserError if that cannot be."""
+        if not self.compilable:
+            raise UserError('--compile is not for this approach: the network it runs changes its shape within every epoch')
+        self.compiled = True
+        self.model.compile()

@@ -1,0 +1,105 @@
+"""Finding and reading saved results."""
+import re
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from results import records
+from utils import UserError
+
+
+def collect(experiment, approaches, folders=('res',), seeds=None):
+    """{approach: {seed: {'acc': matrix [T,T], 'seconds': or None, 'tasks': names}}} of saved results.
+
+    seeds: those wanted (default: all that are there). Raises UserError naming all missing and malformed files at once;
+    leaves out, with a warning, results of runs that have not finished.
+    """
+    out, wrong = {}, []
+    for a in approaches:
+        out[a] = {}
+        pattern = re.compile(r'%s_%s_(\d+)\.txt' % (re.escape(experiment), re.escape(a)))
+        there = {}
+        for f in listing(folders):
+            if m := pattern.fullmatch(f.name):
+                if int(m[1]) in there:
+                    wrong.append('%s and %s are of the same seed' % (there[int(m[1])], f))
+                there[int(m[1])] = f
+        if not there and seeds is None:
+            wrong.append('no %s_%s_<seed>.txt in %s' % (experiment, a, ', '.join(map(str, folders))))
+        for seed in sorted(there) if seeds is None else seeds:
+            if seed not in there:
+                wrong.append('no %s_%s_%d.txt in %s' % (experiment, a, seed, ', '.join(map(str, folders))))
+                continue
+            try:
+                result = read(there[seed])
+            except UserError as e:
+                wrong.append(str(e))
+                continue
+            if result is None:
+                print('warning: %s is of a run that has not finished: left out' % there[seed], file=sys.stderr)
+            else:
+                out[a][seed] = result
+    for seed in {s for by in out.values() for s in by}:
+        names = {tuple(by[seed]['tasks']) for by in out.values() if seed in by and by[seed]['seconds'] is not None}
+        if len(names) > 1:
+            wrong.append('the results of seed %d are of different tasks: %s' % (seed, ' and '.join(map(','.join, sorted(names)))))
+    sizes = {len(r['acc']) for by in out.values() for r in by.values()}
+    if len(sizes) > 1:
+        wrong.append('the results are of %s tasks, expected the same number in all' % ' and '.join(map(str, sorted(sizes))))
+    wrong += ['no finished result of %s' % a for a, by in out.items() if not by and not wrong]
+    if wrong:
+        raise UserError('; '.join(wrong))
+    return out
+
+
+def listing(folders):
+    """All files of some folders; those that do not exist have none."""
+    return [f for d in folders if Path(d).is_dir() for f in sorted(Path(d).iterdir())]
+
+
+def read(path):
+    """A result from its matrix and, where there is one, its record; None if that says that the run has not finished."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # of an empty file
+            acc = np.loadtxt(path, ndmin=2)
+    except (OSError, ValueError) as e:
+        raise UserError('%s is not a matrix (%s)' % (path, ' '.join(str(e).split())[:100]))
+    if acc.shape[0] != acc.shape[1] or not acc.size or not np.isfinite(acc).all() or acc.min() < 0 or acc.max() > 1:
+        raise UserError('%s is not a square matrix of accuracies in 0..1' % path)
+    out = {'acc': acc, 'seconds': None, 'tasks': ['task %d' % (t + 1) for t in range(len(acc))]}
+    if records.record_path(path).exists():
+        record = records.read_record(path)
+        if record.get('status') != 'finished':
+            return None
+        out.update(seconds=record.get('seconds'), tasks=record.get('tasks') or out['tasks'])
+    return out
+
+
+def surface(experiment, approach, folders, over=None):
+    """((name, name or None), {(value, value): mean average accuracy in per cent}, 'validation' or 'test') of the runs of
+    a grid: files <experiment>_<approach>-*_<seed>.txt with their records.
+
+    over: one or two hyper-parameters (default: those that vary). Validation accuracy where all records have it.
+    """
+    found = []
+    for path in listing(folders):
+        if re.fullmatch(r'%s_%s-.*_\d+\.txt' % (re.escape(experiment), re.escape(approach)), path.name):
+            record = records.read_record(path)
+            if record['config']['approach'] == approach and record['status'] == 'finished':
+                found.append(record)
+    if not found:
+        raise UserError('no finished %s_%s-..._<seed>.txt in %s' % (experiment, approach, ', '.join(map(str, folders))))
+    which = 'validation' if all('valid_accuracy' in r for r in found) else 'test'
+    numbers = [k for k, v in found[0]['config'].items() if isinstance(v, (int, float)) and k != 'seed']
+    names = over or [k for k in numbers if len({r['config'].get(k) for r in found}) > 1]
+    if not 1 <= len(names) <= 2 or not set(names) <= set(numbers) or len(set(names)) < len(names):
+        raise UserError('a surface is over one or two hyper-parameters, not %s: choose with --over from %s' % (
+            ', '.join(names) or 'none', ', '.join(numbers)))
+    points = {}
+    for r in found:
+        value = np.mean(r['valid_accuracy']) if which == 'validation' else r['average_accuracy']
+        points.setdefault(tuple(r['config'][n] for n in names), []).append(100 * value)
+    return names, {k: float(np.mean(v)) for k, v in sorted(points.items())}, which

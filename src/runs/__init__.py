@@ -1,0 +1,1 @@
+"""One run and many: options, the sequence of tasks, checkpoints; plans, here and on Slurm."""

@@ -1,0 +1,108 @@
+"""What the scripts that carry out plans share: their options, and how they end."""
+import re
+import reprlib
+import sys
+
+import utils
+from runs import local, options, plan
+from utils import UserError
+
+
+def add_options(parser):
+    """The options of how a plan is carried out, for the scripts that make one."""
+    how = parser.add_argument_group('carrying it out')
+    how.add_argument('--execute', action='store_true', help='run the plan; without it, it is only shown')
+    how.add_argument('--nproc', type=whole, default=1, metavar='N', help='runs at a time (default %(default)s)')
+    how.add_argument('--verbose', action='store_true', help='a line for every run that finishes')
+    how.add_argument('--launcher', choices=('local', 'slurm'), default='local',
+                     help='here, or as one job array of a Slurm cluster (default %(default)s)')
+    slurm = parser.add_argument_group('with --launcher slurm (needs: pip install submitit)')
+    slurm.add_argument('--partition', help='partition of the cluster')
+    slurm.add_argument('--gpus-per-task', type=options.Hyper('gpus_per_task', int, 0, least=0, most=64).parse, default=0, metavar='N', help='default %(default)s')
+    slurm.add_argument('--cpus-per-task', type=whole, default=1, metavar='N', help='default %(default)s')
+    slurm.add_argument('--timeout-min', type=whole, default=24 * 60, metavar='MINUTES', help='default %(default)s')
+    slurm.add_argument('--array-parallelism', type=whole, default=100, metavar='N',
+                       help='jobs at a time, at most (default %(default)s)')
+    slurm.add_argument('--no-wait', action='store_true', help='return once the jobs are submitted')
+
+
+def whole(text):
+    """A whole number of 1 to 10000."""
+    return options.Hyper('the value', int, 1, least=1, most=10000).parse(text)
+
+
+def passed_on(argv, *own):
+    """(the script's own options, those after -- for run.py). Raises UserError for one of those that the plan sets."""
+    cut = argv.index('--') if '--' in argv else len(argv)
+    for option in argv[cut + 1:]:
+        if option.split('=')[0] in ('--experiment', '--approach', '--seed', '--output', '--resume', '--rerun', *own):
+            raise UserError('%s after --: the plan sets it' % option)
+    return argv[:cut], argv[cut + 1:]
+
+
+def names(what, text, folder, several=True):
+    """The names in a text, comma-separated if there may be several. Raises UserError for one that is not a choice."""
+    return list(dict.fromkeys(utils.choice(folder, name, what) for name in (text.split(',') if several else [text])))
+
+
+def gpu_ids(text=None, count=None):
+    """The GPUs to use: those in a text ('0,1', or 'cpu' for none), or the first count (default: all there are).
+    Raises UserError if they are not there."""
+    import torch
+    there = list(range(torch.cuda.device_count()))
+    if text is not None and text != 'cpu':
+        wanted = text.split(',')
+        if not all(w.isdecimal() and w.isascii() and int(w) in there for w in wanted):
+            raise UserError('GPU %s: this machine has %s; give cpu for none' % (text, there or 'none'))
+        return [int(w) for w in wanted]
+    if text == 'cpu':
+        return []
+    if count is not None and not 0 <= count <= len(there):
+        raise UserError('--ngpus %d: this machine has %d' % (count, len(there)))
+    return there[:count]
+
+
+def seeds(text):
+    """[0, 1, 2, 7] of '0-2,7'. Raises UserError."""
+    out = []
+    for part in text.split(','):
+        if not re.fullmatch(r'\d{1,9}(-\d{1,9})?', part, re.ASCII):
+            raise UserError('--seeds %s: expected numbers and ranges such as 0-9 or 0,2,5-7' % reprlib.repr(text))
+        first, _, last = part.partition('-')
+        span = range(int(first), int(last or first) + 1)
+        if not 0 < len(span) <= 10000:
+            raise UserError('--seeds %s: the range %s has %d seeds' % (text, part, len(span)))
+        out += span
+    return list(dict.fromkeys(out))
+
+
+def carry_out(args, runs, folder, gpus=()):
+    """Shows a plan and, with --execute, carries it out; returns the exit status."""
+    todo = plan.show(runs, folder, args.array_parallelism if args.launcher == 'slurm' else args.nproc)
+    if not args.execute:
+        print('Nothing was run: add --execute')
+        return 0
+    if args.launcher == 'slurm':
+        from runs import slurm
+        failed = slurm.execute(todo, args)
+    else:
+        failed = local.execute(todo, args.nproc, gpus, args.verbose)
+    print('%d runs finished, %d failed%s' % (sum(run.status() == 'finished' for run in runs), len(failed),
+                                             ''.join('\n    ' + str(run.log) for run in failed)))
+    return 1 if failed else 0
+
+
+def script(main, prog):
+    """Calls main() as a command: UserErrors in one line with status 2, Ctrl-C with status 130."""
+    try:
+        sys.exit(main())
+    except UserError as e:
+        print('%s: %s' % (prog, ' '.join(str(e).split())), file=sys.stderr)
+        sys.exit(2)
+    except (OSError, UnicodeError) as e:
+        print('%s: %s: %s' % (prog, getattr(e, 'filename', None) or 'writing failed',
+                              getattr(e, 'strerror', None) or type(e).__name__), file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print('%s: interrupted; the workers are stopped, finished results stay' % prog, file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,115 @@
+"""A plan of many runs of run.py: which are done, and how long the others may take."""
+import statistics
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from results import collect, records
+from runs import checkpoint, foreign, options
+from utils import ROOT, UserError
+
+
+@dataclass
+class Run:
+    """One call of run.py: its options, --output included, checked by the parser. Raises UserError for bad ones."""
+    argv: list
+    settings: dict = field(init=False)
+    output: Path = field(init=False)
+
+    def __post_init__(self):
+        try:
+            args, self.approach = options.parse(self.argv)
+        except UserError as e:
+            raise UserError('%s: %s' % (' '.join(self.argv), e))
+        except SystemExit:
+            raise UserError('--help is an option of run.py, not of a plan')
+        self.args, self.settings, self.output = args, options.settings(args), ROOT / args.output
+
+    @property
+    def command(self):
+        """The call as a list of words."""
+        resume = not (self.args.overwrite or foreign.is_foreign(self.approach))
+        return [sys.executable, str(ROOT / 'src' / 'run.py'), *self.argv] + ['--resume'] * resume
+
+    @property
+    def log(self):
+        """Where the call's output goes."""
+        return checkpoint.folder(self.output).with_suffix('.log')
+
+    def status(self):
+        """'finished', 'unfinished', 'missing', or 'other': there is a result of another configuration."""
+        if not (self.output.exists() or records.record_path(self.output).exists()):
+            started = (checkpoint.folder(self.output) / 'checkpoint.pt').exists()
+            return 'unfinished' if started else 'missing'
+        try:
+            record = records.read_record(self.output)
+            same = options.settings(options.parse(record['command'][1:])[0]) == self.settings
+            collect.read(self.output)
+        except (UserError, SystemExit):
+            return 'other'
+        if not same:
+            return 'missing' if self.args.overwrite else 'other'
+        done = record.get('status') == 'finished' and ('valid_accuracy' in record or not self.args.final_valid)
+        return 'finished' if done else 'unfinished'
+
+
+def estimate(runs, folder):
+    """Seconds that each run may take, from the finished results in a folder: of the same settings but for the seed, or
+    else of the same experiment and approach, in proportion to the epochs; None where there is none."""
+    known = []
+    for path in sorted(Path(folder).glob('*.json')):
+        try:
+            record = records.read_record(path)
+            if record['status'] == 'finished':
+                known.append((options.settings(options.parse(record['command'][1:])[0]), record['seconds']))
+        except (UserError, SystemExit):
+            continue
+
+    def guess(run):
+        like = [s for settings, s in known if {**settings, 'seed': 0} == {**run.settings, 'seed': 0}]
+        like = like or [s * run.settings['nepochs'] / settings['nepochs'] for settings, s in known
+                        if all(settings[k] == run.settings[k] for k in ('experiment', 'approach', 'tasks'))]
+        return statistics.mean(like) if like else None
+    return [guess(run) for run in runs]
+
+
+def show(runs, folder, nproc, verbose=True):
+    """Prints every call and whether its result exists, and the time that may be left. Returns the runs still to do."""
+    for what, names in (('result', [str(run.output) for run in runs]),
+                        ('log', [run.settings['logpath'] for run in runs if run.settings.get('logpath')])):
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise UserError('several runs would write the same %s: %s' % (what, ', '.join(twice[:3])))
+    states = [run.status() for run in runs]
+    todo = [run for run, state in zip(runs, states) if state != 'finished']
+    for run, state in zip(runs, states):
+        if verbose or state == 'other':
+            print('%-10s python src/run.py %s' % (state, ' '.join(run.argv)))
+    seconds, nproc = estimate(todo, folder), max(1, min(nproc, len(todo)))
+    known, unknown = [s for s in seconds if s is not None], seconds.count(None)
+    left = 'about %s left' % clock(sum(known) / nproc) if known else 'time left unknown'
+    if known and unknown:
+        left += ', and %d of unknown length' % unknown
+    print('%d runs: %s%s' % (len(runs), ', '.join('%d %s' % (states.count(s), s) for s in sorted(set(states))),
+                             '; %s with %d at a time' % (left, nproc) if todo else ''))
+    other = [str(run.output) for run, state in zip(runs, states) if state == 'other']
+    if other:
+        raise UserError('results of another configuration (or without a record) are in the way: %s; choose another '
+                        'folder, or pass -- --overwrite' % ', '.join(other))
+    return todo
+
+
+def clock(seconds):
+    """4000 -> '1 h 7 min'."""
+    if seconds < 100:
+        return '%d s' % round(seconds)
+    return ('%d h ' % (seconds // 3600) if seconds >= 3600 else '') + '%d min' % round(seconds % 3600 / 60)
+
+
+def failure(run, why):
+    """What to say of a run that failed: why, and the last lines of its log."""
+    try:
+        last = run.log.read_text(encoding='utf-8', errors='replace').strip().splitlines()[-5:]
+    except OSError:
+        last = []
+    return '\n'.join(['failed (%s): run.py %s; log %s' % (why, ' '.join(run.argv), run.log)] + ['    ' + s for s in last])

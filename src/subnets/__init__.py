@@ -1,0 +1,1 @@
+"""The part of a gated network that is run."""
