@@ -92,7 +92,7 @@ def run(args, approach, argv):
         record = {'status': 'running', 'command': ['src/run.py', *argv], 'config': config, 'origin': args.origin,
                   **machine.describe(device), 'date': time.strftime('%Y-%m-%dT%H:%M:%S%z'),
                   'parameters': sum(p.numel() for p in net.parameters()), 'tasks': config['tasks'],
-                  'pc_valid': build.held_out(dataloader, args), 'clipgrad': getattr(appr, 'clipgrad', None)}
+                  'pc_valid': build.held_out(dataloader, args), 'clipgrad': build.number(appr, 'clipgrad')}
         resumable = not foreign.is_foreign(approach)  # others do not say what their state is
         acc = sequence.Sequence(appr, there, record, saved if resumable else None).run(state)
     print_matrix(acc)

@@ -30,6 +30,12 @@ def held_out(dataloader, args):
     return args.pc_valid if args.pc_valid is not None else default if isinstance(default, (int, float)) else None
 
 
+def number(what, name):
+    """An attribute, if it is there and a number; or None."""
+    value = getattr(what, name, None)
+    return value if isinstance(value, (int, float)) else None
+
+
 def choose_network(dataloader, name, approach):
     """The module of the experiment's network in the variant that the approach needs. A class with a loop of its own that says
     nothing gets <network>_<approach> if that exists, or else the plain network."""

@@ -41,14 +41,14 @@ def make(kind, net, args, there):
     takes = dict(list(inspect.signature(kind.__init__).parameters.items())[2:])  # without self and the model
     everything = any(p.kind is p.VAR_KEYWORD for p in takes.values())
     given = {n: getattr(args, n) for n in ('nepochs', 'lr', *OPTIONAL) if args.origin[n] != 'default' or n in ('nepochs', 'lr')}
-    for n in given:
-        if n not in takes and not everything and args.origin[n] != 'default':
-            raise UserError('%s: the __init__ of %s does not take %s' % (args.origin[n], own, n))
     values = {n: v for n, v in {**there, **given}.items() if n in takes or everything and n in (*given, 'args')}
     missing = [n for n, p in takes.items() if n not in values and p.default is p.empty and p.kind in (
         p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     if missing:
         raise UserError('the __init__ of %s needs %s, which run.py does not have: give defaults there' % (own, ', '.join(missing)))
+    for n in given:
+        if n not in takes and not everything and args.origin[n] != 'default':
+            raise UserError('%s: the __init__ of %s does not take %s' % (args.origin[n], own, n))
     lines = ['%s: %s=%s is passed, its own default is %s' % (own, n, v, takes[n].default) for n, v in given.items()
              if n in takes and takes[n].default not in (v, inspect.Parameter.empty)]
     return kind(net, **values), lines

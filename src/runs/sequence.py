@@ -110,7 +110,7 @@ class Sequence:
         """(loss, accuracy) on a split of task u."""
         loss, acc = self.appr.eval(u, *(self.data[u][split][k].to(self.device) for k in 'xy'),
                                    **foreign.extras(self.appr.eval, self.there))
-        return float(loss), float(acc)
+        return [float(v.detach() if hasattr(v, 'detach') else v) for v in (loss, acc)]
 
     def training_data(self, t):
         """What train() takes for task t: (t, xtrain, ytrain, xvalid, yvalid) on the device; for an approach that trains

@@ -49,3 +49,13 @@ def denormals():
     yield
     import torch
     torch.set_flush_denormal(False)
+
+
+@pytest.fixture
+def one_thread():
+    """Two threads add in another order, which training amplifies."""
+    import torch
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -176,6 +176,25 @@ def test_hat_keeps_what_it_learnt(binary, capsys):
             assert torch.equal(out, before) if binary else (out - before).norm() < 1e-3 * before.norm()
 
 
+@pytest.mark.parametrize('name', ['mlp', 'mlp_hat', 'mlp_lfl', 'mlp_progressive', 'mlp_pathnet'])
+def test_mlps_take_images_that_are_not_square(name, capsys):
+    net = utils.load('networks', name).Net([2, 6, 10], [(0, 3), (1, 2)])
+    approach = {'mlp': 'sgd'}.get(name, name.split('_')[-1])
+    appr = utils.load('approaches', approach).Appr(net, nepochs=1)
+    x, y = torch.randn(70, 2, 6, 10), torch.arange(70) % 2
+    appr.train(0, x, y, x, y)
+    assert np.isfinite(appr.eval(0, x, y)[0])
+
+
+@pytest.mark.parametrize('size', [[3, 32, 28], [1, 8, 8]])
+def test_alexnets_refuse_images_they_cannot_take(size):
+    for variant in ('', '_hat', '_hat_test', '_lfl', '_progressive', '_pathnet'):
+        with pytest.raises(utils.UserError, match='square images of 12 x 12 pixels or more.*not %d x %d' % tuple(size[1:])):
+            utils.load('networks', 'alexnet' + variant).Net(size, TASKCLA)
+    net = utils.load('networks', 'alexnet').Net([1, 12, 12], TASKCLA)
+    assert net(torch.randn(2, 1, 12, 12))[0].shape == (2, 10)
+
+
 def test_named_and_positional_hyperparameters_agree():
     net = mlp_hat.Net(SIZE, TASKCLA, nhid=10)
     hat = utils.load('approaches', 'hat').Appr

@@ -31,15 +31,6 @@ def training_data(approach, data, t):
     return [ids] + [torch.cat([data[u][s][k] for u in range(t + 1)]) for s in ('train', 'valid') for k in 'xy']
 
 
-@pytest.fixture
-def one_thread():
-    """The figures are those of one thread; two round differently, which moves old tasks' accuracies on alexnet."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize('row', ROWS, ids=name)
 def test_golden(row, tmp_path, one_thread):
     data, taskcla, size = tasks(row['tasks'])

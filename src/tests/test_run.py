@@ -11,7 +11,7 @@ import compare
 import run
 import utils
 from results import collect, metrics, records, unpickler
-from runs import build, launch, options, sequence
+from runs import build, launch, machine, options, sequence
 
 SHORT = ['--experiment', 'glyphs', '--tasks', '0,glyphs-IJKLMN', '--nepochs', '1', '--device', 'cpu']
 
@@ -63,6 +63,8 @@ def test_help_lists_what_the_approach_declares(capsys):
 
 @pytest.mark.parametrize('argv, says', [
     (['--experiment', 'nope', '--approach', 'sgd'], ['nope', 'glyphs', 'pmnist']),
+    (['--experiment', 'glyhps', '--approach', 'sgd'], ['perhaps glyphs']),
+    (['--experiment', 'glyphs', '--approach', 'sgd-frosen'], ['perhaps sgd-frozen']),
     (['--experiment', 'glyphs', '--approach', 'nope'], ['nope', 'hat', 'sgd-frozen']),
     (['--experiment', 'glyphs'], ['--approach']),
     (SHORT[:2] + ['--approach', 'sgd', '--tasks', '0,zzz'], ['zzz', 'glyphs-012345']),
@@ -210,6 +212,41 @@ def test_an_approach_names_the_networks_that_it_can_use():
         network = 'resnet'
     with pytest.raises(utils.UserError, match='hat needs a network resnet_hat.*alexnet_hat, mlp_hat'):
         build.choose_network(Experiment, 'hat', utils.load('approaches', 'hat').Appr)
+
+
+def test_the_record_has_what_was_in_force_and_the_time_is_readable(tmp_path, capsys):
+    run.main([*SHORT, '--approach', 'ewc', '--output', str(tmp_path / 'o.txt')])
+    record = records.read_record(tmp_path / 'o.txt')
+    assert (record['pc_valid'], record['clipgrad']) == (.1, 100) and ' min ' in capsys.readouterr().out.splitlines()[-1]
+    run.main([*SHORT, '--approach', 'sgd', '--pc-valid', '0.3', '--output', str(tmp_path / 'p.txt')])
+    record = records.read_record(tmp_path / 'p.txt')
+    assert (record['pc_valid'], record['clipgrad']) == (.3, 10000)
+
+
+def test_without_the_packages_one_line_says_where_they_are():
+    for script in ('run.py', 'run_multi.py', 'work.py', 'plot_results.py', 'compare.py'):
+        done = subprocess.run([sys.executable, '-S', str(utils.ROOT / 'src' / script)], capture_output=True, text=True)
+        assert done.returncode == 2 and done.stderr.count('\n') == 1 and 'source .venv/bin/activate' in done.stderr
+
+
+def test_help_shows_no_empty_default(capsys):
+    with pytest.raises(SystemExit):
+        options.parse(['--approach', 'hat-test', '--help'])
+    printed = ' '.join(capsys.readouterr().out.split())
+    assert '--logpath' in printed and 'default )' not in printed and 'default ;' not in printed and '(default None' not in printed
+
+
+def test_new_files_in_src_count_as_differing_from_the_commit(tmp_path, monkeypatch):
+    def git(*words):
+        subprocess.run(['git', '-C', str(tmp_path), '-c', 'user.name=n', '-c', 'user.email=e', *words], check=True, capture_output=True)
+    (tmp_path / 'src').mkdir(), (tmp_path / 'src' / 'a.py').write_text('')
+    git('init'), git('add', '.'), git('commit', '-m', 'm')
+    monkeypatch.setattr(machine, 'ROOT', tmp_path)
+    assert not machine.git_commit().endswith('+')
+    (tmp_path / 'notes.txt').write_text('')
+    assert not machine.git_commit().endswith('+')
+    (tmp_path / 'src' / 'mine.py').write_text('')
+    assert machine.git_commit().endswith('+')
 
 
 def test_metrics():

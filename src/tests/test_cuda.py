@@ -1,0 +1,93 @@
+"""What can be seen of CUDA without a GPU: on a device that is not there (fakecuda.py), every approach learns two tasks, and no
+training step waits for the device."""
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+DATA = '''
+import torch
+network = 'mlp'
+def get(seed=0):
+    g = torch.Generator().manual_seed(seed)
+    data = {t: {'name': 'tiny-%d' % t, 'ncla': 3} for t in (0, 1)}
+    for t in (0, 1):
+        for s, n in (('train', 160), ('valid', 20), ('test', 20)):
+            data[t][s] = {'x': torch.randn(n, 1, 8, 8, generator=g), 'y': torch.arange(n) % 3}
+    return data, [(0, 3), (1, 3)], [1, 8, 8]
+'''
+MIXED = '''
+import torch
+from approaches import base
+class Appr(base.Appr):
+    def criterion(self, t, output, targets):
+        return super().criterion(t, output, targets) + (output.sum(0) * torch.zeros(3)).sum()
+'''
+DRIVER = '''
+import collections, json, sys
+sys.path.insert(0, %(tests)r)
+import fakecuda
+fakecuda.start(%(src)r)
+import approaches, dataloaders, run
+for package in (approaches, dataloaders):
+    package.__path__.append(%(more)r)
+fakecuda.hook()
+for argv in %(runs)r:
+    fakecuda.events.clear()
+    fakecuda.steps, status = 0, 0
+    try:
+        run.main(['--experiment', 'tiny', '--nepochs', '1', '--device', 'cuda', '--output', %(more)r + '/o.txt', '--overwrite', *argv])
+    except SystemExit as e:
+        status = e.code
+    print('FAKE', json.dumps([status, fakecuda.steps, ['%%s %%s' %% k for k in fakecuda.events], list(fakecuda.events.values())]))
+'''
+
+
+@pytest.fixture
+def fake(tmp_path):
+    """Runs several command lines on the fake device, in one process; returns for each (status, steps, {kind and place of what
+    waits: times}), and all that was printed to stderr."""
+    def call(*runs):
+        (tmp_path / 'tiny.py').write_text(DATA)
+        (tmp_path / 'mixed.py').write_text(MIXED)
+        (tmp_path / 'driver.py').write_text(DRIVER % {'tests': str(TESTS), 'src': str(TESTS.parent), 'more': str(tmp_path),
+                                                      'runs': [[str(a) for a in argv] for argv in runs]})
+        done = subprocess.run([sys.executable, str(tmp_path / 'driver.py')], capture_output=True, text=True)
+        found = [json.loads(line[5:]) for line in done.stdout.splitlines() if line.startswith('FAKE ')]
+        assert len(found) == len(runs), done.stderr[-3000:]
+        return [(status, steps, dict(zip(*events))) for status, steps, *events in found], done.stderr
+    return call
+
+
+GROUPS = [['sgd', 'hat', 'joint', 'progressive', 'imm-mode'], ['ewc', 'lwf', 'hat-test', 'imm-mean', 'random'],
+          ['lfl', 'pathnet', 'sgd-frozen', 'sgd-restart']]
+WAITS = {'sgd': 0, 'ewc': 0, 'lwf': 0, 'joint': 0, 'imm-mean': 0, 'imm-mode': 0, 'hat': 1 / 64}  # per step, at most
+
+
+@pytest.mark.parametrize('group', GROUPS, ids=','.join)
+def test_every_approach_learns_and_its_steps_do_not_wait(group, fake):
+    runs = [['--approach', a, '--sbatch', n, *(['--generations', '1'] if a == 'pathnet' else [])]
+            for a in group for n in ((1, 2) if a == 'hat' else (4, 8) if a in WAITS else (8,))]
+    found, err = fake(*runs)
+    assert all(status == 0 for status, _, _ in found), err[-3000:]
+    for approach in set(group) & set(WAITS):
+        (_, more, waits), (_, less, waits_of_less) = [f for argv, f in zip(runs, found) if argv[1] == approach]
+        # what goes to the device batch by batch is the data of joint, which the CPU keeps
+        steps = {k: n - waits_of_less.get(k, 0) for k, n in waits.items() if approach != 'joint' or not k.startswith('h2d')}
+        assert more - less >= 40 and sum(steps.values()) <= WAITS[approach] * (more - less), steps
+
+
+def test_every_approach_is_in_a_group():
+    import utils
+    assert sorted(a for group in GROUPS for a in group) == utils.choices('approaches')
+
+
+def test_graphs_are_recorded_and_a_mix_of_devices_is_caught(fake):
+    graph = ['--sbatch', '16', '--cuda-graph']
+    found, err = fake(['--approach', 'sgd', *graph], ['--approach', 'ewc', *graph], ['--approach', 'hat', *graph],
+                      ['--approach', 'mixed'])
+    assert [status for status, _, _ in found] == [0, 0, 0, 1], err[-3000:]
+    assert 'all tensors to be on the same device' in err.strip().splitlines()[-1]

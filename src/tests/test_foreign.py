@@ -1,0 +1,219 @@
+"""Files that were written for the original's layout run once dropped in, and say what they miss if they do not."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import approaches
+import dataloaders
+import networks
+import run
+import utils
+from approaches import base, hat
+from networks import gated
+from utils import ROOT, UserError
+
+DROPINS = Path(__file__).parent / 'dropins'
+THEIRS = ['--experiment', 'their-data', '--nepochs', '3', '--device', 'cpu']
+SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu']
+EWC = ['--approach', 'their-ewc', '--set', 'temperature=2', '--parameter', '5']
+
+
+@pytest.fixture
+def dropped(tmp_path, monkeypatch):
+    """The files in their folders, and a folder to drop more approaches into."""
+    (tmp_path / 'more').mkdir()
+    for package in (approaches, dataloaders, networks):
+        more = [str(tmp_path / 'more')] * (package is approaches)
+        monkeypatch.setattr(package, '__path__', [*package.__path__, str(DROPINS / package.__name__), *more])
+    yield tmp_path / 'more'
+    for name in [n for n in sys.modules if n.split('.')[0] in ('approaches', 'dataloaders', 'networks')]:
+        if str(getattr(sys.modules[name], '__file__', '')).startswith((str(DROPINS), str(tmp_path))):
+            del sys.modules[name]
+
+
+def test_an_approach_with_a_loop_and_the_helpers_of_its_own_layout(dropped, tmp_path, capsys):
+    output = tmp_path / 'o.txt'
+    acc = run.main([*THEIRS, *EWC, '--output', str(output)])
+    assert acc.shape == (3, 3) and acc[np.tril_indices(3)].min() > .7
+    printed = capsys.readouterr().out
+    assert 'nepochs=3 is passed, its own default is 100' in printed and 'keeps no checkpoint' in printed
+    assert 'lr=' not in printed.split('is passed')[0].splitlines()[-1]  # its own default is what is passed
+    config = json.loads((tmp_path / 'o.json').read_text())['config']
+    assert config['set'] == {'temperature': 2} and config['parameter'] == '5'
+    assert (run.main([*THEIRS, *EWC, '--output', str(output)]) == acc).all()  # the same configuration, done anew
+
+
+def test_a_gated_network_of_its_own_and_tensors_as_results(dropped, tmp_path, capsys):
+    acc = run.main([*THEIRS[2:], '--experiment', 'glyphs', '--tasks', '0,1', '--approach', 'their-hat', '--lr', '0.2', '--output',
+                    str(tmp_path / 'o.txt')])
+    assert acc.shape == (2, 2) and acc[0, 0] > .4 and 'mlp_their_hat' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('approach', ['hat', 'hat-test', 'sgd', 'sgd-frozen', 'ewc', 'lwf', 'imm-mode', 'joint', 'random'])
+def test_the_project_s_approaches_run_on_networks_and_data_of_that_layout(approach, dropped, tmp_path, capsys):
+    """The gated one has a layer called encoder; the plain one calls its heads outs."""
+    acc = run.main([*THEIRS, '--nepochs', '6', '--lr', '0.1', '--approach', approach, '--output', str(tmp_path / 'o.txt')])
+    assert acc.shape == (3, 3)
+    if approach in ('hat', 'sgd-frozen'):
+        assert (abs(acc[2] - np.diag(acc)) < .02).all() and np.diag(acc).min() > .6
+
+
+def net_of(name):
+    """An instance of a dropped-in network for two tasks."""
+    torch.manual_seed(0)
+    return utils.load('networks', name).Net([1, 12, 12], [(0, 2), (1, 2)])
+
+
+def test_hat_compensates_the_embeddings_alone_and_protects_what_was_attended(dropped, capsys):
+    net = net_of('residual_hat')
+    appr = hat.Appr(net, nepochs=1, sbatch=8, lr=.05)
+    x, y = torch.randn(64, 1, 12, 12), torch.arange(64) % 2
+    appr.train(0, x, y, x, y)
+    before, view = utils.get_model(net), net.get_view_for('encoder.weight', appr.mask_pre)
+    assert before['encoder.weight'].abs().max() < 6  # a stem that was taken for an embedding would be beyond
+    appr.train(1, x, 1 - y, x, 1 - y)
+    assert torch.equal(net.encoder.weight[view == 1], before['encoder.weight'][view == 1]) and (view == 1).any()
+    assert not torch.equal(net.encoder.weight, before['encoder.weight'])
+
+
+@pytest.mark.parametrize('change, says', [
+    (lambda net: setattr(net, 'mask', None), 'no mask()'),
+    (lambda net: setattr(net, 'get_view_for', None), 'no get_view_for()'),
+    (lambda net: setattr(net, 'mask', lambda t, s=1: [torch.ones(1, 100)]), 'embeddings'),
+    (lambda net: setattr(net, 'mask', lambda t, s=1: torch.ones(2, 1, 90)), 'embeddings'),
+    (lambda net: setattr(net, 'get_view_for', lambda n, masks: masks[0] if n == 'fc1.weight' else torch.ones(7)), 'encoder.weight'),
+    (lambda net: setattr(net, 'get_view_for', lambda n, masks: 3), 'get_view_for'),
+    (lambda net: setattr(net, 'last', None), 'heads()')])
+def test_gated_networks_that_cannot_be_are_refused_when_built(change, says, dropped):
+    net = net_of('residual_hat')
+    change(net)
+    with pytest.raises(UserError) as e:
+        hat.Appr(net)
+    assert says in str(e.value) and '\n' not in str(e.value)
+
+
+def test_what_nothing_protects_is_said(dropped):
+    net = net_of('residual_hat')
+    views = net.get_view_for
+    net.get_view_for = lambda n, masks: None if n.startswith('encoder') else views(n, masks)
+    with pytest.warns(UserWarning, match='encoder.weight, encoder.bias, which are neither heads nor embeddings'):
+        gated.check(net)
+
+
+def test_a_network_that_does_not_say_what_its_heads_are_is_refused(dropped, refused, tmp_path, monkeypatch):
+    monkeypatch.delattr(utils.load('networks', 'residual').Net, 'heads')
+    line = refused(run.main, [*THEIRS, '--approach', 'sgd-frozen', '--output', tmp_path / 'o.txt'])
+    assert 'networks.residual.Net does not say what its heads are' in line
+
+
+@pytest.mark.parametrize('argv, says', [
+    ([*EWC, '--resume'], ['--resume', 'keeps no checkpoint']), ([*EWC, '--keep-checkpoint'], ['--keep-checkpoint']),
+    (['--approach', 'their-hat', '--lr-patience', '3'], ['--lr-patience', 'does not take lr_patience']),
+    (['--approach', 'their-ewc', '--set', 'seed=3'], ['seed=3', 'already']), (['--approach', 'their-ewc', '--set', 'a'], ['name=value']),
+    (['--approach', 'their-ewc', '--set', 'a=1,a=2'], ['twice']), (['--approach', 'their-ewc', '--set', 'x-y=2'], ['name=value']),
+    (['--approach', 'hat', '--set', 'gamma=1'], ['--lamb, --smax'])])
+def test_what_such_a_class_cannot_have_is_refused(argv, says, dropped, refused, tmp_path):
+    line = refused(run.main, [*THEIRS, *argv, '--output', tmp_path / 'o.txt'])
+    assert all(word in line for word in says), line
+
+
+OWN = 'class Appr(object):\n    def __init__(self, model, nepochs=100, lr=0.05, args=None):\n        %s\n' \
+      '    def train(self, t, xtrain, ytrain, xvalid, yvalid):\n        %s\n    def eval(self, t, x, y):\n        return 0, 0\n'
+
+
+@pytest.mark.parametrize('source, says', [
+    ('import utils\n' + OWN % ('utils.no_such_helper()', 'pass'), ['line 4', 'utils has no no_such_helper']),
+    (OWN % ('self.g = args.gamma', 'pass'), ['args has no gamma', '--set gamma=VALUE']),
+    ('import nowhere\n' + OWN % ('pass', 'pass'), ["No module named 'nowhere'", 'imports what is not there']),
+    (OWN % ('self.model = model', 'outputs, masks = self.model(xtrain)[:3]; 1 / 0'), ['line 5', 'variants']),
+    (OWN % ('pass', 'self.ids = t[0]'), ['cumulative = True'])])
+def test_an_error_in_a_dropped_in_file_shows_where_and_what_it_missed(source, says, dropped, tmp_path, capsys):
+    (dropped / 'broken.py').write_text(source)
+    with pytest.raises(SystemExit) as e:
+        run.main([*SHORT, '--approach', 'broken', '--output', str(tmp_path / 'o.txt')])
+    err = capsys.readouterr().err
+    assert e.value.code == 1 and 'Traceback' in err
+    last = err.strip().splitlines()[-1]
+    assert last.startswith('run.py: ' + str(dropped / 'broken.py')) and all(word in last for word in says), last
+
+
+@pytest.mark.parametrize('source, says', [
+    ('from approaches import base\nclass Appr(base.Appr):\n    def end_tasks(self, t, x, y):\n        pass\n', 'perhaps end_task()'),
+    ('from approaches import base\nclass Mine(base.Appr):\n    pass\n', 'mine.py has no class Appr (it has class Mine)'),
+    ('from approaches import base\nfrom approaches.hyper import Hyper\nclass Appr(base.Appr):\n'
+     '    hyperparameters = (Hyper("seed", int, 1),)\n', '--seed is an option of run.py'),
+    ('from approaches import base\nfrom approaches.hyper import Hyper\nclass Appr(base.Appr):\n'
+     '    hyperparameters = (Hyper("fast", bool, False),)\n', 'fast is of type bool'),
+    ('class Appr:\n    def __init__(self, model, secret, args=None):\n        pass\n', 'needs secret')])
+def test_declarations_that_cannot_be_are_refused_in_one_line(source, says, dropped, refused, tmp_path):
+    (dropped / 'mine.py').write_text(source)
+    assert says in refused(run.main, [*SHORT, '--approach', 'mine', '--output', tmp_path / 'o.txt'])
+
+
+def test_a_penalty_and_a_subnet_together_are_refused(refused, dropped, tmp_path):
+    (dropped / 'both.py').write_text('from approaches import hat\nfrom engine.penalty import Quadratic\nclass Appr(hat.Appr):\n'
+                                     '    def penalty(self, t):\n        return Quadratic({}, {}, 1)\n')
+    line = refused(run.main, [*SHORT, '--approach', 'both', '--output', tmp_path / 'o.txt'])
+    assert 'penalty() and subnet() do not go together' in line
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of the project with the files dropped in."""
+    shutil.copytree(ROOT / 'src', tmp_path / 'src', ignore=shutil.ignore_patterns('tests', '__pycache__'))
+    shutil.copytree(DROPINS, tmp_path / 'src', dirs_exist_ok=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize('how, status', [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_stop_of_such_a_run_cannot_be_resumed_and_says_so_by_its_status(how, status, copy):
+    process = subprocess.Popen([sys.executable, str(copy / 'src' / 'run.py'), *THEIRS, *EWC, '--nepochs', '100000', '--lr', '1e-4',
+                                '--lr-patience', '100000'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+                               env={**os.environ, 'PYTHONUNBUFFERED': '1'})
+    for line in process.stdout:
+        if line.startswith('| Epoch   2'):
+            break
+    process.send_signal(how)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == status and 'resume' not in err and err.count('\n') == 1
+
+
+def test_plans_run_such_classes_and_what_is_finished_is_not_done_again(copy):
+    command = [sys.executable, str(copy / 'src' / 'run_multi.py'), '--experiments', 'their-data', '--approaches', 'their-ewc,sgd',
+               '--seeds', '0,1', '--nproc', '2', '--execute', '--', *THEIRS[2:], '--set', 'temperature=2']
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and '--set' in done.stderr  # sgd has no such thing
+    command[5] = 'their-ewc'
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0 and '4 runs' not in done.stdout and '2 runs finished, 0 failed' in done.stdout, done.stderr
+    before = time.time()
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert '2 finished' in done.stdout and all(f.stat().st_mtime < before for f in (copy / 'res').glob('*.txt'))
+
+
+def test_the_original_s_helpers():
+    assert utils.compute_conv_output_size(32, 4) == 29 and utils.compute_conv_output_size(29, 3, stride=2, padding=1) == 15
+    a, b = torch.randn(9, 4), torch.randn(9, 4)
+    plain = -(torch.softmax(b, 1) * torch.log_softmax(a, 1)).sum(1)
+    assert torch.allclose(utils.cross_entropy(a, b, eps=0), plain.mean())
+    assert torch.allclose(utils.cross_entropy(a, b, exp=1., size_average=False, eps=0), plain)
+    assert torch.allclose(utils.cross_entropy(a, b, exp=.5, eps=0), utils.cross_entropy(a / 2, b / 2, eps=0))
+    layer = torch.nn.Linear(2, 2, bias=False)
+    utils.set_req_grad(layer, False)
+    assert not layer.weight.requires_grad
+    x = torch.rand(20, 3, 5, 5)
+    mean, std = utils.compute_mean_std_dataset([(image, 0) for image in x])
+    assert mean.shape == std.shape == (1, 3) and torch.allclose(mean[0], x.mean((0, 2, 3)), atol=1e-6)
+    assert torch.allclose(std[0], x.transpose(0, 1).flatten(1).std(1), atol=1e-6)
+    with pytest.raises(AttributeError, match='nothing_such'):
+        utils.nothing_such
