@@ -61,7 +61,8 @@ def run(args, approach, argv):
     records.check_output(args.output, config, args.overwrite)
     with checkpoint.lock(args.output):
         saved = checkpoint.Checkpoint(args.output, config, args.checkpoint_every)
-        if args.resume and not args.overwrite and records.finished(args.output):
+        if args.resume and not args.overwrite and records.finished(args.output, args.final_valid):
+            saved.remove_stale(len(taskcla))
             print('Finished already: %s' % args.output)
             return records.matrix(args.output)
         if args.overwrite:

@@ -7,9 +7,9 @@ import itertools
 import math
 import sys
 
+import utils  # first: it says what is missing
 import numpy as np
 
-import utils
 from results import records
 from runs import launch, options, plan
 from utils import ROOT, UserError

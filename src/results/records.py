@@ -110,9 +110,12 @@ def read_record(output):
     return {**record, **metrics.summary(acc)}
 
 
-def finished(output):
-    """Whether there is a result whose record says that its run has finished."""
-    return Path(output).exists() and record_path(output).exists() and read_record(output).get('status') == 'finished'
+def finished(output, valid=False):
+    """Whether there is a result whose record says that its run has finished, and, if asked, was validated at the end."""
+    if not (Path(output).exists() and record_path(output).exists()):
+        return False
+    record = read_record(output)
+    return record['status'] == 'finished' and (not valid or 'valid_accuracy' in record)
 
 
 def matrix(output):

