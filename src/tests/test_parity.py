@@ -1,8 +1,8 @@
 """The original's numbers, row by row of golden.json, and its counts of parameters.
 
 They were measured on one machine, and training amplifies how another one rounds. So rows are compared within a band: most
-hardly move, and the others' bands are about twice what was seen over ten combinations of one and two threads, MKL's and
-oneDNN's instruction sets, and torch 2.4, 2.14 and 2.15. test_plain.py compares more sharply, on one machine.
+hardly move, and the others' bands are about twice what was seen over twelve combinations of one and two threads, MKL's and
+oneDNN's instruction sets, and torch 2.4, 2.14 and 2.15; how the first task ends hardly moves anywhere. test_plain.py compares more sharply, on one machine.
 """
 import argparse
 import contextlib
@@ -24,9 +24,9 @@ EPOCH = re.compile(r'Train: loss=([\d.]+), acc= *[\d.]+% \| Valid: loss=([\d.]+)
 
 
 BANDS = {'mlp': (3, .005), 'hard': (3, .005), 'conv': (8, .01)}  # accuracies in samples, losses
-WIDE = {'mlp-mlp-lwf--0': (5, .01), 'hard-mlp_hat-hat--0': (3, .012), 'conv-alexnet-sgd--0': (52, .25),
-        'conv-alexnet-ewc--0': (8, .45), 'conv-alexnet-joint--0': (8, .015), 'conv-alexnet_pathnet-pathnet-2-0': (24, .015),
-        'conv-alexnet_hat-hat--0': (8, .05)}
+WIDE = {'mlp-mlp-lwf--0': (5, .01), 'hard-mlp_hat-hat--0': (3, .012), 'conv-alexnet-sgd--0': (52, .35),
+        'conv-alexnet-ewc--0': (8, .75), 'conv-alexnet-joint--0': (8, .015), 'conv-alexnet_pathnet-pathnet-2-0': (24, .025),
+        'conv-alexnet_progressive-progressive--0': (20, .01), 'conv-alexnet_hat-hat--0': (10, .05)}
 
 
 def name(row):
@@ -75,6 +75,7 @@ def test_golden(row, tmp_path, one_thread):
     if row['approach'] == 'random':  # off the diagonal the original guesses another task's labels
         acc, row['acc'] = np.diag(acc), np.diag(row['acc'])
     samples, band = WIDE.get(name(row), BANDS[row['tasks']])
+    assert abs(acc.flat[0] - np.ravel(row['acc'])[0]) * len(data[0]['test']['y']) <= 3.01
     assert np.abs(acc - row['acc']).max() * len(data[0]['test']['y']) <= samples + .01
     assert np.nanmax(np.abs(loss - row['loss'])) <= band and np.isfinite(loss).all()  # nan where the original divided by 0
     if name(row) not in WIDE:
