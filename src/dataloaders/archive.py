@@ -3,7 +3,7 @@ import zipfile
 
 import numpy as np
 
-from results.unpickler import LIMIT, Unpickler
+from results import unpickler
 from utils import UserError
 
 
@@ -24,10 +24,10 @@ def features(path, member):
             names = [i for i in z.infolist() if i.filename.split('/')[-1] == member]
             if not names:
                 raise UserError('%s has no %s' % (path, member))
-            if names[0].file_size > LIMIT:
-                raise UserError('%s: %s unpacks to %d bytes, more than %d' % (path, member, names[0].file_size, LIMIT))
-            with z.open(names[0]) as f:
-                content = Unpickler(f, encoding='latin1').load()
+            if names[0].file_size > unpickler.LIMIT:
+                raise UserError('%s: %s unpacks to %d bytes, more than %d' % (path, member, names[0].file_size, unpickler.LIMIT))
+            with z.open(names[0]) as f:  # what the directory says of the size need not be so
+                content = unpickler.load(f.read(names[0].file_size), encoding='latin1')
         x, y = whole(content['features'], np.uint8), whole(content['labels'], np.int64)
     except UserError as e:
         raise UserError('%s: %s' % (path, e))

@@ -1,6 +1,7 @@
 """Raw data sets: uint8 images and integer labels under one name, from <data-dir>/<name>.npz or torchvision."""
 import contextlib
 import hashlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
@@ -10,8 +11,6 @@ import numpy as np
 import utils
 from dataloaders import archive, download, glyphset
 from utils import UserError
-
-LIMIT = 2 ** 34  # bytes of one unpacked data set
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def load(name, data_dir=None):
         return check(name, dict(zip(ARRAYS, row.make())), 'the generator', complete=True)
     npz = folder / (name + '.npz')
     if npz.exists():
-        return check(name, read_npz(npz), npz)
+        return check(name, read_npz(npz, row), npz)
     if row.archive:
         return from_archive(name, folder)
     return from_torchvision(name, folder)
@@ -80,7 +79,7 @@ def check(name, arrays, origin, complete=False):
         for ok, what in (
                 (x.dtype == np.uint8, 'x_%s is %s, expected uint8 (0..255)' % (split, x.dtype)),
                 (x.shape[1:] in row.shapes, 'x_%s has shape %s, expected %s' % (split, list(x.shape), shapes)),
-                (np.issubdtype(y.dtype, np.integer), 'y_%s is %s, expected integers' % (split, y.dtype)),
+                (y.dtype.kind in 'iu', 'y_%s is %s, expected integers' % (split, y.dtype)),
                 (y.ndim == 1 and len(y) == len(x), 'y_%s has shape %s for %d images, expected [%d]' % (
                     split, list(y.shape), len(x), len(x))),
                 (len(x) > 0, 'x_%s has no images' % split)):
@@ -104,21 +103,38 @@ def sha256(arrays):
     return digest.hexdigest()
 
 
-def read_npz(path):
-    """The four arrays of an npz file; no pickled objects. Raises UserError if it is not such a file."""
+def read_npz(path, row):
+    """The four arrays of an npz file of a data set of the table; no pickled objects. Raises UserError if it is not such a
+    file, before more memory is taken than such a set can need."""
     try:
         with np.load(path, allow_pickle=False) as z:
-            size = sum(i.file_size for i in z.zip.infolist())
-            if size > LIMIT:
-                raise UserError('%s unpacks to %d bytes, more than %d' % (path, size, LIMIT))
             missing = [a for a in ARRAYS if a not in z.files]
             if missing:
                 raise UserError('%s lacks %s, expected %s' % (path, ', '.join(missing), ', '.join(ARRAYS)))
+            for name in ARRAYS:
+                check_header(z.zip, name, path, 4 * max(count or 50000 for count in row.counts))
             return {a: z[a] for a in ARRAYS}
     except UserError:
         raise
     except (Exception, MemoryError) as e:  # a malformed file can raise anything
         raise UserError('%s is not an npz file of arrays (%s)' % (path, type(e).__name__))
+
+
+def check_header(z, name, path, most):
+    """Raises UserError unless an array's header, in a zip, promises at most so many images or labels, and as many bytes as
+    there are."""
+    info = z.getinfo(name + '.npy')
+    with z.open(info) as f:
+        version = np.lib.format.read_magic(f)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, kind = read(f)
+        size = math.prod(shape) * kind.itemsize + f.tell()
+    if kind.hasobject:
+        raise ValueError
+    if size != info.file_size:
+        raise UserError('%s: %s is broken: a header for %s of %s, in %d bytes' % (path, name, list(shape), kind, info.file_size))
+    if size > most * (3072 if name.startswith('x') else 8) + 4096:
+        raise UserError('%s: %s is of %d bytes, more than %d images take' % (path, name, size, most))
 
 
 def from_archive(name, folder):

@@ -15,7 +15,8 @@ import torch
 
 import run
 from conftest import small
-from dataloaders import archive, cifar, common, download, glyphs, glyphset, mixture, mnist2, pmnist, raw
+from dataloaders import cifar, common, download, glyphs, glyphset, mixture, mnist2, pmnist, raw
+from results import unpickler
 from utils import UserError
 
 
@@ -146,6 +147,7 @@ def broken(**changes):
     (broken(y_train=np.arange(200) % 10 - 1), 'run from -1'),
     (broken(y_train=np.arange(100) % 10), 'expected [200]'),
     (broken(y_train=np.zeros(200)), 'expected integers'),
+    (broken(y_train=np.arange(200).astype('m8[s]')), 'expected integers'),
     (broken(x_test=np.zeros((0, 28, 28), np.uint8), y_test=np.zeros(0, int)), 'no images'),
     (broken(y_test=np.array([None] * 100)), 'not an npz file'),
     (broken(y_train=np.zeros(200, int)), 'no train images of the classes of mnist-5-9'),
@@ -159,10 +161,10 @@ def test_npz_files_that_are_not_the_set_are_refused(arrays, says, tmp_path, refu
 
 def test_zip_bombs_and_paths_that_leave_the_folder_are_harmless(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / 'mnist.npz', **broken(x_train=np.zeros((20000, 28, 28), np.uint8)))
-    monkeypatch.setattr(raw, 'LIMIT', 10 ** 6)
-    with pytest.raises(UserError, match='more than 1000000'):
+    monkeypatch.setitem(raw.TABLE, 'mnist', dataclasses.replace(raw.TABLE['mnist'], counts=(10, 10)))
+    with pytest.raises(UserError, match='more than 40 images take'):
         raw.load('mnist', tmp_path)
-    monkeypatch.setattr(archive, 'LIMIT', 10 ** 6)
+    monkeypatch.setattr(unpickler, 'LIMIT', 10 ** 6)
     with zipfile.ZipFile(tmp_path / 'notmnist.zip', 'w', zipfile.ZIP_DEFLATED) as z:
         z.writestr('../../notmnist_train.pkl', b'0' * 2 * 10 ** 6)
     with pytest.raises(UserError, match='more than 1000000'):
