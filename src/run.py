@@ -82,8 +82,10 @@ def run(args, approach, argv):
         there = {'args': args, 'data': data, 'inputsize': inputsize, 'input_size': inputsize, 'taskcla': taskcla, 'device': device}
         appr = build.make(approach, net, args, there)
         machine.apply(appr, args)
+        if args.rerun:
+            appr.logs = None
         if records.has_log(appr):
-            records.check_log(appr.logpath, args.output)
+            records.check_log(appr.logpath, args.output, config, args.overwrite)
         for path in (args.output, saved.path):
             records.check_writable(path)
         utils.print_model_report(net)
@@ -102,12 +104,19 @@ def run(args, approach, argv):
 
 
 def rerun(path, rest):
-    """Repeats the run of a record, with further options if given, into <name>_rerun.txt beside it, and says whether the
-    accuracy matrix is the same. Returns the new matrix; SystemExit(1) if it differs."""
+    """Repeats the run of a record, with further options if given, into <name>_rerun.txt beside it or --output, without writing
+    its log, and says whether the accuracy matrix is the same. Returns the new matrix; SystemExit(1) if it differs."""
     old = records.read_record(ROOT / path)
+    again = options.without(old['command'][1:], '--output', '--resume', '--overwrite', '--keep-checkpoint', '--rerun')
     output = records.record_path(ROOT / path).with_name(records.record_path(path).stem + '_rerun.txt')
-    acc = main([*options.without(old['command'][1:], '--output', '--resume', '--overwrite', '--keep-checkpoint'), *rest,
-                '--output', str(output), '--overwrite'])
+    argv = [*again, '--output', str(output), *rest, '--overwrite']
+    args, approach = options.parse(argv)
+    output, args.rerun = ROOT / args.output, path
+    if records.record_path(output) == records.record_path(ROOT / path):
+        raise UserError('--output %s is the result to compare with: give another' % args.output)
+    if not (ROOT / args.data_dir).is_dir():
+        raise UserError('the data folder of the record, %s, is not there: add --data-dir' % args.data_dir)
+    acc = run(args, approach, argv)
     new = records.read_record(output)
     for what in ('device', 'versions', 'git_commit'):
         if old.get(what) != new.get(what):

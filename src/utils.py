@@ -56,8 +56,10 @@ def load(folder, name):
 
 
 def seed_everything(seed):
-    """Seeds numpy's and torch's global generators, from which initial weights, batches and dropout draw."""
+    """Seeds the global generators of numpy and torch, from which initial weights, batches and dropout draw, and Python's."""
+    import random
     import torch
+    random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
 

@@ -113,10 +113,9 @@ class Appr(Modes, hyper.Declared):
 
     def fit(self, t, xtrain, ytrain, xvalid, yvalid):
         """The epochs of one task, with the patience-based decay of the learning rate."""
-        at = self.position = self.position or {
-            'epoch': 0, 'lr': self.lr, 'patience': self.lr_patience, 'best_loss': math.inf,
-            'best_model': utils.get_model(self.model), 'done': False}
+        at = self.position = self.position or self.start()
         self.optimizer = self._get_optimizer(at['lr'])
+        self.optimizer.load_state_dict(at['optimizer'] or self.optimizer.state_dict())
         try:
             while at['epoch'] < self.nepochs and not at['done']:
                 self.epoch = at['epoch']
@@ -126,10 +125,16 @@ class Appr(Modes, hyper.Declared):
                     at['best_model'] = self.snapshot(at)
                 elif note:
                     at['done'], self.optimizer = at['lr'] < self.lr_min, self._get_optimizer(at['lr'])
+                at['optimizer'] = self.optimizer.state_dict() if self.optimizer.state else {}
                 self.end_line(at, line + note)
         except KeyboardInterrupt:
             self.interrupt()
         utils.set_model_(self.model, at['best_model'])
+
+    def start(self):
+        """Where a task begins; what a checkpoint has instead is of the same keys, types and shapes."""
+        return {'epoch': 0, 'lr': self.lr, 'patience': self.lr_patience, 'best_loss': math.inf, 'done': False,
+                'best_model': utils.get_model(self.model), 'optimizer': {}}
 
     def wait(self, at, loss):
         """The patience: notes a validation loss in at, {'lr', 'patience', 'best_loss'}, and divides the learning rate once it
@@ -233,14 +238,6 @@ class Appr(Modes, hyper.Declared):
     def hits(output, targets):
         """How many of the logits [B, classes] have their maximum at the target (scalar tensor)."""
         return (output.argmax(1) == targets).sum()
-
-    def check(self, losses, where=None):
-        """Raises UserError at the first loss, of a list, that is not finite."""
-        for batch, loss in enumerate(losses):
-            if not math.isfinite(loss):
-                raise utils.UserError('the loss became %s in epoch %d, %s (learning rate %g): a lower --lr may help' % (
-                    loss, self.epoch + 1, where or 'batch %d of %d' % (batch + 1, len(losses)),
-                    self.optimizer.param_groups[0]['lr']))
 
     def interrupt(self):
         """Ctrl-C: the first one ends the task's training, a later one the run."""

@@ -63,8 +63,11 @@ class Declared:
     hyperparameters = ()
 
     def __init_subclass__(cls, **kwargs):
-        """Refuses a method that looks like a misspelt hook."""
+        """Refuses a method that looks like a misspelt hook, and a state that is no tuple of names."""
         super().__init_subclass__(**kwargs)
+        if isinstance(vars(cls).get('state', ()), str):
+            raise UserError('%s.%s: state is the text %r, expected a tuple of names: (%r,)' % (
+                cls.__module__, cls.__name__, cls.state, cls.state))
         known = [n for base in cls.__mro__[1:] for n in vars(base) if not n.startswith('_')]
         for name in [n for n, value in vars(cls).items() if callable(value) and n not in known and not n.startswith('_')]:
             near = difflib.get_close_matches(name, known, 1, 0.85)

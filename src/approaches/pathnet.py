@@ -39,9 +39,7 @@ class Appr(base.Appr):
 
     def fit(self, t, xtrain, ytrain, xvalid, yvalid):
         """The tournament: each generation trains both paths, then a mutated copy of the winner replaces the loser."""
-        at = self.position = self.position or {
-            'paths': self.model.draw_paths(P), 'waits': [self.fresh(self.lr) for _ in range(P)], 'winner': 0,
-            'overall': math.inf, 'best_model': utils.get_model(self.model), 'g': 0, 'p': 0, 'epoch': 0}
+        at = self.position = self.position or self.start()
         try:
             while at['g'] < self.generations and max(w['lr'] for w in at['waits']) >= self.lr_min:
                 while at['p'] < P:
@@ -61,8 +59,13 @@ class Appr(base.Appr):
             self.path = None
         self.model.bestPath[t] = at['paths'][at['winner']]
 
+    def start(self):
+        """As in base."""
+        return {'paths': self.model.draw_paths(P), 'waits': [self.fresh(self.lr) for _ in range(P)], 'winner': 0,
+                'overall': math.inf, 'best_model': utils.get_model(self.model), 'g': 0, 'p': 0, 'epoch': 0}
+
     def fresh(self, lr):
-        """What a path knows before it is trained: the state of its patience."""
+        """The state of a new path's patience."""
         return {'lr': lr, 'patience': self.lr_patience, 'best_loss': math.inf}
 
     def train_path(self, t, at, *data):
@@ -79,11 +82,4 @@ class Appr(base.Appr):
                 line += ' B'
             self.end_line(at, line + self.wait(waits, loss)[1])
 
-    @property
-    def best_path(self):
-        """The model's, as a checkpoint saves them."""
-        return self.model.bestPath
-
-    @best_path.setter
-    def best_path(self, paths):
-        self.model.bestPath = paths
+    best_path = property(lambda self: self.model.bestPath, lambda self, paths: setattr(self.model, 'bestPath', paths))

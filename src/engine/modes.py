@@ -1,4 +1,6 @@
-"""What steps are made of and how they are computed: the trained parameters, their optimizer, precision, compiling."""
+"""What steps are made of and how they are computed: the trained parameters, their optimizer, precision, compiling; and
+whether what comes out is a number."""
+import math
 from contextlib import nullcontext
 
 import torch
@@ -41,3 +43,11 @@ class Modes:
             raise UserError('--compile is not for this approach: the network it runs changes its shape within every epoch')
         self.compiled = True
         self.model.compile()
+
+    def check(self, losses, where=None):
+        """Raises UserError at the first loss, of a list, that is not finite."""
+        for batch, loss in enumerate(losses):
+            if not math.isfinite(loss):
+                raise UserError('the loss became %s in epoch %d, %s (learning rate %g): a lower --lr may help' % (
+                    loss, self.epoch + 1, where or 'batch %d of %d' % (batch + 1, len(losses)),
+                    self.optimizer.param_groups[0]['lr']))

@@ -1,32 +1,38 @@
 """What a run leaves: the accuracy matrix, its record and the approach's log, written whole or not at all."""
 import gzip
+import hashlib
+import io
 import json
+import math
 import pickle
 from pathlib import Path
 
 import numpy as np
 
 import utils
-from results import metrics
+from results import metrics, unpickler
 from utils import UserError
 
 
 def record_path(output):
-    """The record beside a result: res/x.txt -> res/x.json."""
+    """The record beside a result: res/x.txt -> res/x.json. Raises UserError for another suffix: then two results could have
+    one record."""
     output = Path(output)
-    if not output.name:
-        raise UserError('%s is not the name of a file' % (output if str(output) != '.' else "''"))
-    return output.with_suffix('.json') if output.suffix in ('.txt', '.json') else output.with_name(output.name + '.json')
+    if output.suffix not in ('.txt', '.json') or '\0' in str(output) or '\n' in str(output):
+        raise UserError('%r is not the name of a result: expected one that ends in .txt' % str(output))
+    return output.with_suffix('.json')
 
 
 def check_output(output, config, overwrite=False):
     """Raises UserError unless a run of this configuration may put its result there."""
     output = Path(output)
+    if '\0' not in str(output) and output.is_dir():
+        raise UserError('--output %s is a folder, expected a file' % output)
     record = record_path(output)
     if record == output:
-        raise UserError('--output %s: the name is that of the record; use another suffix, such as .txt' % output)
-    if output.is_dir() or record.is_dir():
-        raise UserError('--output %s is a folder, expected a file' % output)
+        raise UserError('--output %s: that is the name of a record: expected one that ends in .txt' % output)
+    if record.is_dir():
+        raise UserError('%s is a folder: the record goes there' % record)
     if not overwrite and (output.exists() or record.exists()):
         try:
             there = read_record(output)['config']
@@ -54,23 +60,37 @@ def check_writable(path):
         raise UserError('%s cannot be written (%s): choose a folder that can' % (path, e.strerror))
 
 
-def check_log(path, output):
-    """Raises UserError unless an approach may write its log there, over nothing but an older log."""
+def check_log(path, output, config, overwrite=False):
+    """Raises UserError unless an approach may write its log there: over nothing but an older log, and without overwrite over
+    one of this configuration only."""
     path = Path(path)
     if path in (Path(output), record_path(output)):
         raise UserError('the log %s would replace the result: give it another name' % path)
     check_writable(path)
-    if path.exists() and path.read_bytes()[:2] != b'\x1f\x8b':
-        raise UserError('%s exists and is not a log: it is not overwritten; give another name' % path)
+    if path.exists():
+        try:
+            there = unpickler.load_log(path).get('config')
+        except UserError as e:
+            raise UserError('%s: it is not overwritten; give another name' % e)
+        if not overwrite and there != json.dumps(config, sort_keys=True):
+            raise UserError('%s is the log of another configuration: give another name, or --overwrite' % path)
 
 
 def save(output, acc, record):
-    """Writes the matrix [T,T] as text, and the record as JSON beside it."""
+    """Writes the matrix [T,T] as text, and the record as JSON beside it, which holds the matrix's SHA-256: so it shows if only
+    one of the two was written."""
+    lines = io.StringIO()
+    np.savetxt(lines, acc, '%.4f')
     with utils.replacing(output) as f:
-        np.savetxt(f, acc, '%.4f')
+        f.write(lines.getvalue())
     with utils.replacing(record_path(output)) as f:
-        json.dump(record, f, indent=1)
+        json.dump({**record, 'matrix_sha256': sha256(lines.getvalue())}, f, indent=1)
         f.write('\n')
+
+
+def sha256(text):
+    """The SHA-256 of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def has_log(appr):
@@ -87,6 +107,42 @@ def save_logs(path, logs, names, acc, lss, **more):
         pickle.dump(logs, z, pickle.HIGHEST_PROTOCOL)
 
 
+def number(least=-math.inf, most=math.inf):
+    """A check for a finite number within a range."""
+    return lambda v, record=None: type(v) in (int, float) and least <= v <= most and abs(v) < math.inf
+
+
+def listed(fits, length=None):
+    """A check for a list, whose entries fit, as long as the matrix or as `length` says."""
+    return lambda v, record: isinstance(v, list) and all(fits(x, record) for x in v) and (
+        length is None or len(v) == length(record))
+
+
+def is_text(v, record):
+    """A check for a text."""
+    return isinstance(v, str)
+
+
+def settings(v, record):
+    """A check for a configuration."""
+    return isinstance(v, dict) and all(isinstance(v.get(k), str) for k in ('experiment', 'approach')) and all(
+        not isinstance(x, float) or math.isfinite(x) for x in v.values())
+
+
+def tasks(record):
+    """The number of tasks that a matrix is of."""
+    return len(record['accuracy'])
+
+
+# What a record has: {name: (whether it must be there, its check)}; the matrix first, as others are as long.
+FIELDS = {
+    'accuracy': (True, lambda v, record: isinstance(v, list) and len(v) > 0 and listed(listed(number(0, 1), tasks))(v, record)),
+    'loss': (False, listed(listed(lambda v, record: type(v) in (int, float), tasks), tasks)), 'status': (True, is_text), 'config': (True, settings),
+    'command': (True, listed(is_text)), 'seconds': (True, number(0, 1e12)), 'valid_accuracy': (False, listed(number(0, 1), tasks)),
+    'tasks': (True, lambda v, record: listed(is_text)(v, record) and len(v) >= tasks(record)),
+    'seconds_per_task': (False, listed(number(0, 1e12))), 'matrix_sha256': (False, is_text)}
+
+
 def read_record(output):
     """The record beside a result. Raises UserError if there is none or it is not one."""
     path = record_path(output)
@@ -96,18 +152,16 @@ def read_record(output):
         raise UserError('there is no record %s; give the name of a result or of its record' % path)
     except (OSError, ValueError, RecursionError) as e:
         raise UserError('%s cannot be read as a record (%s)' % (path, type(e).__name__))
+    wrong = next((name for name, (needed, fits) in FIELDS.items() if isinstance(record, dict) and (
+        not fits(record[name], record) if name in record else needed)), None if isinstance(record, dict) else 'everything')
+    if wrong:
+        raise UserError('%s is not a record of a run: %s is missing or not what it should be' % (path, wrong))
     try:
-        acc = np.array(record['accuracy'], dtype=float)
-        ok = (acc.ndim == 2 and acc.shape[0] == acc.shape[1] > 0 and np.isfinite(acc).all()
-              and len(record['tasks']) >= len(acc) and all(isinstance(n, str) for n in record['tasks'])
-              and all(isinstance(record['config'][k], str) for k in ('experiment', 'approach'))
-              and all(isinstance(n, str) for n in record['command']) and isinstance(record['status'], str)
-              and 0 <= float(record['seconds']) < 1e12)
-    except (KeyError, TypeError, ValueError, OverflowError):
-        ok = False
-    if not ok:
-        raise UserError('%s is not a record of a run' % path)
-    return {**record, **metrics.summary(acc)}
+        torn = sha256(path.with_suffix('.txt').read_text('utf-8')) != record.get('matrix_sha256')
+    except (OSError, ValueError):
+        torn = False  # a record alone
+    status = 'torn' if torn and 'matrix_sha256' in record else record['status']
+    return {**record, **metrics.summary(record['accuracy']), 'status': status}
 
 
 def finished(output, valid=False):

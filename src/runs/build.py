@@ -8,6 +8,7 @@ from utils import ROOT, UserError
 
 def load_data(dataloader, args):
     """dataloader.get() with as many of the run's options as it takes; a loader without them still gets --tasks."""
+    from dataloaders import check, common
     takes = inspect.signature(dataloader.get).parameters
     if args.pc_valid is not None and 'pc_valid' not in takes:
         raise UserError('--pc-valid: the experiment %s has no such option' % args.experiment)
@@ -15,8 +16,8 @@ def load_data(dataloader, args):
     if args.pc_valid is None:
         del given['pc_valid']
     data, taskcla, size = dataloader.get(**{k: v for k, v in given.items() if k in takes})
+    check.check(data, taskcla, size, dataloader.__name__)
     if args.tasks is not None and 'tasks' not in takes:
-        from dataloaders import common
         chosen = common.numbers([data[t]['name'] for t, _ in taskcla], args.tasks)
         data, taskcla = {n: data[t] for n, t in enumerate(chosen)}, [(n, taskcla[t][1]) for n, t in enumerate(chosen)]
         data['ncla'] = sum(ncla for _, ncla in taskcla)

@@ -2,56 +2,28 @@
 import contextlib
 import io
 import os
+import random
 import time
-from copy import deepcopy
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import torch
 
 import utils
+from runs import state
 from utils import ROOT, UserError
 
 
 def folder(output):
-    """The folder of a run's checkpoint and lock: logs/ and the result's name, without its suffix and leading res/."""
-    output = Path(output)
+    """The folder of a run's checkpoint and lock, one for each result, by whatever path it is called: logs/ and the result's
+    name in res/, or logs/+/ and its whole path, without the suffix."""
+    output = (ROOT / output).resolve()
     try:
-        parts = output.relative_to(ROOT).parts
-    except ValueError:  # a result outside the project
-        parts = output.absolute().parts[1:]
-    return ROOT.joinpath('logs', *parts[parts[0] == 'res':]).with_suffix('')
-
-
-def encode(value):
-    """A value as tensors, numbers, texts and containers alone, which torch.load(weights_only=True) admits."""
-    if isinstance(value, np.ndarray):
-        return {'numpy': torch.from_numpy(np.ascontiguousarray(value)).clone()}
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, torch.nn.Module):
-        return {'module': utils.get_model(value)}
-    if isinstance(value, dict):
-        return {'dict': [(k, encode(v)) for k, v in value.items()]}
-    if isinstance(value, (list, tuple)):
-        return [encode(v) for v in value]
-    return value
-
-
-def decode(value, model):
-    """What encode() was given (tuples as lists, a module as a frozen copy of the model)."""
-    if isinstance(value, list):
-        return [decode(v, model) for v in value]
-    if not isinstance(value, dict):
-        return value
-    if 'numpy' in value:
-        return value['numpy'].numpy()
-    if 'module' in value:
-        copy = deepcopy(model).eval()
-        utils.freeze_model(copy)
-        utils.set_model_(copy, value['module'])
-        return copy
-    return {k: decode(v, model) for k, v in value['dict']}
+        parts = output.relative_to((ROOT / 'res').resolve()).parts
+    except ValueError:
+        parts = '+', *output.parts[1:]
+    return ROOT.joinpath('logs', *parts).with_suffix('')
 
 
 class Checkpoint:
@@ -66,11 +38,11 @@ class Checkpoint:
         """Notes the state of an approach and a run's progress, a dictionary of plain values and arrays."""
         name, keys, *rest = np.random.get_state()
         self.pending = {
-            'config': encode(self.config), 'progress': encode(progress), 'model': utils.get_model(appr.model),
-            'trained': [n for n, p in appr.model.named_parameters() if p.requires_grad],
-            'approach': {n: encode(getattr(appr, n)) for n in getattr(appr, 'state', ())},
-            'position': encode(getattr(appr, 'position', None)),
-            'numpy': [name, encode(keys.astype(np.int64)), *rest], 'torch': torch.get_rng_state(),
+            'config': state.encode(self.config, 'the configuration'), 'progress': state.encode(progress, 'the progress'),
+            'model': utils.get_model(appr.model), 'trained': [n for n, p in appr.model.named_parameters() if p.requires_grad],
+            'approach': {n: state.encode(getattr(appr, n), 'self.%s, which is in `state`,' % n) for n in appr.state},
+            'position': state.encode(appr.position, 'the position'), 'numpy': [name, state.encode(keys.astype(np.int64), ''), *rest],
+            'python': state.encode(random.getstate(), ''), 'torch': torch.get_rng_state(),
             'cuda': torch.cuda.get_rng_state(appr.device) if appr.device.type == 'cuda' else None}
         if time.monotonic() - self.written >= self.every:
             self.write()
@@ -91,55 +63,50 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
-            state = torch.load(self.path, map_location='cpu', weights_only=True)
-            config = decode(state['config'], None)
+            with zipfile.ZipFile(self.path) as z:  # stored, so that nothing grows, and with checksums
+                if any(i.compress_type != zipfile.ZIP_STORED for i in z.infolist()) or z.testzip():
+                    raise ValueError('a part of it is broken')
+            found = torch.load(self.path, map_location='cpu', weights_only=True)
+            config = state.decode(found['config'])
+            differ = sorted(k for k in {*config, *self.config} if config.get(k) != self.config.get(k))
         except Exception as e:  # a malformed file can raise anything
-            raise UserError('%s is not a checkpoint of this version (%s); --overwrite starts anew' % (
+            raise UserError('%s is not a checkpoint of this version, or broken (%s); --overwrite starts anew' % (
                 self.path, type(e).__name__))
-        differ = sorted(k for k in {*config, *self.config} if config.get(k) != self.config.get(k))
         if differ:
             raise UserError('%s is of another configuration (%s); --overwrite starts anew' % (
                 self.path, ', '.join('%s %s, now %s' % (k, config.get(k), self.config.get(k)) for k in differ)))
-        return state
+        return found
 
     @staticmethod
-    def restore(state, appr):
-        """Puts a state into a newly made approach and the random generators; returns the progress."""
-        utils.set_model_(appr.model, state['model'])
+    def restore(found, appr, ntasks):
+        """Puts a state that read() returned into a newly made approach and the random generators; returns the progress. Raises
+        UserError, and changes nothing, if it does not fit."""
+        state.check(found, appr, ntasks)
+        utils.set_model_(appr.model, found['model'])
         for n, p in appr.model.named_parameters():
-            p.requires_grad_(n in state['trained'])
-        for n, value in state['approach'].items():
-            setattr(appr, n, to_device(decode(value, appr.model), appr))
-        appr.position = to_device(decode(state['position'], appr.model), appr)
-        name, keys, *rest = state['numpy']
-        np.random.set_state((name, decode(keys, None).astype(np.uint32), *rest))
-        torch.set_rng_state(state['torch'])
-        if state['cuda'] is not None and appr.device.type == 'cuda':
-            torch.cuda.set_rng_state(state['cuda'], appr.device)
-        return decode(state['progress'], None)
+            p.requires_grad_(n in found['trained'])
+        for n, value in found['approach'].items():
+            setattr(appr, n, state.to_device(state.decode(value, appr.model), appr.device))
+        appr.position = state.to_device(state.decode(found['position'], appr.model), appr.device)
+        name, keys, *rest = found['numpy']
+        np.random.set_state((name, state.decode(keys).astype(np.uint32), *rest))
+        random.setstate(state.python(found['python']))
+        torch.set_rng_state(found['torch'])
+        if found['cuda'] is not None and appr.device.type == 'cuda':
+            torch.cuda.set_rng_state(found['cuda'], appr.device)
+        return state.decode(found['progress'])
 
     def remove_stale(self, ntasks):
         """Removes the state of a run that has finished since, as one that is killed at its very end leaves; not that of a
         run which kept its final state."""
-        state = self.read()
-        if state is not None and decode(state['progress'], None)['done'] < ntasks:
+        found = self.read()
+        if found is not None and state.decode(found['progress'])['done'] < ntasks:
             self.remove()
 
     def remove(self):
         """Removes the checkpoint."""
         self.path.unlink(missing_ok=True)
         self.pending = None
-
-
-def to_device(value, appr):
-    """A value with its tensors moved to the approach's device."""
-    if isinstance(value, torch.Tensor):
-        return value.to(appr.device)
-    if isinstance(value, dict):
-        return {k: to_device(v, appr) for k, v in value.items()}
-    if isinstance(value, list):
-        return [to_device(v, appr) for v in value]
-    return value
 
 
 @contextlib.contextmanager

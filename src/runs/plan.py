@@ -34,7 +34,8 @@ class Run:
     @property
     def log(self):
         """Where the call's output goes."""
-        return checkpoint.folder(self.output).with_suffix('.log')
+        folder = checkpoint.folder(self.output)
+        return folder.with_name(folder.name + '.log')
 
     def status(self):
         """'finished', 'unfinished', 'missing', or 'other': there is a result of another configuration."""

@@ -1,5 +1,6 @@
 """The loop over the tasks, with what it leaves as it goes: matrices, record, log and checkpoint."""
 import contextlib
+import json
 import signal
 import sys
 import threading
@@ -59,7 +60,7 @@ class Sequence:
         that is not finite; SystemExit(75) if stopped by Ctrl-C or a signal, with the state saved, or (130 or 128 + the
         signal's number) where there is no checkpoint."""
         if state is not None:
-            self.resume(self.checkpoint.restore(state, self.appr))
+            self.resume(self.checkpoint.restore(state, self.appr, self.ntasks))
         if self.checkpoint:
             self.appr.on_epoch = self.note
         try:
@@ -170,7 +171,8 @@ class Sequence:
             if records.has_log(self.appr):
                 connections = getattr(getattr(self.appr, 'model', None), 'connections', None)
                 records.save_logs(self.appr.logpath, self.appr.logs, record['tasks'][:n], self.acc[:n], self.lss[:n],
-                                  **{'layers': connections()} if connections else {})
+                                  config=json.dumps(record['config'], sort_keys=True),
+                                  **({'layers': connections()} if connections else {}))
             print('Save at %s' % self.args.output, flush=True)
             shown = self.acc.copy()
             shown[n:] = 0

@@ -32,7 +32,7 @@ def dropped(tmp_path, monkeypatch):
     """The files in their folders, and a folder to drop more approaches into."""
     (tmp_path / 'more').mkdir()
     for package in (approaches, dataloaders, networks):
-        more = [str(tmp_path / 'more')] * (package is approaches)
+        more = [str(tmp_path / 'more')] * (package is not networks)
         monkeypatch.setattr(package, '__path__', [*package.__path__, str(DROPINS / package.__name__), *more])
     yield tmp_path / 'more'
     for name in [n for n in sys.modules if n.split('.')[0] in ('approaches', 'dataloaders', 'networks')]:
@@ -217,3 +217,30 @@ def test_the_original_s_helpers():
     assert torch.allclose(std[0], x.transpose(0, 1).flatten(1).std(1), atol=1e-6)
     with pytest.raises(AttributeError, match='nothing_such'):
         utils.nothing_such
+
+
+GET = 'import torch\n%sdef get(seed=0):\n    x, y = torch.zeros(8, 1, 6, 6), torch.arange(8) %% 2\n' \
+      '    data = {0: {"name": "a", "ncla": 2, **{s: {"x": x, "y": y} for s in ("train", "valid", "test")}}}\n' \
+      '    taskcla, size = [(0, 2)], [1, 6, 6]\n    %s\n    return data, taskcla, size\n'
+
+
+def test_a_loader_that_names_no_network_is_told_which_was_taken(dropped, refused, capsys, tmp_path):
+    (dropped / 'plain_data.py').write_text(GET % ('', 'pass'))
+    with pytest.raises(SystemExit):  # an alexnet takes no images of 6 x 6
+        run.main(['--experiment', 'plain-data', '--approach', 'sgd', '--output', str(tmp_path / 'o.txt')])
+    printed = capsys.readouterr()
+    assert 'names no network: alexnet is taken' in printed.out and '12 x 12' in printed.err
+
+
+@pytest.mark.parametrize('change, says', [
+    ('size = [6, 6]', ['size', '[channels, height, width]']), ('taskcla = [(1, 2)]', ['taskcla']), ('taskcla.append((1, 2))', ['data[1]']),
+    ('del data[0]["test"]', ['data[0] lacks test']), ('data[0]["ncla"] = 3', ['ncla 3', 'and 2']),
+    ('data[0]["valid"] = {"x": x.permute(0, 2, 3, 1), "y": y}', ["data[0]['valid'] (a)", '[8, 6, 6, 1], expected [8, 1, 6, 6]']),
+    ('data[0]["test"] = {"x": x.double(), "y": y}', ["data[0]['test'] (a)", 'float64']),
+    ('data[0]["train"] = {"x": x, "y": y.int()}', ["'train'", 'int32 [8]', 'int64']), ('data[0]["train"] = {"x": x, "y": y + 1}', ['from 1 to 2', '0 to 1']),
+    ('data[0]["train"] = {"x": x[:5], "y": y}', ['[5, 1, 6, 6], expected [8, 1, 6, 6]']), ('x[3, 0, 0, 0] = float("nan")', ['not finite']),
+    ('data[0]["train"] = {"y": y}', ['lacks x or y']), ('data[0]["train"] = {"x": x.numpy(), "y": y}', ['ndarray'])])
+def test_data_that_are_not_in_the_layout_are_refused_before_training(change, says, dropped, refused, tmp_path):
+    (dropped / 'plain_data.py').write_text(GET % ('network = "mlp"\n', change))
+    line = refused(run.main, ['--experiment', 'plain-data', '--approach', 'sgd', '--output', tmp_path / 'o.txt'])
+    assert line.startswith('run.py: dataloaders.plain_data: ') and all(word in line for word in says), line

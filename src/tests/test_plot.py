@@ -119,7 +119,7 @@ def test_every_figure_is_drawn(figure, suffix, folder, capsys):
                 for seed in (0, 1):
                     config = {'experiment': 'toy', 'approach': 'hat', 'lamb': lamb, 'smax': smax, 'seed': seed}
                     record = {'status': 'finished', 'config': config, 'command': [], 'tasks': ['a'], 'seconds': 1,
-                              'accuracy': [[0.1]], 'valid_accuracy': [lamb / 2, seed / 2]}
+                              'accuracy': [[0.1]], 'valid_accuracy': [(lamb + seed) / 4]}
                     name = 'toy_hat-%g-%g_%d' % (lamb, smax, seed)
                     (folder / (name + '.json')).write_text(json.dumps(record))
                     (folder / (name + '.txt')).write_text('')

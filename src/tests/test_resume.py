@@ -35,6 +35,12 @@ def make(approach):
     return module(net, nepochs=3, lr=0.1, lr_patience=1, args=argparse.Namespace(parameter=parameter))
 
 
+def progress(done):
+    """What a run notes besides the approach."""
+    return {'done': done, 'acc': np.zeros((len(TASKCLA),) * 2, np.float32), 'lss': np.zeros((len(TASKCLA),) * 2, np.float32),
+            'seconds': [1.] * done, 'cut': False, 'elapsed': 2.}
+
+
 def learn(appr, first, accs):
     """Learns the tasks from `first` on, appending accuracies; joint gets all tasks so far."""
     for t in range(first, len(TASKCLA)):
@@ -56,7 +62,7 @@ def test_every_approach_goes_on_bit_for_bit_from_any_epoch(approach, tmp_path, c
     appr, accs = make(approach), []
 
     def take(done=None):
-        saved.take(appr, {'done': len(accs) if done is None else done})
+        saved.take(appr, progress(len(accs) if done is None else done))
         f = io.BytesIO()
         torch.save(saved.pending, f)
         states.append(f)
@@ -69,7 +75,7 @@ def test_every_approach_goes_on_bit_for_bit_from_any_epoch(approach, tmp_path, c
         state = torch.load(states[k], weights_only=True)
         other, again = make(approach), []
         np.random.rand(7), torch.rand(7)
-        done = checkpoint.Checkpoint.restore(state, other)['done']
+        done = checkpoint.Checkpoint.restore(state, other, len(TASKCLA))['done']
         other.at_end = None
         learn(other, done, again)
         assert again == accs[done:]
@@ -154,13 +160,13 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, mon
     output = tmp_path / 'o.txt'
     saved = checkpoint.Checkpoint(output, {'a': 1}, every=0)
     appr = make('sgd')
-    saved.take(appr, {'done': 1})
+    saved.take(appr, progress(1))
     before = saved.path.read_bytes()
     def full(f):
         raise OSError(28, 'No space left on device')
     monkeypatch.setattr(checkpoint.os, 'fsync', full)
     with pytest.raises(OSError):
-        saved.take(appr, {'done': 2})
+        saved.take(appr, progress(2))
     assert saved.path.read_bytes() == before and [f.name for f in saved.path.parent.iterdir()] == ['checkpoint.pt']
     clean(output)
 

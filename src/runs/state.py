@@ -1,0 +1,125 @@
+"""What a checkpoint holds, as plain data, and whether that fits a run."""
+from copy import deepcopy
+
+import numpy as np
+import torch
+
+import utils
+from utils import UserError
+
+PLAIN = (type(None), bool, int, float, str)
+
+
+def encode(value, what):
+    """A copy of a value as tensors, numbers, texts and containers alone, which torch.load(weights_only=True) admits. Raises
+    UserError, naming `what`, for one that is none of these."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().clone()
+    if isinstance(value, np.ndarray) and value.dtype.kind in 'biuf':
+        return {'numpy': torch.from_numpy(np.array(value))}
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, torch.nn.Module):
+        return {'module': utils.get_model(value)}
+    if isinstance(value, dict):
+        return {'dict': [(k, encode(v, '%s[%r]' % (what, k))) for k, v in value.items()]}
+    if isinstance(value, (list, tuple)):
+        return [encode(v, '%s[%d]' % (what, i)) for i, v in enumerate(value)]
+    if not isinstance(value, PLAIN):
+        raise UserError('%s is a %s, which a checkpoint cannot hold: keep tensors, arrays, numbers, texts, lists and dictionaries '
+                        'of them, or a copy of the network' % (what, type(value).__name__))
+    return value
+
+
+def decode(value, model=None):
+    """What encode() was given (tuples as lists, a module as a frozen copy of the model)."""
+    if isinstance(value, list):
+        return [decode(v, model) for v in value]
+    if not isinstance(value, dict):
+        return value
+    if 'numpy' in value:
+        return value['numpy'].numpy()
+    if 'module' in value:
+        copy = deepcopy(model).eval()
+        utils.freeze_model(copy)
+        utils.set_model_(copy, value['module'])
+        return copy
+    return {k: decode(v, model) for k, v in value['dict']}
+
+
+def to_device(value, device):
+    """A value with its tensors moved to a device."""
+    if isinstance(value, torch.Tensor):
+        return value.to(device)
+    if isinstance(value, dict):
+        return {k: to_device(v, device) for k, v in value.items()}
+    return [to_device(v, device) for v in value] if isinstance(value, list) else value
+
+
+def like(value, model, what):
+    """Raises ValueError, saying what, unless a value is of the kind, keys and shapes of a model; numbers may be others."""
+    if isinstance(model, (torch.Tensor, np.ndarray)):
+        ok = type(value) is type(model) and value.shape == model.shape and value.dtype == model.dtype
+    elif isinstance(model, dict):
+        ok = isinstance(value, dict) and value.keys() == model.keys()
+        for k in model if ok else ():
+            if k != 'optimizer':  # which has its own ways to say so
+                like(value[k], model[k], '%s of %s' % (k, what))
+    elif isinstance(model, (list, tuple)):
+        ok = isinstance(value, list) and len(value) == len(model)
+        for i, m in enumerate(model) if ok else ():
+            like(value[i], m, '%s %d' % (what, i))
+    elif isinstance(model, (bool, str)):
+        ok = type(value) is type(model)
+    else:
+        ok = type(value) in ((int,) if type(model) is int else (int, float)) and value == value
+    if not ok:
+        raise ValueError(what)
+
+
+def check(state, appr, ntasks):
+    """Raises UserError unless a state, as torch.load returned it, fits an approach and a run of so many tasks. Changes nothing."""
+    try:
+        progress, names = decode(state['progress']), [n for n, _ in appr.model.named_parameters()]
+        like(state['model'], utils.get_model(appr.model), 'the weights')
+        done = progress['done']
+        like(progress, {'done': 0, 'acc': np.zeros((ntasks,) * 2, np.float32), 'lss': np.zeros((ntasks,) * 2, np.float32),
+                        'seconds': [0.] * done, 'cut': False, 'elapsed': 0.}, 'the progress')
+        if not 0 <= done <= ntasks:
+            raise ValueError('the number of tasks learnt')
+        if set(state['trained']) - set(names):
+            raise ValueError('the names of trained weights')
+        if sorted(state['approach']) != sorted(appr.state):
+            raise ValueError('what the approach keeps: %s, expected %s' % (', '.join(map(str, state['approach'])), ', '.join(appr.state)))
+        for n, value in state['approach'].items():
+            of_model(decode(value, appr.model), appr.model, n)
+        position = decode(state['position'], appr.model)
+        if position is not None:
+            like(position, appr.start(), 'the position within the task')
+        name, keys, *rest = state['numpy']
+        np.random.RandomState().set_state((name, decode(keys).astype(np.uint32), *rest))
+        torch.Generator().set_state(state['torch'])
+        python(state['python'])
+        if state['cuda'] is not None and (state['cuda'].dtype != torch.uint8 or state['cuda'].dim() != 1):
+            raise ValueError('the random state of the GPU')
+    except UserError:
+        raise
+    except Exception as e:  # anything may be in somebody's file
+        raise UserError('the checkpoint does not fit this run (%s: %s)' % (type(e).__name__, ' '.join(str(e).split())[:200]))
+
+
+def of_model(value, model, what):
+    """Raises ValueError if a dictionary of tensors by the names of a model's parameters has others shapes than they have."""
+    shapes = {n: p.shape for n, p in model.state_dict().items()}
+    for k, v in value.items() if isinstance(value, dict) else ():
+        if k in shapes and isinstance(v, torch.Tensor) and v.shape != shapes[k]:
+            raise ValueError('%s[%r]' % (what, k))
+
+
+def python(state):
+    """Python's random state of its encoded form."""
+    import random
+    version, numbers, gauss = state
+    state = version, tuple(numbers), gauss
+    random.Random().setstate(state)
+    return state

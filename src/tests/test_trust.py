@@ -1,0 +1,242 @@
+"""Half-written results, names that mean one file, malformed checkpoints and records, and the state of one's own approach."""
+import json
+import random
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+import compare
+import run
+import utils
+from approaches import base
+from results import collect, records
+from runs import checkpoint, launch, plan, state
+from synthetic import tasks
+from utils import ROOT, UserError
+
+SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu']
+DATA, TASKCLA, SIZE = tasks('mlp')
+
+
+class Killed(BaseException):
+    """Ends a run at once, as SIGKILL does."""
+
+
+def test_a_new_matrix_beside_an_old_record_counts_as_unfinished_everywhere(tmp_path, monkeypatch, refused, capsys):
+    output = tmp_path / 'glyphs_random_0.txt'
+    command = [*SHORT, '--approach', 'random', '--output', str(output)]
+    run.main(command)
+    assert records.finished(output) and plan.Run(command).status() == 'finished'
+
+    def kill(*args, **kwargs):
+        raise Killed
+    monkeypatch.setattr(records.json, 'dump', kill)
+    with pytest.raises(Killed):
+        run.main([*command, '--pc-valid', '0.4', '--overwrite'])
+    monkeypatch.undo()
+    assert json.loads(output.with_suffix('.json').read_text())['status'] == 'finished'
+    assert not records.finished(output) and plan.Run(command).status() == 'unfinished' and collect.read(output) is None
+    assert 'not of finished runs' in refused(lambda argv: launch.script(lambda: compare.main(argv), 'compare.py'), [output])
+    with pytest.raises(UserError, match='no finished result of random'):
+        collect.collect('glyphs', ['random'], [tmp_path])
+    run.main([*command, '--resume'])
+    assert records.finished(output)
+
+
+def test_one_result_has_one_lock_by_whatever_path_and_two_results_two(tmp_path, refused):
+    folder = checkpoint.folder
+    assert folder('res/../res/c.txt') == folder('res/c.txt') == folder(ROOT / 'res' / 'c.txt') == ROOT / 'logs' / 'c'
+    (tmp_path / 'link').symlink_to(tmp_path)
+    assert folder(tmp_path / 'link' / 'c.txt') == folder(tmp_path / 'c.txt')
+    names = ['res/x0.5.txt', 'res/x0.75.txt', 'x0.5.txt', 'res/d.txt', 'res/d/d.txt', '/res/d.txt', '/d.txt']
+    assert len({folder(n) for n in names}) == len({records.record_path(n) for n in names}) == len(names)
+    logs = {plan.Run([*SHORT, '--approach', 'sgd', '--output', n]).log for n in names}
+    assert len(logs) == len(names)
+    for name in ('d', 'x0.5', 'd.text', 'a\0.txt', 'a\nb.txt'):
+        assert 'ends in .txt' in refused(run.main, [*SHORT, '--approach', 'sgd', '--output', tmp_path / name])
+
+
+def test_a_log_is_replaced_by_the_same_configuration_alone(tmp_path, refused, capsys):
+    command = [*SHORT, '--approach', 'hat-test', '--logpath', str(tmp_path / 'l.pkz'), '--output', str(tmp_path / 'o.txt')]
+    run.main(command)
+    run.main(command)
+    before = (tmp_path / 'l.pkz').read_bytes()
+    line = refused(run.main, [*command[:-1], tmp_path / 'p.txt', '--lamb', '2'])
+    assert 'log of another configuration' in line and (tmp_path / 'l.pkz').read_bytes() == before
+    run.main(['--rerun', str(tmp_path / 'o.json')])  # writes its own result, and no log
+    assert (tmp_path / 'l.pkz').read_bytes() == before and (tmp_path / 'o_rerun.txt').exists()
+    run.main(['--rerun', str(tmp_path / 'o.json'), '--output', str(tmp_path / 'mine.txt')])
+    assert (tmp_path / 'mine.txt').exists()
+    assert 'to compare with' in refused(run.main, ['--rerun', tmp_path / 'o.json', '--output', tmp_path / 'o.txt'])
+    record = json.loads((tmp_path / 'o.json').read_text())
+    record['command'] += ['--data-dir', str(tmp_path / 'nowhere')]
+    (tmp_path / 'o.json').write_text(json.dumps(record))
+    assert 'add --data-dir' in refused(run.main, ['--rerun', tmp_path / 'o.json']) and not (tmp_path / 'nowhere').exists()
+    record['command'] = ['src/run.py', '--rerun', str(tmp_path / 'o.json')]
+    (tmp_path / 'o.json').write_text(json.dumps(record))
+    assert '--experiment' in refused(run.main, ['--rerun', tmp_path / 'o.json'])
+
+
+RECORD = {'status': 'finished', 'config': {'experiment': 'e', 'approach': 'a'}, 'command': ['src/run.py'], 'tasks': ['t', 'u'],
+          'seconds': 1.5, 'accuracy': [[.5, 0], [.4, .6]], 'loss': [[1, 0], [float('nan'), 2]], 'valid_accuracy': [.5, 1]}
+
+
+@pytest.mark.parametrize('change', [
+    {'accuracy': [['0.5', 0], [0, 1]]}, {'accuracy': [[.5, 0], [.4]]}, {'accuracy': []}, {'accuracy': [[True, 0], [0, 1]]},
+    {'accuracy': [[1.5, 0], [0, 1]]}, {'accuracy': [[float('nan'), 0], [0, 1]]}, {'accuracy': {}}, {'accuracy': [[10 ** 400, 0], [0, 1]]},
+    {'loss': [[1]]}, {'loss': 3}, {'status': 1}, {'config': []}, {'config': {'experiment': 'e'}}, {'config': {**RECORD['config'], 'lr': 1e999}},
+    {'command': 'run.py'}, {'command': [1]}, {'tasks': ['t']}, {'tasks': 'tu'}, {'seconds': '1'}, {'seconds': -1}, {'seconds': 1e999},
+    {'valid_accuracy': [1]}, {'valid_accuracy': [.5, 2]}, {'valid_accuracy': 'ab'}, {'seconds_per_task': [None]}, {'matrix_sha256': 5}])
+def test_records_are_of_one_schema(change, tmp_path):
+    path = tmp_path / 'e_a_0.json'
+    path.write_text(json.dumps(RECORD))
+    assert records.read_record(path)['average_accuracy'] == .5
+    path.write_text(json.dumps({**RECORD, **change}))
+    with pytest.raises(UserError, match='is not a record of a run: %s' % next(iter(change))):
+        records.read_record(path)
+
+
+def made(kind=None, **kwargs):
+    """An approach on a small network, from one seed."""
+    utils.seed_everything(0)
+    net = utils.load('networks', 'mlp').Net(SIZE, TASKCLA)
+    return (kind or utils.load('approaches', 'ewc').Appr)(net, nepochs=3, lr=.05, lr_patience=1, **kwargs)
+
+
+def data(t):
+    """Training and validation data of a task."""
+    return [DATA[t][s][k] for s in ('train', 'valid') for k in 'xy']
+
+
+def states(appr, tmp_path):
+    """What a checkpoint has of an approach after every epoch of two tasks."""
+    saved, found = checkpoint.Checkpoint(tmp_path / 'o.txt', {}, every=1e9), []
+
+    def note(done=0):
+        size = (len(TASKCLA),) * 2
+        saved.take(appr, {'done': done, 'acc': np.zeros(size, np.float32), 'lss': np.zeros(size, np.float32), 'seconds': [1.] * done,
+                          'cut': False, 'elapsed': 2.})
+        found.append(saved.pending)
+    appr.on_epoch = note
+    for t in (0, 1):
+        appr.on_epoch = lambda: note(t)
+        appr.train(t, *data(t))
+    return found
+
+
+def within(path, value):
+    """A change of a state: a value at a path of keys, of dictionaries as encode() makes them too."""
+    def change(found):
+        at = found
+        for k in path[:-1]:
+            at = at['dict'] if isinstance(at, dict) and 'dict' in at else at
+            at = dict(at)[k] if isinstance(at, list) and not isinstance(k, int) else at[k]
+        if isinstance(at, dict) and 'dict' in at:
+            at['dict'] = [(k, value if k == path[-1] else v) for k, v in at['dict'] if k != path[-1] or value is not KeyError]
+        elif value is KeyError:
+            del at[path[-1]]
+        else:
+            at[path[-1]] = value
+    return change
+
+
+MALFORMED = [within(p, v) for p, v in [
+    (['model'], KeyError), (['model', 'fc1.weight'], torch.zeros(3)), (['model', 'fc1.weight'], 'x'), (['model', 'more'], torch.zeros(3)),
+    (['model', 'fc1.bias'], torch.zeros(800, dtype=torch.int64)), (['trained'], ['nothing']), (['trained'], 5),
+    (['approach', 'logpath'], '/tmp/x'), (['approach', 'old'], KeyError), (['approach'], {}), (['approach', 'old'], {'dict': [
+        ('fc1.weight', torch.zeros(2))]}), (['progress', 'done'], 7), (['progress', 'done'], -1), (['progress', 'done'], 'x'),
+    (['progress', 'acc'], {'numpy': torch.zeros(2, 2)}), (['progress', 'seconds'], ['x']), (['progress', 'cut'], 3), (['progress'], 5),
+    (['position', 'epoch'], 'x'), (['position', 'lr'], float('nan')), (['position', 'best_model'], {'dict': []}), (['position'], [1]),
+    (['position', 'epoch'], KeyError), (['numpy'], ['MT19937', {'numpy': torch.zeros(5, dtype=torch.int64)}, 1, 0, 0.]), (['numpy'], None),
+    (['torch'], torch.zeros(5, dtype=torch.uint8)), (['torch'], 'x'), (['python'], [3, [1, 2], None]), (['cuda'], 'x'), (['cuda'], torch.zeros(2))]]
+
+
+def test_checkpoints_that_do_not_fit_are_refused_before_anything_is_touched(tmp_path, capsys):
+    found = states(made(), tmp_path)[4]
+    other = made()
+    before, torch_state = utils.get_model(other.model), torch.get_rng_state()
+    for change in MALFORMED:
+        bad = torch.load(dumped(found), weights_only=True)
+        change(bad)
+        with pytest.raises(UserError, match='^[^\n]*does not fit this run[^\n]*$'):
+            checkpoint.Checkpoint.restore(bad, other, len(TASKCLA))
+        assert all(torch.equal(w, before[n]) for n, w in utils.get_model(other.model).items()) and other.old == {}
+        assert torch.equal(torch.get_rng_state(), torch_state) and not hasattr(other, 'logpath')
+    assert checkpoint.Checkpoint.restore(torch.load(dumped(found), weights_only=True), other, len(TASKCLA))['done'] == 1
+
+
+def dumped(value):
+    """A value as torch.save writes it."""
+    import io
+    f = io.BytesIO()
+    torch.save(value, f)
+    f.seek(0)
+    return f
+
+
+def test_a_flipped_byte_and_a_compressed_checkpoint_are_refused(tmp_path, refused, capsys):
+    import zipfile
+    output = tmp_path / 'o.txt'
+    command = [*SHORT, '--approach', 'sgd', '--output', str(output), '--overwrite', '--keep-checkpoint']
+    run.main(command)
+    output.unlink(), output.with_suffix('.json').unlink()
+    path = checkpoint.folder(output) / 'checkpoint.pt'
+    whole = path.read_bytes()
+    command = [*command[:-2], '--resume']
+    for place in (len(whole) // 3, len(whole) // 2):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1:])
+        assert 'or broken' in refused(run.main, command)
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as z:
+        z.writestr('archive/data.pkl', b'x' * 10 ** 6)
+    assert 'or broken' in refused(run.main, command)
+    path.write_bytes(whole)
+    run.main(command)
+    shutil.rmtree(checkpoint.folder(output), ignore_errors=True)
+
+
+class Own(base.Appr):
+    """Keeps what it needs in ways that users do: a buffer written in place, an optimizer with a memory, Python's random."""
+
+    state = ('buffer', 'count', 'names')
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.buffer, self.count, self.names = torch.zeros(8), np.zeros(3), {'a': (1, 2)}
+
+    def _get_optimizer(self, lr):
+        return torch.optim.Adam(self.trainable(), lr=lr / 50)
+
+    def before_step(self, t):
+        self.buffer[random.randrange(8)] += 1
+        self.count[t] += 1
+        for p in self.trainable():
+            if p.grad is not None:
+                p.grad.mul_(1 + self.buffer[0] / 100)
+
+
+def test_one_s_own_approach_goes_on_exactly_from_any_epoch(tmp_path, capsys):
+    appr = made(Own)
+    found = states(appr, tmp_path)
+    weights = utils.get_model(appr.model)
+    for k in (0, 2, 4):
+        other = made(Own)
+        random.random(), torch.rand(3)
+        done = checkpoint.Checkpoint.restore(torch.load(dumped(found[k]), weights_only=True), other, len(TASKCLA))['done']
+        for t in range(done, 2):
+            other.train(t, *data(t))
+        assert all(torch.equal(w, weights[n]) for n, w in utils.get_model(other.model).items())
+        assert torch.equal(other.buffer, appr.buffer) and (other.count == appr.count).all() and other.names == {'a': [1, 2]}
+
+
+def test_what_cannot_be_saved_is_named_at_once(tmp_path, capsys):
+    class Unsavable(base.Appr):
+        state = ('kept',)
+        kept = {'a': [object()]}
+    with pytest.raises(UserError, match=r"self.kept, which is in `state`,\['a'\]\[0\] is a object"):
+        states(made(Unsavable), tmp_path)
+    with pytest.raises(UserError, match="expected a tuple of names: \\('kept',\\)"):
+        class Text(base.Appr):
+            state = 'kept'
+    assert state.decode(state.encode({'x': [1, 'a', None, True]}, '')) == {'x': [1, 'a', None, True]}
