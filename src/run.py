@@ -8,7 +8,7 @@ import time
 import traceback
 
 import utils
-from results import records
+from results import aside, records
 from runs import foreign, options
 from utils import ROOT, UserError
 
@@ -97,7 +97,10 @@ def run(args, approach, argv):
                   'parameters': sum(p.numel() for p in net.parameters()), 'tasks': config['tasks'],
                   'pc_valid': build.held_out(dataloader, args), 'clipgrad': build.number(appr, 'clipgrad')}
         resumable = not foreign.is_foreign(approach)  # others do not say what their state is
-        acc = sequence.Sequence(appr, there, record, saved if resumable else None).run(state)
+        replaced = aside.Aside(args.output, saved.path.parent)
+        if args.overwrite:
+            replaced.take()
+        acc = sequence.Sequence(appr, there, record, saved if resumable else None, replaced).run(state)
     print_matrix(acc)
     print('[Elapsed time = {} min {} s]'.format(*divmod(round(time.time() - tstart), 60)))
     return acc

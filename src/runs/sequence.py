@@ -42,13 +42,14 @@ class Sequence:
     """One approach learning the tasks of one experiment.
 
     there: {'data', 'taskcla', 'inputsize', 'device', 'args', ...}, which train() and eval() get by name as far as they take it;
-    checkpoint: where the state goes after every epoch and task, or None; record: what the run's record begins with.
+    checkpoint: where the state goes after every epoch and task, or None; record: what the run's record begins with; replaced:
+    the results.aside.Aside of a result that this one takes the place of.
     """
 
-    def __init__(self, appr, there, record, checkpoint):
+    def __init__(self, appr, there, record, checkpoint, replaced):
         self.appr, self.there, self.data, self.device, self.args = appr, there, there['data'], there['device'], there['args']
         self.ntasks = len(there['taskcla'])
-        self.record, self.checkpoint, self.start = record, checkpoint, time.time()
+        self.record, self.checkpoint, self.replaced, self.start = record, checkpoint, replaced, time.time()
         self.acc, self.lss = np.zeros((2, self.ntasks, self.ntasks), dtype=np.float32)
         self.done, self.seconds, self.before = 0, [], 0.  # tasks learnt, seconds of each, seconds of earlier starts
         self.cut = False  # whether Ctrl-C ended a task of an earlier start
@@ -75,6 +76,7 @@ class Sequence:
                 self.finish()
         except UserError as e:
             self.save('stopped: %s' % e)
+            self.replaced.give_back()  # better an old result than half a new one
             raise UserError('task %d (%s): %s; %s' % (self.done, self.data[self.done]['name'], e, self.kept()))
         except (KeyboardInterrupt, Stop) as e:
             if self.checkpoint:
@@ -94,6 +96,7 @@ class Sequence:
         if self.args.final_valid:
             self.record['valid_accuracy'] = [round(self.evaluate(u, 'valid')[1], 6) for u in range(self.ntasks)]
         self.save('finished')
+        self.replaced.drop()
         if self.checkpoint and not self.args.keep_checkpoint:
             self.checkpoint.remove()
 

@@ -1,4 +1,5 @@
 """Half-written results, names that mean one file, malformed checkpoints and records, and the state of one's own approach."""
+import contextlib
 import json
 import random
 import shutil
@@ -12,7 +13,7 @@ import run
 import utils
 from approaches import base
 from results import collect, records
-from runs import checkpoint, launch, plan, state
+from runs import checkpoint, launch, plan, sequence, state
 from synthetic import tasks
 from utils import ROOT, UserError
 
@@ -30,19 +31,60 @@ def test_a_new_matrix_beside_an_old_record_counts_as_unfinished_everywhere(tmp_p
     run.main(command)
     assert records.finished(output) and plan.Run(command).status() == 'finished'
 
-    def kill(*args, **kwargs):
-        raise Killed
-    monkeypatch.setattr(records.json, 'dump', kill)
-    with pytest.raises(Killed):
-        run.main([*command, '--pc-valid', '0.4', '--overwrite'])
-    monkeypatch.undo()
+    text = output.read_text()
+    output.write_text(text.replace(text[:6], '0.0123'))
     assert json.loads(output.with_suffix('.json').read_text())['status'] == 'finished'
     assert not records.finished(output) and plan.Run(command).status() == 'unfinished' and collect.read(output) is None
     assert 'not of finished runs' in refused(lambda argv: launch.script(lambda: compare.main(argv), 'compare.py'), [output])
     with pytest.raises(UserError, match='no finished result of random'):
         collect.collect('glyphs', ['random'], [tmp_path])
     run.main([*command, '--resume'])
-    assert records.finished(output)
+    assert records.finished(output) and output.read_text() == text
+
+
+@pytest.mark.parametrize('call', [1, 2, 3])
+def test_an_overwrite_that_is_killed_between_two_writes_leaves_nothing_that_counts_as_finished(call, tmp_path, monkeypatch, capsys):
+    output = tmp_path / 'o.txt'
+    command = [*SHORT, '--approach', 'random', '--output', str(output)]
+    run.main(command)
+    calls, dump = [], records.json.dump
+
+    def kill(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == call:
+            raise Killed
+        dump(*args, **kwargs)
+    monkeypatch.setattr(records.json, 'dump', kill)
+    with contextlib.suppress(Killed):
+        run.main([*command, '--pc-valid', '0.4', '--overwrite'])
+    monkeypatch.undo()
+    assert records.finished(output) == (call == 3)
+    run.main([*command, '--pc-valid', '0.4', '--overwrite'])
+    assert records.finished(output) and not checkpoint.folder(output).exists()
+
+
+def test_an_interrupted_overwrite_is_resumed_and_the_old_result_kept_until_then(tmp_path, monkeypatch, capsys, refused):
+    output = tmp_path / 'o.txt'
+    old = [*SHORT, '--approach', 'sgd', '--output', str(output)]
+    run.main(old)
+    before, aside = output.read_text(), checkpoint.folder(output) / 'replaced.txt'
+    sgd = utils.load('approaches', 'sgd').Appr
+    for new in ([*old, '--lr', '0.02'], old):  # of another configuration, and of the same, with code that was changed
+        undisturbed = run.main([*new, '--output', str(tmp_path / 'p.txt'), '--overwrite'])
+        with monkeypatch.context() as m:
+            def stop(self, t, e, train, valid):
+                if t == 1:
+                    raise sequence.Stop(15)
+            m.setattr(sgd, 'end_epoch', stop)
+            with pytest.raises(SystemExit) as e:
+                run.main([*new, '--overwrite'])
+        assert e.value.code == 75 and '--resume goes on' in capsys.readouterr().err and aside.read_text() == before
+        assert not records.finished(output)
+        assert (run.main([*new, '--resume']) == undisturbed).all() and 'Resuming in task 1' in capsys.readouterr().out
+        assert not aside.exists() and records.finished(output)
+        before = output.read_text()
+    refused(run.main, [*old, '--lr', '1e30', '--overwrite'])
+    assert output.read_text() == before and records.finished(output) and not aside.exists()
 
 
 def test_one_result_has_one_lock_by_whatever_path_and_two_results_two(tmp_path, refused):
