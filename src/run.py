@@ -2,7 +2,6 @@
 
     python src/run.py --experiment pmnist --approach hat --parameter 0.75,400
 """
-import os
 import sys
 import time
 import traceback
@@ -31,10 +30,7 @@ def main(argv=None):
     except OSError as e:  # a full disk, or nobody reads the output any more
         print('run.py: %s: %s; finished tasks and the last checkpoint are kept' % (
             e.filename or 'writing failed', e.strerror or e), file=sys.stderr)
-        try:
-            sys.stdout.flush()
-        except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        utils.give_up_stdout()
     except Exception as e:  # most likely in a file that somebody has dropped in
         traceback.print_exc()
         print('run.py: ' + foreign.explain(e), file=sys.stderr)
@@ -61,6 +57,8 @@ def run(args, approach, argv):
     records.check_output(args.output, config, args.overwrite)
     with checkpoint.lock(args.output):
         saved = checkpoint.Checkpoint(args.output, config, args.checkpoint_every)
+        for path in (args.output, records.record_path(args.output), saved.path):
+            utils.remove_leftovers(path)
         if args.resume and not args.overwrite and records.finished(args.output, args.final_valid):
             saved.remove_stale(len(taskcla))
             print('Finished already: %s' % args.output)

@@ -1,5 +1,7 @@
 """Small helpers that everything shares: paths, user errors, choices, seeding, model copies, reports."""
 import difflib
+import functools
+import glob
 import importlib
 import importlib.util
 import math
@@ -29,7 +31,13 @@ class UserError(Exception):
 
 def choices(folder):
     """Names, with hyphens, of the approaches, dataloaders or networks that there are; imports none of them."""
-    files = [f for p in importlib.import_module(folder).__path__ for f in Path(p).glob('*.py')
+    paths = tuple(map(str, importlib.import_module(folder).__path__))
+    return list(_choices(folder, paths, tuple(os.stat(p).st_mtime_ns for p in paths if os.path.isdir(p))))
+
+
+@functools.lru_cache(maxsize=64)
+def _choices(folder, paths, times):
+    files = [f for p in paths for f in Path(p).glob('*.py')
              if f.stem.isidentifier() and f.stem != 'base' and f.is_file()]
     names = [f.stem for f in files if re.search(r'^%s\b' % NEEDED[folder], f.read_text('utf-8', 'replace'), re.MULTILINE)]
     return sorted({n.replace('_', '-') for n in names})
@@ -93,6 +101,22 @@ def __getattr__(name):
     if name in ('compute_conv_output_size', 'fisher_matrix_diag', 'cross_entropy', 'set_req_grad', 'compute_mean_std_dataset'):
         return getattr(original, name)
     raise AttributeError('module %r has no attribute %r' % (__name__, name), name=name, obj=sys.modules[__name__])
+
+
+def give_up_stdout():
+    """Where nobody reads the output, or the disk it goes to is full: ends without a further error."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def remove_leftovers(path):
+    """Removes what killed writers of a file have left behind; not to be called while another may write it."""
+    path = Path(path)
+    for f in path.parent.glob(glob.escape(path.name) + '.*.tmp') if path.parent.is_dir() else ():
+        if re.fullmatch(r'\d+', f.name[len(path.name) + 1:-4]):
+            f.unlink(missing_ok=True)
 
 
 def get_model(model, into=None):

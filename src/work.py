@@ -55,7 +55,7 @@ def grid(declared, given=None):
 
 def sample(declared, values, trials, seed):
     """Combinations like grid's, drawn log-uniformly between each one's smallest and largest value."""
-    rs, kinds, out = np.random.RandomState(seed), {h.name: h.type for h in declared}, []
+    rs, kinds, out = np.random.RandomState(seed), {h.name: h.type for h in declared}, {}
     for _ in range(trials):
         drawn = {}
         for name, vs in values.items():
@@ -63,9 +63,8 @@ def sample(declared, values, trials, seed):
                 raise UserError('--search random: the values of %s must be numbers > 0' % name)
             v = math.exp(rs.uniform(math.log(min(vs)), math.log(max(vs))))
             drawn[name] = kinds[name](float('%.3g' % v) if kinds[name] is float else round(v))
-        if drawn not in out:
-            out.append(drawn)
-    return out
+        out[tuple(drawn.values())] = drawn
+    return list(out.values())
 
 
 def table(runs, names):

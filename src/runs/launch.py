@@ -35,7 +35,7 @@ def passed_on(argv, *own):
     """(the script's own options, those after -- for run.py). Raises UserError for one of those that the plan sets."""
     cut = argv.index('--') if '--' in argv else len(argv)
     for option in argv[cut + 1:]:
-        if option.split('=')[0] in ('--experiment', '--approach', '--seed', '--output', '--resume', '--rerun', *own):
+        if option.split('=')[0] in ('--experiment', '--approach', '--seed', '--output', '--resume', '--rerun', '--help', '-h', *own):
             raise UserError('%s after --: the plan sets it' % option)
     return argv[:cut], argv[cut + 1:]
 
@@ -95,13 +95,16 @@ def carry_out(args, runs, folder, gpus=()):
 def script(main, prog):
     """Calls main() as a command: UserErrors in one line with status 2, Ctrl-C with status 130."""
     try:
-        sys.exit(main())
+        status = main()
+        sys.stdout.flush()
+        sys.exit(status)
     except UserError as e:
         print('%s: %s' % (prog, ' '.join(str(e).split())), file=sys.stderr)
         sys.exit(2)
     except (OSError, UnicodeError) as e:
         print('%s: %s: %s' % (prog, getattr(e, 'filename', None) or 'writing failed',
                               getattr(e, 'strerror', None) or type(e).__name__), file=sys.stderr)
+        utils.give_up_stdout()
         sys.exit(2)
     except KeyboardInterrupt:
         print('%s: interrupted; the workers are stopped, finished results stay' % prog, file=sys.stderr)

@@ -43,7 +43,7 @@ def execute(runs, nproc=1, gpus=(), verbose=False):
                                               start_new_session=True)
                     workers.add(worker)
                 progress()
-                why = worker.wait() and 'exit status %d' % worker.returncode
+                why = worker.wait() and run.status() != 'finished' and 'exit status %d' % worker.returncode
         except OSError as e:
             worker, why = None, '%s: %s' % (e.filename, e.strerror)
         finally:

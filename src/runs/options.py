@@ -3,6 +3,7 @@ import argparse
 import difflib
 import functools
 import re
+import sys
 
 import utils
 from approaches.hyper import Hyper
@@ -38,6 +39,14 @@ class Parser(argparse.ArgumentParser):
         """Raises what is wrong."""
         raise UserError(message)
 
+    def parse_known_args(self, args=None, namespace=None):
+        """As argparse does; no name can have a line end or a NUL."""
+        args = sys.argv[1:] if args is None else args
+        for word in args:
+            if re.search('[\0\n\r]', word):
+                raise UserError('%r: a line end or a NUL cannot be part of a name or a value' % word)
+        return super().parse_known_args(args, namespace)
+
 
 def flag(name):
     """'lr_min' -> '--lr-min'."""
@@ -55,6 +64,7 @@ def add(group, declared):
                            help='%s: %s%s' % (h.help, h.kind, ' (%s)' % '; '.join(notes) if notes else ''))
 
 
+@functools.lru_cache(maxsize=64)
 def build(approach=None):
     """The parser, with the options of an approach's class if given."""
     parser = Parser(prog='run.py', allow_abbrev=False, description='Trains one approach on the sequence of tasks of '

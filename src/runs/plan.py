@@ -1,4 +1,5 @@
 """A plan of many runs of run.py: which are done, and how long the others may take."""
+import collections
 import statistics
 import sys
 from dataclasses import dataclass, field
@@ -77,7 +78,7 @@ def show(runs, folder, nproc, verbose=True):
     """Prints every call and whether its result exists, and the time that may be left. Returns the runs still to do."""
     for what, names in (('result', [str(run.output) for run in runs]),
                         ('log', [run.settings['logpath'] for run in runs if run.settings.get('logpath')])):
-        twice = sorted({n for n in names if names.count(n) > 1})
+        twice = sorted(n for n, count in collections.Counter(names).items() if count > 1)
         if twice:
             raise UserError('several runs would write the same %s: %s' % (what, ', '.join(twice[:3])))
     states = [run.status() for run in runs]

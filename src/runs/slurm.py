@@ -83,7 +83,7 @@ def make_executor(args):
         raise UserError('--launcher slurm needs submitit: pip install submitit')
     cloudpickle.register_pickle_by_value(sys.modules[__name__])  # jobs do not have src/ on their path
     try:
-        executor = submitit.AutoExecutor(folder=str(FOLDER), cluster='slurm')
+        executor = submitit.AutoExecutor(folder=str(FOLDER), cluster='slurm', slurm_max_num_timeout=10 ** 6)
     except RuntimeError as e:
         raise UserError('--launcher slurm: %s' % ' '.join(str(e).split()))
     settings = {'name': 'hat', 'timeout_min': args.timeout_min, 'cpus_per_task': args.cpus_per_task, 'tasks_per_node': 1,

@@ -3,6 +3,8 @@ import contextlib
 import json
 import random
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,10 +12,12 @@ import torch
 
 import compare
 import run
+import run_multi
 import utils
+import work
 from approaches import base
 from results import collect, records
-from runs import checkpoint, launch, plan, sequence, state
+from runs import checkpoint, launch, local, plan, sequence, state
 from synthetic import tasks
 from utils import ROOT, UserError
 
@@ -282,3 +286,46 @@ def test_what_cannot_be_saved_is_named_at_once(tmp_path, capsys):
         class Text(base.Appr):
             state = 'kept'
     assert state.decode(state.encode({'x': [1, 'a', None, True]}, '')) == {'x': [1, 'a', None, True]}
+
+
+def test_what_killed_writers_left_behind_goes_with_the_next_run(tmp_path, capsys):
+    output = tmp_path / 'o.txt'
+    left = [tmp_path / 'o.txt.123.tmp', tmp_path / 'o.json.7.tmp', checkpoint.folder(output) / 'checkpoint.pt.99.tmp']
+    others = [tmp_path / 'p.txt.123.tmp', tmp_path / 'o.txt.mine.tmp']
+    for f in left + others:
+        f.parent.mkdir(parents=True, exist_ok=True)
+        f.write_text('')
+    run.main([*SHORT, '--approach', 'random', '--output', str(output)])
+    assert not any(f.exists() for f in left) and all(f.exists() for f in others) and not checkpoint.folder(output).exists()
+
+
+@pytest.mark.parametrize('module', [run, run_multi, work])
+def test_names_with_a_line_end_or_a_nul_are_refused(module, refused):
+    for word in ('a\0b', 'a\nb'):
+        line = refused(lambda argv: launch.script(lambda: module.main(argv), 'script'), ['--data-dir', word])
+        assert 'a line end or a NUL' in line
+
+
+def test_a_full_disk_ends_a_table_in_one_line(tmp_path):
+    run.main([*SHORT, '--approach', 'random', '--output', str(tmp_path / 'o.txt')])
+    with open('/dev/full', 'w') as full:
+        done = subprocess.run([sys.executable, str(ROOT / 'src' / 'compare.py'), str(tmp_path / 'o.txt')], stdout=full,
+                              stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2 and done.stderr.count('\n') == 1 and 'No space left' in done.stderr
+
+
+def test_a_plan_may_be_large_and_help_is_no_part_of_it(tmp_path, refused, capsys):
+    assert work.main(['cpu', 'glyphs', 'hat', str(tmp_path), '--search', 'random', '--trials', '3000']) == 0
+    assert ' missing; ' in capsys.readouterr().out
+    line = refused(lambda argv: launch.script(lambda: run_multi.main(argv), 'script'), [
+        '--experiments', 'glyphs', '--approaches', 'sgd', '--', '--help'])
+    assert '--help after --' in line
+
+
+def test_a_worker_that_dies_once_its_result_is_whole_has_finished(tmp_path, monkeypatch):
+    command = [*SHORT, '--approach', 'random', '--output', str(tmp_path / 'o.txt')]
+    run.main(command)
+    monkeypatch.setattr(plan.Run, 'command', [sys.executable, '-c', 'import os; os.kill(os.getpid(), 9)'])
+    assert local.execute([plan.Run(command)]) == []
+    missing = plan.Run([*command[:-1], str(tmp_path / 'p.txt')])
+    assert local.execute([missing]) == [missing]
