@@ -25,13 +25,13 @@ import torch
 from tqdm import tqdm
 
 import utils
-from approaches import hyper
+from approaches.declared import Declared
 from engine.graph import Graph
 from engine.modes import Modes
 from engine.step import leaves_linear, step
 
 
-class Appr(Modes, hyper.Declared):
+class Appr(Modes, Declared):
     """Fine-tuning with plain SGD: the base of all approaches, and what is left when no hook is overridden.
 
     model: a network with one head per task; nepochs: epochs per task, at most; sbatch: samples per batch;

@@ -100,7 +100,7 @@ def test_one_result_has_one_lock_by_whatever_path_and_two_results_two(tmp_path, 
     assert len({folder(n) for n in names}) == len({records.record_path(n) for n in names}) == len(names)
     logs = {plan.Run([*SHORT, '--approach', 'sgd', '--output', n]).log for n in names}
     assert len(logs) == len(names)
-    for name in ('d', 'x0.5', 'd.text', 'a\0.txt', 'a\nb.txt'):
+    for name in ('d', 'x0.5', 'd.text'):
         assert 'ends in .txt' in refused(run.main, [*SHORT, '--approach', 'sgd', '--output', tmp_path / name])
 
 
