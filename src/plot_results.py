@@ -46,13 +46,15 @@ def compute(args):
     if args.figure in ('capacity', 'overlap', 'compression'):
         logs = load_logs(args)
         what = logs if args.figure == 'compression' else next(iter(logs.values()))
-        try:
-            table = getattr(masks, args.figure + '_table')(what)
-        except UserError:
-            raise
-        except Exception as e:  # anything may be in a stranger's log
-            raise UserError('%s is not a log as hat-test writes it (%s)' % (' or '.join(args.logs), type(e).__name__))
-        return table, lambda fig: getattr(figures, args.figure)(fig, what)
+
+        def tried(function, *values):
+            try:
+                return function(*values)
+            except UserError:
+                raise
+            except Exception as e:  # anything may be in a stranger's log
+                raise UserError('%s is not a log as hat-test writes it (%s)' % (' or '.join(args.logs), type(e).__name__))
+        return tried(getattr(masks, args.figure + '_table'), what), lambda fig: tried(getattr(figures, args.figure), fig, what)
 
     if not args.experiment or not args.approaches:
         raise UserError('--figure %s needs --experiment and --approaches' % args.figure)

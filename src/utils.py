@@ -50,7 +50,8 @@ def choice(folder, name, option):
         return name
     for p in importlib.import_module(folder).__path__:
         file = Path(p) / (name.replace('-', '_') + '.py')
-        if file.stem.isidentifier() and file.stem not in ('base', '__init__') and file.is_file():
+        if (file.stem.isidentifier() and len(os.fsencode(file.name)) < 256 and file.stem not in ('base', '__init__')
+                and file.is_file()):
             found = ', '.join(re.findall(r'^(?:class|def) \w+', file.read_text('utf-8', 'replace'), re.MULTILINE)) or 'nothing'
             raise UserError('%s %s: %s/%s has no %s (it has %s)' % (option, name, folder, file.name, NEEDED[folder], found))
     near = difflib.get_close_matches(name, there, 1)

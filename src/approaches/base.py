@@ -181,13 +181,14 @@ class Appr(Modes, Declared):
     @contextmanager
     def passing(self, t):
         """One pass over data: within it there is what the method hands over for it."""
+        outer, self.part = (self.quadratic, self.part), None  # of a pass that this one interrupts, as a hook may
         self.quadratic = self.penalty(t)
         try:
             yield
             if self.part is not None and self.model.training:
                 self.part.write_back()
         finally:
-            self.quadratic = self.part = None
+            self.quadratic, self.part = outer
 
     def choose_part(self, t):
         """Takes up the part of the network that is to be run from here on."""

@@ -93,7 +93,7 @@ def surface(experiment, approach, folders, over=None):
     if not found:
         raise UserError('no finished %s_%s-..._<seed>.txt in %s' % (experiment, approach, ', '.join(map(str, folders))))
     which = 'validation' if all('valid_accuracy' in r for r in found) else 'test'
-    numbers = [k for k, v in found[0]['config'].items() if isinstance(v, (int, float)) and k != 'seed']
+    numbers = [k for k in found[0]['config'] if k != 'seed' and all(isinstance(r['config'].get(k), (int, float)) for r in found)]
     names = over or [k for k in numbers if len({r['config'].get(k) for r in found}) > 1]
     if not 1 <= len(names) <= 2 or not set(names) <= set(numbers) or len(set(names)) < len(names):
         raise UserError('a surface is over one or two hyper-parameters, not %s: choose with --over from %s' % (

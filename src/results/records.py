@@ -5,6 +5,7 @@ import io
 import json
 import math
 import pickle
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -126,7 +127,7 @@ def is_text(v, record):
 def settings(v, record):
     """A check for a configuration."""
     return isinstance(v, dict) and all(isinstance(v.get(k), str) for k in ('experiment', 'approach')) and all(
-        not isinstance(x, float) or math.isfinite(x) for x in v.values())
+        not isinstance(x, (int, float)) or abs(x) <= sys.float_info.max for x in v.values())
 
 
 def tasks(record):
@@ -137,9 +138,11 @@ def tasks(record):
 # What a record has: {name: (whether it must be there, its check)}; the matrix first, as others are as long.
 FIELDS = {
     'accuracy': (True, lambda v, record: isinstance(v, list) and len(v) > 0 and listed(listed(number(0, 1), tasks))(v, record)),
-    'loss': (False, listed(listed(lambda v, record: type(v) in (int, float), tasks), tasks)), 'status': (True, is_text), 'config': (True, settings),
+    'loss': (False, listed(listed(lambda v, record: type(v) in (int, float), tasks), tasks)),  # some may be nan
+    'status': (True, is_text), 'config': (True, settings),
     'command': (True, listed(is_text)), 'seconds': (True, number(0, 1e12)), 'valid_accuracy': (False, listed(number(0, 1), tasks)),
-    'tasks': (True, lambda v, record: listed(is_text)(v, record) and len(v) >= tasks(record)),
+    'tasks': (True, lambda v, record: listed(is_text)(v, record) and len(v) >= tasks(record)
+              and (len(v) == tasks(record) or record.get('status') != 'finished')),
     'seconds_per_task': (False, listed(number(0, 1e12))), 'matrix_sha256': (False, is_text)}
 
 

@@ -1,6 +1,7 @@
 """Pickles of plain data, read without running what else they may hold and without taking more memory than they are long."""
 import gzip
 import io
+import itertools
 import math
 import pickle
 import pickletools
@@ -11,6 +12,7 @@ import numpy as np
 from utils import UserError
 
 LIMIT = 2 ** 30  # bytes of one unpacked pickle
+PART = 2 ** 20   # bytes that are unpacked at a time
 PLAIN = re.compile(r'[<>|=]?(b1|\?|[iu][1248]|f[248]|[SU]\d{1,4})')  # dtypes: numbers, bool, text of a fixed length
 
 
@@ -141,7 +143,8 @@ def load_log(path):
     """The log that hat-test wrote, a gzipped pickle of a dictionary. Raises UserError if it is not one."""
     try:
         with gzip.open(path) as f:
-            content = f.read(LIMIT + 1)
+            # in parts: for a length that is asked for at once, memory is reserved at once
+            content = b''.join(itertools.islice(iter(lambda: f.read(PART), b''), LIMIT // PART + 1))
         if len(content) > LIMIT:
             raise UserError('%s unpacks to more than %d bytes' % (path, LIMIT))
         logs = load(content)

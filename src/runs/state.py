@@ -5,6 +5,7 @@ import numpy as np
 import torch
 
 import utils
+from engine.step import is_plain
 from utils import UserError
 
 PLAIN = (type(None), bool, int, float, str)
@@ -72,14 +73,30 @@ def like(value, model, what):
     elif isinstance(model, (bool, str)):
         ok = type(value) is type(model)
     else:
-        ok = type(value) in ((int,) if type(model) is int else (int, float)) and value == value
+        ok = type(value) in ((int,) if type(model) is int else (int, float)) and value == value and (
+            type(value) is float or abs(value) < 2 ** 63)
     if not ok:
         raise ValueError(what)
+
+
+def ordinary(value):
+    """Raises ValueError unless a value holds nothing but what encode() makes, tensors with all their numbers in memory."""
+    if type(value) is torch.Tensor:
+        ok = value.layout == torch.strided and value.device.type == 'cpu' and not value.requires_grad
+    elif isinstance(value, (dict, list, tuple)):
+        ok = True
+        for v in value.values() if isinstance(value, dict) else value:
+            ordinary(v)
+    else:
+        ok = isinstance(value, PLAIN)
+    if not ok:
+        raise ValueError('a %s that is not plain data' % type(value).__name__)
 
 
 def check(state, appr, ntasks):
     """Raises UserError unless a state, as torch.load returned it, fits an approach and a run of so many tasks. Changes nothing."""
     try:
+        ordinary(state)
         progress, names = decode(state['progress']), [n for n, _ in appr.model.named_parameters()]
         like(state['model'], utils.get_model(appr.model), 'the weights')
         done = progress['done']
@@ -96,6 +113,8 @@ def check(state, appr, ntasks):
         position = decode(state['position'], appr.model)
         if position is not None:
             like(position, appr.start(), 'the position within the task')
+            if position['epoch'] < 0 or position.get('lr', 0) < 0 or position.get('optimizer') and is_plain(appr.optimizer):
+                raise ValueError('the position within the task')
         name, keys, *rest = state['numpy']
         np.random.RandomState().set_state((name, decode(keys).astype(np.uint32), *rest))
         torch.Generator().set_state(state['torch'])
