@@ -61,7 +61,7 @@ class Appr(Modes, Declared):
         self.set_hyper(getattr(args, 'parameter', ''), named)
         self.epoch, self.batches_left, self.progress = 0, 0, 0.  # progress: share of the epoch behind the current batch
         self.only = 'only' in inspect.signature(model.forward).parameters
-        self.interrupted, self.spare = False, None  # spare: where snapshot() puts the next copy
+        self.interrupted = False
         self.optimizer = self._get_optimizer(lr)
 
     # Hooks
@@ -122,7 +122,7 @@ class Appr(Modes, Declared):
                 valid_loss, line = self.one_epoch(t, xtrain, ytrain, xvalid, yvalid)
                 best, note = self.wait(at, valid_loss)
                 if best:
-                    at['best_model'] = self.snapshot(at)
+                    at['best_model'] = utils.get_model(self.model, into=at['best_model'])
                 elif note:
                     at['done'], self.optimizer = at['lr'] < self.lr_min, self._get_optimizer(at['lr'])
                 at['optimizer'] = self.optimizer.state_dict() if self.optimizer.state else {}
@@ -154,11 +154,6 @@ class Appr(Modes, Declared):
         if self.on_epoch:
             self.on_epoch()
         print(line, flush=True)
-
-    def snapshot(self, at):
-        """A copy of the weights, in the place of the best ones but one: the best so far may be part of a checkpoint."""
-        at['best_model'], self.spare = utils.get_model(self.model, self.spare), at['best_model']
-        return at['best_model']
 
     def one_epoch(self, t, xtrain, ytrain, xvalid, yvalid, prefix=''):
         """Trains for one epoch and evaluates. Returns the validation loss and the epoch's line."""

@@ -78,7 +78,7 @@ class Appr(base.Appr):
             self.epoch = at['epoch']
             loss, line = self.one_epoch(t, *data, prefix='| Generation {:3d} | Path {:3d} '.format(at['g'] + 1, p + 1))
             if loss < at['overall']:
-                at.update(winner=p, overall=loss, best_model=self.snapshot(at))
+                at.update(winner=p, overall=loss, best_model=utils.get_model(self.model, into=at['best_model']))
                 line += ' B'
             self.end_line(at, line + self.wait(waits, loss)[1])
 
