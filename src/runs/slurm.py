@@ -1,6 +1,7 @@
 """Carrying a plan out as one job array of a Slurm cluster, through submitit."""
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -8,11 +9,14 @@ import time
 from tqdm import tqdm
 
 import utils
-from runs import plan
+from runs import checkpoint, plan
 from utils import ROOT, UserError
 
 FOLDER = ROOT / 'logs' / 'slurm'  # submitit's files: one log per job
 SUBMITTED = FOLDER / 'submitted.json'  # {result: job}
+NEVER = re.compile(r'PartitionConfig|PartitionNodeLimit|PartitionTimeLimit|BadConstraints|Invalid\w+|\w+NotAllowed|\w+PerJob\w*|'
+                   r'DependencyNeverSatisfied')  # squeue's reasons of jobs that ask for what they cannot get
+TRIES = 5  # starts of a job in a row that may end without a new checkpoint
 
 
 def execute(runs, args):
@@ -33,7 +37,8 @@ def execute(runs, args):
         for run in new:
             run.log.parent.mkdir(parents=True, exist_ok=True)
         try:
-            array = executor.map_array(Call(), [run.command for run in new], [str(run.log) for run in new])
+            array = executor.map_array(Call(), [run.command for run in new], [str(run.log) for run in new],
+                                       [str(checkpoint.folder(run.output) / 'checkpoint.pt') for run in new])
         except Exception as e:  # submitit passes on whatever sbatch says
             raise UserError('--launcher slurm: the jobs were not taken (%s)' % ' '.join(str(e).split())[-300:])
         jobs.update({str(run.output): job.job_id for run, job in zip(new, array)})
@@ -41,6 +46,8 @@ def execute(runs, args):
         with utils.replacing(SUBMITTED) as f:
             json.dump({**submitted, **jobs}, f, indent=1)
     if args.no_wait:
+        time.sleep(2)
+        cancel_hopeless(in_queue(), jobs.values())
         print('Not waiting: the same command picks up what is missing later')
         return []
     return wait(runs, jobs)
@@ -48,11 +55,14 @@ def execute(runs, args):
 
 class Call:
     """A job: run.py with its output in the run's own log. When its time is up or it is preempted, run.py saves its state
-    and the job is put back into the queue, to go on from there."""
+    and the job is put back into the queue, to go on from there, as often as it takes."""
 
-    def __call__(self, command, log):
-        """Runs the command; raises CalledProcessError if it fails."""
+    idle = 0  # starts in a row that left no new checkpoint
+
+    def __call__(self, command, log, saved):
+        """Runs the command, whose checkpoint is the file `saved`; raises CalledProcessError if it fails."""
         env = {'OMP_NUM_THREADS': os.environ.get('SLURM_CPUS_PER_TASK', '1'), **os.environ, 'PYTHONUNBUFFERED': '1'}
+        self.before = changed(saved)
         with open(log, 'a', encoding='utf-8') as f:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=f, stderr=f, env=env)
             self.wait(float('inf'))
@@ -65,13 +75,25 @@ class Call:
         while self.process.poll() is None and time.monotonic() < end:
             time.sleep(0.2)
 
-    def checkpoint(self, command, log):
-        """Called by submitit before the job is stopped: what to put back into the queue."""
+    def checkpoint(self, command, log, saved):
+        """Called by submitit before the job is stopped: what to put back into the queue. Raises RuntimeError, which ends the
+        job, if its starts get nowhere."""
         from submitit.helpers import DelayedSubmission
         self.process.terminate()
         self.wait(60)
         del self.process
-        return DelayedSubmission(self, command, log)
+        self.idle = 0 if changed(saved) != self.before else self.idle + 1
+        if self.idle >= TRIES:
+            why = '%d starts in a row were stopped before the end of an epoch: give more than this --timeout-min' % TRIES
+            with open(log, 'a', encoding='utf-8') as f:
+                print(why, file=f)
+            raise RuntimeError(why)
+        return DelayedSubmission(self, command, log, saved)
+
+
+def changed(path):
+    """When a file was last changed, in ns; None if there is none."""
+    return os.stat(path).st_mtime_ns if os.path.exists(path) else None
 
 
 def make_executor(args):
@@ -87,7 +109,8 @@ def make_executor(args):
     except RuntimeError as e:
         raise UserError('--launcher slurm: %s' % ' '.join(str(e).split()))
     settings = {'name': 'hat', 'timeout_min': args.timeout_min, 'cpus_per_task': args.cpus_per_task, 'tasks_per_node': 1,
-                'slurm_array_parallelism': args.array_parallelism}
+                'slurm_array_parallelism': args.array_parallelism,
+                'slurm_signal_delay_s': min(90, 15 * args.timeout_min)}  # when run.py is told, before the time is up
     if args.partition:
         settings['slurm_partition'] = args.partition
     if args.gpus_per_task:
@@ -97,13 +120,23 @@ def make_executor(args):
 
 
 def in_queue():
-    """The jobs of this user that wait or run, as 'array_index'."""
+    """The jobs of this user that wait or run, as 'array_index', and why each does not run: {job: squeue's reason}."""
     try:
-        done = subprocess.run(['squeue', '--me', '--noheader', '--array', '--format=%i'], capture_output=True, text=True,
+        done = subprocess.run(['squeue', '--me', '--noheader', '--array', '--format=%i %r'], capture_output=True, text=True,
                               check=True)
     except (OSError, subprocess.CalledProcessError) as e:
         raise UserError('--launcher slurm: squeue failed (%s)' % ' '.join((getattr(e, 'stderr', '') or str(e)).split()))
-    return set(done.stdout.split())
+    return dict(line.split(None, 1) for line in done.stdout.splitlines())
+
+
+def cancel_hopeless(queued, ours):
+    """Takes the jobs out of the queue that can never start, and names them; returns those that stay, as in_queue() does."""
+    hopeless = sorted(j for j in ours if NEVER.match(queued.get(j, '')))
+    if hopeless:
+        print('%d jobs can never start (%s) and are taken out of the queue: ask for what the partition has' % (
+            len(hopeless), ', '.join(sorted({queued[j] for j in hopeless}))), file=sys.stderr)
+        subprocess.run(['scancel', *hopeless], capture_output=True)
+    return {j: why for j, why in queued.items() if j not in hopeless}
 
 
 def wait(runs, jobs, every=2):
@@ -114,7 +147,7 @@ def wait(runs, jobs, every=2):
             while left:
                 time.sleep(every)
                 try:
-                    queued = in_queue()
+                    queued = cancel_hopeless(in_queue(), [jobs[str(run.output)] for run in left])
                 except UserError as e:  # the controller may be busy for a while
                     failures += 1
                     if failures > 30:

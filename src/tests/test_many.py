@@ -14,6 +14,7 @@ import run_multi
 import work
 from results import records
 from runs import launch, plan
+from runs import slurm as slurm_runs
 from utils import ROOT, UserError
 
 PASSED = ['--', '--nepochs', '1', '--tasks', '0', '--device', 'cpu']
@@ -219,3 +220,32 @@ def test_slurm_carries_out_the_same_plan(slurm, tmp_path, capfd):
     here = run.main(['--experiment', 'glyphs', '--approach', 'sgd', '--seed', '1', '--output', str(tmp_path / 'o.txt'),
                      *PASSED[1:]])
     assert abs(records.read_record(tmp_path / 'res' / 'glyphs_sgd_1.txt')['accuracy'][0][0] - here[0, 0]) < 0.02
+
+
+def test_jobs_that_can_never_start_are_named_and_taken_out_of_the_queue(tmp_path, monkeypatch, capsys):
+    for name, script in (('squeue', 'echo 7_0 PartitionConfig; echo 7_1 Priority; echo 7_2 None'), ('scancel', 'echo $* > %s/gone')):
+        (tmp_path / name).write_text('#!/bin/sh\n' + script.replace('%s', str(tmp_path)) + '\n')
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv('PATH', '%s:%s' % (tmp_path, os.environ['PATH']))
+    assert slurm_runs.cancel_hopeless(slurm_runs.in_queue(), ['7_0', '7_1']) == {'7_1': 'Priority', '7_2': 'None'}
+    assert (tmp_path / 'gone').read_text() == '7_0\n'
+    assert '1 jobs can never start (PartitionConfig)' in capsys.readouterr().err
+
+
+def test_a_job_that_is_stopped_goes_on_until_its_starts_get_nowhere(tmp_path):
+    pytest.importorskip('submitit', reason='needs: pip install submitit')
+    saved, job = tmp_path / 'checkpoint.pt', slurm_runs.Call()
+    call = [], str(tmp_path / 'log'), str(saved)
+
+    def stopped(progress):
+        job.before, job.process = slurm_runs.changed(saved), subprocess.Popen(['sleep', '60'])
+        if progress:
+            saved.write_text('x'), os.utime(saved, ns=(progress, progress))
+        return job.checkpoint(*call)
+    for i in range(2 * slurm_runs.TRIES):  # as often as it takes
+        assert stopped(i + 1).function is job
+    for _ in range(slurm_runs.TRIES - 1):
+        stopped(0)
+    with pytest.raises(RuntimeError, match='before the end of an epoch'):
+        stopped(0)
+    assert 'timeout-min' in (tmp_path / 'log').read_text()
