@@ -2,6 +2,7 @@
 
     python src/run.py --experiment pmnist --approach hat --parameter 0.75,400
 """
+import contextlib
 import sys
 import time
 import traceback
@@ -55,7 +56,8 @@ def run(args, approach, argv):
     config = {**options.settings(args), 'network': network.__name__.split('.')[-1],
               'tasks': [data[t]['name'] for t, _ in taskcla], 'data': data.get('sha256', {})}
     records.check_output(args.output, config, args.overwrite)
-    with checkpoint.lock(args.output):
+    with contextlib.ExitStack() as locks:
+        locks.enter_context(checkpoint.lock(args.output))
         saved = checkpoint.Checkpoint(args.output, config, args.checkpoint_every)
         for path in (args.output, records.record_path(args.output), saved.path):
             utils.remove_leftovers(path)
@@ -83,6 +85,7 @@ def run(args, approach, argv):
         if args.rerun:
             appr.logs = None
         if records.has_log(appr):
+            locks.enter_context(checkpoint.lock(appr.logpath, '.log'))
             records.check_log(appr.logpath, args.output, config, args.overwrite)
         for path in (args.output, saved.path):
             records.check_writable(path)

@@ -45,7 +45,9 @@ class Appr(Modes, Declared):
     clipgrad = 10000
     cumulative = False    # True: trains on the data of all tasks so far
     logs = None           # what run.py pickles at the end, at self.logpath
-    state = ()            # attributes that have to survive a restart, besides the model's weights
+    state = ()            # attributes that have to survive a restart, besides the model's weights (approaches.keeps)
+    scratch = ('model', 'optimizer', 'epoch', 'progress', 'batches_left', 'position', 'interrupted', 'part', 'quadratic',
+               'on_epoch')  # attributes that change, and are set anew before they are read
     position = None       # where fit() is within a task
     eval_sbatch = 256     # samples per batch of evaluation; None: sbatch, for losses that are not means over the batch
     on_epoch = None       # called after every epoch of fit(): run.py saves a checkpoint
@@ -135,6 +137,10 @@ class Appr(Modes, Declared):
         """Where a task begins; what a checkpoint has instead is of the same keys, types and shapes."""
         return {'epoch': 0, 'lr': self.lr, 'patience': self.lr_patience, 'best_loss': math.inf, 'done': False,
                 'best_model': utils.get_model(self.model), 'optimizer': {}}
+
+    def within(self, at):
+        """Whether the numbers of a position, which is like start()'s, are possible."""
+        return at['epoch'] >= 0 and at['lr'] > 0
 
     def wait(self, at, loss):
         """The patience: notes a validation loss in at, {'lr', 'patience', 'best_loss'}, and divides the learning rate once it

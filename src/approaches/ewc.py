@@ -1,5 +1,5 @@
 """EWC: Kirkpatrick et al., Overcoming catastrophic forgetting in neural networks, PNAS 2017 (arXiv 1612.00796)."""
-from approaches import quadratic
+from approaches import keeps, quadratic
 from approaches.hyper import Hyper
 
 
@@ -15,7 +15,7 @@ class Appr(quadratic.Anchored):
         quadratic.FISHER_SBATCH,
     )
     clipgrad = 100
-    state = ('old', 'fisher')
+    state = {'old': keeps.parameters, 'fisher': keeps.parameters}
     fisher = None  # {parameter's name: F, the mean over the tasks so far}
 
     def penalty(self, t):

@@ -7,9 +7,10 @@ import warnings
 
 import torch
 
-from approaches import base
+from approaches import base, keeps
 from approaches.hyper import Hyper
 from engine.step import leaves_linear
+from networks import gated
 from subnets.attended import Attended
 
 THRES_COSH = 50  # s * e is cut off there in the compensation, where cosh would overflow
@@ -26,7 +27,9 @@ class Appr(base.Appr):
               'Section 2.4, Hard Attention Training', above=1),
     )
     variants, capturable, compilable = ('_hat',), True, False
-    state = ('mask_pre', 'full')
+    state = {'mask_pre': lambda self, value, done: keeps.shares(value, [e.detach()[:1] for e in gated.embeddings(self.model)])
+             if done else value is None, 'full': keeps.flag}
+    scratch = (*base.Appr.scratch, 'reg', 'attended')
     eval_factor = 1               # evaluation uses s = eval_factor * smax
     mask_pre, full = None, False  # cumulative attentions of the tasks learnt, one [1, units] per layer; all of them 1?
 

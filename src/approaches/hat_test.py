@@ -6,6 +6,13 @@ from approaches.hyper import Hyper
 from utils import ROOT, UserError, is_number
 
 
+def is_log(value, logs):
+    """Whether a value is built like the logs."""
+    return isinstance(value, dict) and value.keys() == logs.keys() and all(
+        isinstance(v, dict) and all(isinstance(x, np.ndarray) if '_' in k and k != 'mask_pre' else isinstance(x, dict) and all(
+            k == 'mask_pre' or isinstance(layer, dict) for layer in x.values()) for x in v.values()) for k, v in value.items())
+
+
 class Appr(hat.Appr):
     """HAT with a log, which run.py writes to logpath as a gzipped pickle of numpy arrays and builtins.
 
@@ -19,7 +26,7 @@ class Appr(hat.Appr):
                        Hyper('single_task', int, 0, help='1: train the first task only, and evaluate with hard masks, '
                              's = 10000 * smax', source='Section 4.4', least=0, most=1))
     variants = ('_hat_test', '_hat')
-    state = (*hat.Appr.state, 'logs')
+    state = {**hat.Appr.state, 'logs': lambda self, value, done: value is None if self.logs is None else is_log(value, self.logs)}
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -69,5 +76,5 @@ class Appr(hat.Appr):
                 log = self.logs['%s_%s' % (k, what)]
                 log[t] = np.append(log.get(t, []), value)
         for i, m in enumerate(self.masks(t)):
-            self.logs['mask'][t][i][e] = m
+            self.logs['mask'].setdefault(t, {}).setdefault(i, {})[e] = m
         return note

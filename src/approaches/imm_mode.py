@@ -1,7 +1,7 @@
 """IMM-mode: Lee et al., Overcoming Catastrophic Forgetting by Incremental Moment Matching, NIPS 2017 (1703.08475)."""
 import torch
 
-from approaches import quadratic
+from approaches import keeps, quadratic
 from approaches.hyper import Hyper
 
 
@@ -19,7 +19,7 @@ class Appr(quadratic.Anchored):
         quadratic.FISHER_SBATCH,
     )
     clipgrad = 1000
-    state = ('old', 'total')
+    state = {'old': keeps.parameters, 'total': keeps.parameters}
     total = None  # {parameter's name: sum of the Fisher diagonals of the tasks so far}
 
     def penalty(self, t):

@@ -11,6 +11,7 @@ class Appr(sgd_restart.Appr):
     """
 
     cumulative = True
+    scratch = (*sgd_restart.Appr.scratch, 'learnt')
     learnt = 0  # number of tasks that the data are of
 
     def train(self, t, xtrain, ytrain, xvalid, yvalid):

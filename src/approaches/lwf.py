@@ -4,7 +4,7 @@ from copy import deepcopy
 import torch
 
 import utils
-from approaches import base
+from approaches import base, keeps
 from approaches.hyper import Hyper
 from engine.original import cross_entropy
 
@@ -18,7 +18,7 @@ class Appr(base.Appr):
         Hyper('T', float, 1., (.5, 1, 2, 4), 'temperature of the distillation', 'Eq. 3', above=0),
     )
     clipgrad = 100
-    state = ('model_old',)
+    state = {'model_old': keeps.network}
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

@@ -2,7 +2,7 @@
 import math
 
 import utils
-from approaches import base
+from approaches import base, keeps
 from approaches.hyper import Hyper
 
 P = 2  # paths that compete (Sections 2.4 and 2.5)
@@ -17,7 +17,9 @@ class Appr(base.Appr):
         Hyper('generations', int, 20, (5, 10, 20, 50, 100, 200), 'generations of the tournament per task', 'Section 2.1', least=1),
     )
     variants, clipgrad = ('_pathnet',), 1000
-    state = ('initial_model', 'best_path')
+    state = {'initial_model': keeps.weights, 'best_path': lambda self, value, done: keeps.alike(value, self.model.bestPath)
+             and value.max() < self.model.M and value.min() >= -1 and (value[:done] >= 0).all()}
+    scratch = (*base.Appr.scratch, 'path')
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -63,6 +65,11 @@ class Appr(base.Appr):
         """As in base."""
         return {'paths': self.model.draw_paths(P), 'waits': [self.fresh(self.lr) for _ in range(P)], 'winner': 0,
                 'overall': math.inf, 'best_model': utils.get_model(self.model), 'g': 0, 'p': 0, 'epoch': 0}
+
+    def within(self, at):
+        """As in base."""
+        return (min(at['epoch'], at['g'], at['winner'], at['p']) >= 0 and at['winner'] < P and at['p'] <= P
+                and 0 <= at['paths'].min() and at['paths'].max() < self.model.M and min(w['lr'] for w in at['waits']) > 0)
 
     def fresh(self, lr):
         """The state of a new path's patience."""

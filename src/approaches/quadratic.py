@@ -1,7 +1,7 @@
 """What methods share that hold weights to those of earlier tasks: the anchor, the penalty, the Fisher information."""
 import torch
 
-from approaches import base
+from approaches import base, keeps
 from approaches.hyper import Hyper
 from engine import fisher
 from engine.penalty import Quadratic
@@ -15,7 +15,7 @@ FISHER_SBATCH = Hyper('fisher_sbatch', int, 20, help='samples per batch of the F
 class Anchored(base.Appr):
     """Keeps the weights of the earlier tasks, `old`, {parameter's name: tensor}, empty before the first is learnt."""
 
-    state = ('old',)
+    state = {'old': keeps.parameters}
     capturable = True
 
     def __init__(self, *args, **kwargs):

@@ -11,11 +11,14 @@ class Appr(base.Appr):
     task's labels; here every task has its own. Random numbers are drawn as there, so the diagonal is the same.
     """
 
-    state = ('labels', 'order')
+    state = {'labels': lambda self, value, done: isinstance(value, dict) and set(value) == set(range(done)) and all(
+                 isinstance(y, np.ndarray) and y.ndim == 1 and y.size and y.dtype.kind == 'i' for y in value.values()),
+             'order': lambda self, value, done: isinstance(value, list) and all(type(i) is int for i in value)
+             and sorted(value) == list(range(len(value) or 1))}
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.labels, self.order = {}, []
+        self.labels, self.order = {}, [0]
         self.optimizer = None
 
     def train(self, t, xtrain, ytrain, xvalid, yvalid):

@@ -1,12 +1,12 @@
 """Training each task alone: what a network reaches without any transfer."""
 import utils
-from approaches import base
+from approaches import base, keeps
 
 
 class Appr(base.Appr):
     """Starts every task from the initial weights."""
 
-    state = ('initial_model',)
+    state = {'initial_model': keeps.weights}
     capturable = True
 
     def __init__(self, model, *args, **kwargs):

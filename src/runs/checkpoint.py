@@ -111,14 +111,15 @@ class Checkpoint:
 
 
 @contextlib.contextmanager
-def lock(output):
-    """Keeps other runs from the same output until the block, or the process, ends. Raises UserError if one has it."""
+def lock(output, more=''):
+    """Keeps other runs from the same output, or other kind of file as `more` says, until the block, or the process, ends.
+    Raises UserError if one has it."""
     try:
         import fcntl
     except ImportError:  # Windows
         yield
         return
-    path = folder(output) / 'lock'
+    path = folder(Path(output).with_name(Path(output).name + more + '.txt')) / 'lock' if more else folder(output) / 'lock'
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         f = open(path, 'a')

@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 from results import metrics, records
-from runs import foreign
+from runs import foreign, undeclared
 from utils import UserError
 
 STOPPED = 75  # exit status of a run that was stopped and can be resumed
@@ -25,8 +25,11 @@ class Stop(BaseException):
 
 @contextlib.contextmanager
 def stopping():
-    """Makes SIGTERM, SIGUSR1 and SIGUSR2 (warnings of Slurm and submitit) raise Stop within the block."""
+    """Makes the first of SIGTERM, SIGUSR1 and SIGUSR2 (warnings of Slurm and submitit, which may send several) raise Stop
+    within the block; further ones do not disturb what is saved then."""
     def stop(number, frame):
+        for n in numbers:
+            signal.signal(n, signal.SIG_IGN)
         raise Stop(number)
     numbers = [getattr(signal, n) for n in ('SIGTERM', 'SIGUSR1', 'SIGUSR2') if hasattr(signal, n)]
     here = threading.current_thread() is threading.main_thread()
@@ -52,6 +55,7 @@ class Sequence:
         self.record, self.checkpoint, self.replaced, self.start = record, checkpoint, replaced, time.time()
         self.acc, self.lss = np.zeros((2, self.ntasks, self.ntasks), dtype=np.float32)
         self.done, self.seconds, self.before = 0, [], 0.  # tasks learnt, seconds of each, seconds of earlier starts
+        self.devices = [record['device']]  # of all starts
         self.cut = False  # whether Ctrl-C ended a task of an earlier start
         self.tick = time.time()
         self.protected = records.finished(self.args.output)  # a finished result stays until there is a new one
@@ -64,28 +68,31 @@ class Sequence:
             self.resume(self.checkpoint.restore(state, self.appr, self.ntasks))
         if self.checkpoint:
             self.appr.on_epoch = self.note
-        try:
-            with stopping():
+        with stopping():
+            try:
+                watch = undeclared.Watch(self.appr) if self.checkpoint else None
                 for t in range(self.done, self.ntasks):
                     self.learn(t)
                     self.test(t)
                     self.done = t + 1
+                    if watch:
+                        watch.look()
                     self.note()
                     if self.done < self.ntasks:
                         self.save('running')
                 self.finish()
-        except UserError as e:
-            self.save('stopped: %s' % e)
-            self.replaced.give_back()  # better an old result than half a new one
-            raise UserError('task %d (%s): %s; %s' % (self.done, self.data[self.done]['name'], e, self.kept()))
-        except (KeyboardInterrupt, Stop) as e:
-            if self.checkpoint:
-                self.checkpoint.write()
-            self.save('interrupted')
-            resumable = '; --resume goes on' if self.checkpoint and self.checkpoint.path.exists() else ''
-            print('run.py: stopped by %s in task %d; %s%s' % (e or 'Ctrl-C', self.done, self.kept(), resumable),
-                  file=sys.stderr)
-            sys.exit(STOPPED if self.checkpoint else 128 + getattr(e, 'number', signal.SIGINT))
+            except UserError as e:
+                self.save('stopped: %s' % e)
+                self.replaced.give_back()  # better an old result than half a new one
+                raise UserError('task %d (%s): %s; %s' % (self.done, self.data[self.done]['name'], e, self.kept()))
+            except (KeyboardInterrupt, Stop) as e:
+                if self.checkpoint:
+                    self.checkpoint.write()
+                self.save('interrupted')
+                resumable = '; --resume goes on' if self.checkpoint and self.checkpoint.path.exists() else ''
+                print('run.py: stopped by %s in task %d; %s%s' % (e or 'Ctrl-C', self.done, self.kept(), resumable),
+                      file=sys.stderr)
+                sys.exit(STOPPED if self.checkpoint else 128 + getattr(e, 'number', signal.SIGINT))
         return self.acc
 
     def finish(self):
@@ -145,13 +152,14 @@ class Sequence:
         if self.checkpoint:
             self.checkpoint.take(self.appr, {
                 'done': self.done, 'acc': self.acc, 'lss': self.lss, 'seconds': self.seconds,
-                'cut': self.is_cut(), 'elapsed': self.elapsed()})
+                'cut': self.is_cut(), 'elapsed': self.elapsed(), 'devices': self.devices})
 
     def resume(self, progress):
         """Takes up a checkpoint's progress."""
         self.done, self.acc, self.lss = progress['done'], progress['acc'], progress['lss']
         self.seconds, self.before, self.cut = progress['seconds'], progress['elapsed'], progress['cut']
-        self.record['resumed'] = True
+        self.devices = list(dict.fromkeys(progress['devices'] + self.devices))
+        self.record.update(resumed=True, devices=self.devices)
         print('Resuming in task %d' % self.done)
 
     def is_cut(self):

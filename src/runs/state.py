@@ -5,6 +5,7 @@ import numpy as np
 import torch
 
 import utils
+from approaches.keeps import like
 from engine.step import is_plain
 from utils import UserError
 
@@ -57,28 +58,6 @@ def to_device(value, device):
     return [to_device(v, device) for v in value] if isinstance(value, list) else value
 
 
-def like(value, model, what):
-    """Raises ValueError, saying what, unless a value is of the kind, keys and shapes of a model; numbers may be others."""
-    if isinstance(model, (torch.Tensor, np.ndarray)):
-        ok = type(value) is type(model) and value.shape == model.shape and value.dtype == model.dtype
-    elif isinstance(model, dict):
-        ok = isinstance(value, dict) and value.keys() == model.keys()
-        for k in model if ok else ():
-            if k != 'optimizer':  # which has its own ways to say so
-                like(value[k], model[k], '%s of %s' % (k, what))
-    elif isinstance(model, (list, tuple)):
-        ok = isinstance(value, list) and len(value) == len(model)
-        for i, m in enumerate(model) if ok else ():
-            like(value[i], m, '%s %d' % (what, i))
-    elif isinstance(model, (bool, str)):
-        ok = type(value) is type(model)
-    else:
-        ok = type(value) in ((int,) if type(model) is int else (int, float)) and value == value and (
-            type(value) is float or abs(value) < 2 ** 63)
-    if not ok:
-        raise ValueError(what)
-
-
 def ordinary(value):
     """Raises ValueError unless a value holds nothing but what encode() makes, tensors with all their numbers in memory."""
     if type(value) is torch.Tensor:
@@ -101,7 +80,8 @@ def check(state, appr, ntasks):
         like(state['model'], utils.get_model(appr.model), 'the weights')
         done = progress['done']
         like(progress, {'done': 0, 'acc': np.zeros((ntasks,) * 2, np.float32), 'lss': np.zeros((ntasks,) * 2, np.float32),
-                        'seconds': [0.] * done, 'cut': False, 'elapsed': 0.}, 'the progress')
+                        'seconds': [0.] * done, 'cut': False, 'elapsed': 0.,
+                        'devices': [''] * len(progress['devices'])}, 'the progress')
         if not 0 <= done <= ntasks:
             raise ValueError('the number of tasks learnt')
         if set(state['trained']) - set(names):
@@ -109,11 +89,14 @@ def check(state, appr, ntasks):
         if sorted(state['approach']) != sorted(appr.state):
             raise ValueError('what the approach keeps: %s, expected %s' % (', '.join(map(str, state['approach'])), ', '.join(appr.state)))
         for n, value in state['approach'].items():
-            of_model(decode(value, appr.model), appr.model, n)
+            value, fits = decode(value, appr.model), appr.state[n] if isinstance(appr.state, dict) else None
+            if fits and not fits(appr, value, done):
+                raise ValueError('%s of the approach' % n)
+            of_model(value, appr.model, n)
         position = decode(state['position'], appr.model)
         if position is not None:
             like(position, appr.start(), 'the position within the task')
-            if position['epoch'] < 0 or position.get('lr', 0) < 0 or position.get('optimizer') and is_plain(appr.optimizer):
+            if not appr.within(position) or position.get('optimizer') and is_plain(appr.optimizer):
                 raise ValueError('the position within the task')
         name, keys, *rest = state['numpy']
         np.random.RandomState().set_state((name, decode(keys).astype(np.uint32), *rest))

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ import torch
 import run
 import utils
 from results import records
-from runs import checkpoint
+from runs import checkpoint, undeclared
 from synthetic import tasks
 from utils import ROOT
 
@@ -38,7 +39,7 @@ def make(approach):
 def progress(done):
     """What a run notes besides the approach."""
     return {'done': done, 'acc': np.zeros((len(TASKCLA),) * 2, np.float32), 'lss': np.zeros((len(TASKCLA),) * 2, np.float32),
-            'seconds': [1.] * done, 'cut': False, 'elapsed': 2.}
+            'seconds': [1.] * done, 'cut': False, 'elapsed': 2., 'devices': ['cpu']}
 
 
 def learn(appr, first, accs):
@@ -66,8 +67,12 @@ def test_every_approach_goes_on_bit_for_bit_from_any_epoch(approach, tmp_path, c
         f = io.BytesIO()
         torch.save(saved.pending, f)
         states.append(f)
-    appr.on_epoch, appr.at_end = take, take
+    appr.on_epoch = appr.at_end = take
+    watch = undeclared.Watch(appr)
     learn(appr, 0, accs)
+    watch.said.add('at_end')
+    watch.look()
+    assert capsys.readouterr().err == ''  # nothing changes undeclared
     weights = utils.get_model(appr.model)
     assert len(states) >= (3 if approach == 'random' else 9)
     for k in (1, len(states) // 2, len(states) - 3):  # mostly within a task
@@ -113,11 +118,13 @@ def started(output, *options):
     raise AssertionError(process.stderr.read())
 
 
-@pytest.mark.parametrize('how', [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2])
+@pytest.mark.parametrize('how', [[signal.SIGTERM], [signal.SIGUSR1], [signal.SIGUSR2, signal.SIGTERM]])  # as submitit and Slurm send
 def test_a_signal_saves_the_state_and_exits_with_a_status_of_its_own(how, tmp_path, refused, capsys):
     output = tmp_path / 'o.txt'
     process = started(output)  # no checkpoint is due yet
-    process.send_signal(how)
+    for number in how:
+        process.send_signal(number)
+        time.sleep(0.002)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 75 and '--resume goes on' in err and err.count('\n') == 1
     assert (checkpoint.folder(output) / 'checkpoint.pt').exists()

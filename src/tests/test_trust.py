@@ -2,9 +2,11 @@
 import contextlib
 import json
 import random
+import re
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ import utils
 import work
 from approaches import base
 from results import collect, records
-from runs import checkpoint, launch, local, plan, sequence, state
+from runs import checkpoint, launch, local, plan, sequence, state, undeclared
 from synthetic import tasks
 from utils import ROOT, UserError
 
@@ -163,7 +165,7 @@ def states(appr, tmp_path):
     def note(done=0):
         size = (len(TASKCLA),) * 2
         saved.take(appr, {'done': done, 'acc': np.zeros(size, np.float32), 'lss': np.zeros(size, np.float32), 'seconds': [1.] * done,
-                          'cut': False, 'elapsed': 2.})
+                          'cut': False, 'elapsed': 2., 'devices': ['cpu']})
         found.append(saved.pending)
     appr.on_epoch = note
     for t in (0, 1):
@@ -277,6 +279,94 @@ def test_one_s_own_approach_goes_on_exactly_from_any_epoch(tmp_path, capsys):
             other.train(t, *data(t))
         assert all(torch.equal(w, weights[n]) for n, w in utils.get_model(other.model).items())
         assert torch.equal(other.buffer, appr.buffer) and (other.count == appr.count).all() and other.names == {'a': [1, 2]}
+
+
+def states_of(name):
+    """What an approach has in its state that a checkpoint of two tasks, of which one is learnt, may not: [(attribute, value)]."""
+    mask, path = [torch.zeros(1, 800)] * 2, np.zeros((3, 2, 3), np.int64)
+    return {'hat': [('mask_pre', None), ('mask_pre', mask[:1]), ('mask_pre', [m[0] for m in mask]), ('mask_pre', [m + 2 for m in mask]),
+                    ('mask_pre', [m * float('nan') for m in mask]), ('full', 1)],
+            'random': [('order', []), ('order', [1, 2]), ('order', [0, 0]), ('order', 'ab'), ('labels', {}), ('labels', {0: np.zeros(0, int)}),
+                       ('labels', {1: np.zeros(3, int)}), ('labels', {0: np.zeros(3)})],
+            'pathnet': [('best_path', path[:1]), ('best_path', path + 16), ('best_path', path - 1), ('initial_model', {})],
+            'ewc': [('fisher', None), ('fisher', {'fc1.weight': torch.zeros(800, 784)}), ('old', {})],
+            'lwf': [('model_old', None), ('model_old', 3)], 'sgd-restart': [('initial_model', {})],
+            'hat-test': [('logs', {}), ('logs', {'mask': 3}), ('logs', None)]}[name]
+
+
+@pytest.mark.parametrize('name', ['hat', 'random', 'pathnet', 'ewc', 'lwf', 'sgd-restart', 'hat-test'])
+def test_a_state_that_is_not_the_approach_s_is_refused(name, tmp_path):
+    net = {'hat': 'mlp_hat', 'hat-test': 'mlp_hat', 'pathnet': 'mlp_pathnet'}.get(name, 'mlp')
+
+    def fresh():
+        return utils.load('approaches', name).Appr(utils.load('networks', net).Net(SIZE, TASKCLA), nepochs=1, args=SimpleNamespace(
+            parameter=str(tmp_path / 'l.pkz') if name == 'hat-test' else ''))
+    appr = fresh()
+    appr.train(0, *data(0))
+    saved = checkpoint.Checkpoint(tmp_path / 'o.txt', {}, every=1e9)
+    size = (len(TASKCLA),) * 2
+    saved.take(appr, {'done': 1, 'acc': np.zeros(size, np.float32), 'lss': np.zeros(size, np.float32), 'seconds': [1.], 'cut': False,
+                      'elapsed': 2., 'devices': ['cpu']})
+    for attribute, value in states_of(name):
+        bad = {**saved.pending, 'approach': {**saved.pending['approach'], attribute: state.encode(value, '')}}
+        with pytest.raises(UserError, match='does not fit this run .*%s' % attribute):
+            checkpoint.Checkpoint.restore(bad, fresh(), len(TASKCLA))
+    assert checkpoint.Checkpoint.restore(saved.pending, fresh(), len(TASKCLA))['done'] == 1
+
+
+def test_a_position_in_a_tournament_that_cannot_be_is_refused():
+    appr = utils.load('approaches', 'pathnet').Appr(utils.load('networks', 'mlp_pathnet').Net(SIZE, TASKCLA))
+    assert appr.within(appr.start())
+    for change in ({'winner': 2}, {'p': 3}, {'g': -1}, {'paths': np.full((2, 2, 3), 16)}):
+        assert not appr.within({**appr.start(), **change})
+
+
+def test_attributes_that_change_undeclared_are_named(capsys, tmp_path):
+    class Forgetful(base.Appr):
+        state, scratch, loss = ('count',), (*base.Appr.scratch, 'last'), print
+        count = kept = 0
+
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.memory, self.same, self.net = {'x': [torch.zeros(3), {1}]}, 'same', self.model
+
+        def end_task(self, t, x, y):
+            self.count = self.kept = self.last = self.kept + 1
+            self.memory['x'][0][t] += 1
+
+    appr = made(Forgetful)
+    watch = undeclared.Watch(appr)
+    for t in (0, 1):
+        appr.train(t, *data(t))
+        watch.look()
+    said = [line.split(' changes in training')[0] for line in capsys.readouterr().err.splitlines()]
+    assert said == ['test_trust.Forgetful: self.kept', 'test_trust.Forgetful: self.memory']
+
+
+def test_a_log_has_a_lock_of_its_own(tmp_path, refused):
+    log = tmp_path / 'a.pkz'
+    command = [*SHORT, '--approach', 'hat-test', '--logpath', str(log), '--output']
+    with checkpoint.lock(log, '.log'):
+        assert 'another run is writing %s' % log in refused(run.main, [*command, str(tmp_path / 'o.txt')])
+    run.main([*command, str(tmp_path / 'a.txt')])
+    assert log.exists()
+
+
+def test_the_record_has_every_device_that_a_run_was_on(tmp_path, monkeypatch, capsys):
+    output = tmp_path / 'o.txt'
+    command = [*SHORT, '--approach', 'sgd', '--output', str(output), '--checkpoint-every', '0']
+    monkeypatch.setattr(sequence.Sequence, 'test', lambda self, t: (_ for _ in ()).throw(sequence.Stop(15)))
+    with pytest.raises(SystemExit):
+        run.main(command)
+    monkeypatch.undo()
+    there = torch.get_num_threads()
+    torch.set_num_threads(there + 1)
+    try:
+        run.main([*command, '--resume'])
+    finally:
+        torch.set_num_threads(there)
+    devices = records.read_record(output)['devices']
+    assert [re.search(r'(\d+) threads', d)[1] for d in devices] == [str(there), str(there + 1)]
 
 
 def test_what_cannot_be_saved_is_named_at_once(tmp_path, capsys):
