@@ -47,13 +47,15 @@ def run(args, approach, argv):
     device = args.device = machine.choose_device(args.device)
     if args.deterministic:
         machine.be_deterministic()
-    dataloader = utils.load('dataloaders', args.experiment)
-    network = build.choose_network(dataloader, args.approach, approach)
-    args.output = ROOT / (args.output or 'res/%s_%s_%d.txt' % (args.experiment, args.approach, args.seed))
+    dataloader = build.experiment(args.experiment, args.data_dir)
+    name, network = build.choose_network(dataloader, args, approach)
+    settings = build.network_settings(network, args.net)
+    args.output = ROOT / (args.output or 'res/%s_%s_%d.txt' % (options.label(args), args.approach, args.seed))
 
     utils.seed_everything(args.seed)
     data, taskcla, inputsize = build.load_data(dataloader, args)
-    config = {**options.settings(args), 'network': network.__name__.split('.')[-1],
+    scenario = build.scenario(args, approach, taskcla)
+    config = {**options.settings(args), 'network': name,
               'tasks': [data[t]['name'] for t, _ in taskcla], 'data': data.get('sha256', {})}
     records.check_output(args.output, config, args.overwrite)
     with contextlib.ExitStack() as locks:
@@ -77,9 +79,12 @@ def run(args, approach, argv):
         for name, value in {**config, 'device': device, 'output': args.output}.items():
             print('\t%s: %s' % (name, value))
         print('=' * 100)
+        print(data['note'] if 'note' in data else '', end='\n' * ('note' in data))
         print('Input size =', inputsize, '\nTask info =', taskcla)
-        net = network.Net(inputsize, taskcla).to(device)
-        there = {'args': args, 'data': data, 'inputsize': inputsize, 'input_size': inputsize, 'taskcla': taskcla, 'device': device}
+        heads = scenario.taskcla() if not getattr(approach, 'isolated', False) else taskcla
+        net = build.make_network(network, inputsize, heads, settings).to(device)
+        there = {'args': args, 'data': data, 'inputsize': inputsize, 'input_size': inputsize, 'taskcla': taskcla, 'device': device,
+                 'scenario': scenario}
         appr = build.make(approach, net, args, there)
         machine.apply(appr, args)
         if args.rerun:
@@ -96,6 +101,7 @@ def run(args, approach, argv):
         record = {'status': 'running', 'command': ['src/run.py', *argv], 'config': config, 'origin': args.origin,
                   **machine.describe(device), 'date': time.strftime('%Y-%m-%dT%H:%M:%S%z'),
                   'parameters': sum(p.numel() for p in net.parameters()), 'tasks': config['tasks'],
+                  'scenario': scenario.name, 'normalisation': data.get('normalisation'), 'net': build.all_settings(network, settings),
                   'pc_valid': build.held_out(dataloader, args), 'clipgrad': build.number(appr, 'clipgrad')}
         resumable = not foreign.is_foreign(approach)  # others do not say what their state is
         replaced = aside.Aside(args.output, saved.path.parent)

@@ -31,8 +31,9 @@ def main(argv=None):
         raise UserError('--res_folder must not be empty')
     if args.seeds is not None and args.nruns is not None:
         raise UserError('give either --seeds or --nruns')
-    runs = [plan.Run(['--experiment', e, '--approach', a, '--seed', str(seed), '--output',
-                      '%s/%s_%s_%d.txt' % (args.res_folder.rstrip('/'), e, a, seed), *passed])
+    folder = args.res_folder.rstrip('/')
+    runs = [plan.Run(['--experiment', e, '--approach', a, '--seed', str(seed), *passed],
+                     lambda found, a=a, seed=seed: '%s/%s_%s_%d.txt' % (folder, options.label(found), a, seed))
             for e in launch.names('--experiments', args.experiments, 'dataloaders')
             for a in launch.names('--approaches', args.approaches, 'approaches')
             for seed in (launch.seeds(args.seeds) if args.seeds is not None else range(args.nruns or 10))]

@@ -46,6 +46,8 @@ def _choices(folder, paths, times):
 def choice(folder, name, option):
     """The name, if it is one of the choices in a folder. Raises UserError with the nearest one."""
     there = choices(folder)
+    if folder == 'dataloaders' and has_form(name.split(':')[0]):
+        return formed(name, option)
     if name in there:
         return name
     for p in importlib.import_module(folder).__path__:
@@ -57,6 +59,22 @@ def choice(folder, name, option):
     near = difflib.get_close_matches(name, there, 1)
     raise UserError('%s: no %r%s; there are: %s' % (
         option, name, ' (perhaps %s)' % near[0] if near else '', ', '.join(there)))
+
+
+def has_form(name):
+    """Whether an experiment's name needs more after it, as its file says by form = (...)."""
+    files = [Path(p) / (name.replace('-', '_') + '.py') for p in importlib.import_module('dataloaders').__path__]
+    return name.replace('-', '_').isidentifier() and any(
+        f.is_file() and re.search(r'^form\b', f.read_text('utf-8', 'replace'), re.MULTILINE) for f in files)
+
+
+def formed(name, option):
+    """The name split:mnist:5, if it is of that form. Raises UserError."""
+    kind, *values = name.split(':')
+    if (len(values) != 2 or not re.fullmatch(r'[A-Za-z0-9][A-Za-z0-9_-]{0,63}', values[0], re.ASCII)
+            or not re.fullmatch(r'[1-9]\d{0,3}', values[1], re.ASCII)):
+        raise UserError('%s %s: expected %s:<data set>:<number of tasks>, as in %s:mnist:5' % (option, name, kind, kind))
+    return name
 
 
 def load(folder, name):

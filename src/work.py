@@ -101,10 +101,10 @@ def main(argv=None):
         points = [dict(zip(values, point)) for point in itertools.product(*values.values())]
     runs = []
     for point in points:
-        name = '%s_%s_%d.txt' % (args.experiment, '-'.join([args.approach] + ['%.10g' % v for v in point.values()]), args.seed)
+        tail = '%s_%d.txt' % ('-'.join([args.approach] + ['%.10g' % v for v in point.values()]), args.seed)
         runs.append(plan.Run(['--experiment', args.experiment, '--approach', args.approach, '--seed', str(args.seed),
-                              '--final-valid', '--output', '%s/%s' % (args.output_path.rstrip('/'), name),
-                              *('%s=%s' % (options.flag(n), v) for n, v in point.items()), *passed]))
+                              '--final-valid', *('%s=%s' % (options.flag(n), v) for n, v in point.items()), *passed],
+                             lambda found, tail=tail: '%s/%s_%s' % (args.output_path.rstrip('/'), options.label(found), tail)))
     status = launch.carry_out(args, runs, ROOT / args.output_path, launch.gpu_ids(args.gpu_id) if args.launcher == 'local' else ())
     if args.execute and not (args.launcher == 'slurm' and args.no_wait):
         lines, winner = table(runs, list(values))

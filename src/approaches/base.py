@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 import utils
 from approaches.declared import Declared
+from approaches.scenarios import Task, joined
 from engine.graph import Graph
 from engine.modes import Modes
 from engine.step import leaves_linear, step
@@ -45,16 +46,20 @@ class Appr(Modes, Declared):
     clipgrad = 10000
     cumulative = False    # True: trains on the data of all tasks so far
     logs = None           # what run.py pickles at the end, at self.logpath
+    scenarios = ('task',)  # what of approaches.scenarios it supports
+    isolated = False      # whether every task has a network or a mask of its own: then a task not told is inferred
     state = ()            # attributes that have to survive a restart, besides the model's weights (approaches.keeps)
     scratch = ('model', 'optimizer', 'epoch', 'progress', 'batches_left', 'position', 'interrupted', 'part', 'quadratic',
-               'on_epoch')  # attributes that change, and are set anew before they are read
+               'on_epoch', 'seen', 'inferred', 'scenario', 'infer')  # attributes that change, and are set anew before they are read
+    infer = None          # what infers the task at test where it is not told (approaches.inference); `inferred`: how often rightly
+    inferred, seen = None, 0  # seen: number of tasks met so far
     position = None       # where fit() is within a task
     eval_sbatch = 256     # samples per batch of evaluation; None: sbatch, for losses that are not means over the batch
     on_epoch = None       # called after every epoch of fit(): run.py saves a checkpoint
 
     def __init__(self, model, nepochs=100, sbatch=64, lr=0.05, lr_min=1e-4, lr_factor=3, lr_patience=5, clipgrad=None,
                  *values, args=None, **named):
-        self.model = model
+        self.model, self.scenario = model, Task(getattr(model, 'taskcla', ()))
         self.device = next(model.parameters()).device
         self.nepochs, self.sbatch = nepochs, sbatch
         self.lr, self.lr_min, self.lr_factor, self.lr_patience = lr, lr_min, lr_factor, lr_patience
@@ -78,16 +83,20 @@ class Appr(Modes, Declared):
         (a subnets.narrow.Narrow or subnets.whole.Whole); None: the model."""
 
     def forward(self, t, x, y):
-        """Loss (scalar) and number of hits (scalar) of a batch: x [B,C,H,W], y [B], both on the device."""
-        output = self.logits(t, x)
+        """Loss (scalar) and number of hits (scalar) of a batch: x [B,C,H,W], y [B], both on the device. t: the task, or those
+        of the samples, int64 [B]."""
+        output, y = self.logits(t, x), self.targets(t, y)
         return self.criterion(t, output, y), self.hits(output, y)
 
     def logits(self, t, x):
-        """Task t's logits [B, classes]."""
-        return (self.model(x, only=t) if self.only else self.model(x))[t]
+        """The logits [B, classes] that compete for samples of task t; of one head, or of several side by side."""
+        heads = self.heads(t)
+        output = joined(self.model(x, only=heads) if self.only else self.model(x), heads)
+        foreign = self.scenario.foreign(t, heads) if isinstance(t, torch.Tensor) and not isinstance(heads, int) else None
+        return output if foreign is None else output.masked_fill(foreign, -math.inf)
 
     def criterion(self, t, output, targets):
-        """The loss of task t's logits [B, classes], regularisers included but for penalty()."""
+        """The loss of logits [B, classes], regularisers included but for penalty(); targets: among these logits."""
         return torch.nn.functional.cross_entropy(output, targets)
 
     @leaves_linear
@@ -104,9 +113,26 @@ class Appr(Modes, Declared):
     def end_task(self, t, x, y):
         """Called with the training set once the task's best weights are back."""
 
+    # What the scenario says
+    def heads(self, t):
+        """The heads whose logits compete for samples of task t, as scenarios.Task.heads says."""
+        return self.scenario.heads(t, self.seen, self.model.training)
+
+    def targets(self, t, y):
+        """The labels y [B] of task t among the logits that compete."""
+        return self.scenario.targets(t, y, self.heads(t))
+
+    def outputs(self, t, x):
+        """The logits [N, classes] of all of x, in batches."""
+        self.model.eval()
+        with torch.inference_mode(), self.precision(), self.passing(t):
+            self.choose_part(t)
+            return torch.cat([self.logits(t, images.to(self.device)) for images in x.split(self.eval_sbatch or self.sbatch)])
+
     # The loop
     def train(self, t, xtrain, ytrain, xvalid, yvalid):
         """Learns task t. x: float [N,C,H,W]; y: int64 [N]. Ends with the weights of the lowest validation loss."""
+        self.seen = max(self.seen, self.seen if t is None else t + 1)
         if self.position is None:  # not resumed within the task
             self.begin_task(t, xtrain, ytrain)
         self.fit(t, xtrain, ytrain, xvalid, yvalid)
@@ -223,7 +249,15 @@ class Appr(Modes, Declared):
         self.check(losses.tolist())
 
     def eval(self, t, x, y):
-        """(loss, accuracy in 0..1) on task t of x [N,C,H,W], y [N], in order; draws no random numbers."""
+        """(loss, accuracy in 0..1) on task t of x [N,C,H,W], y [N], in order; draws no random numbers. Where the task is not
+        told and has to be inferred, the accuracy is that without it; but not within training."""
+        loss, accuracy = self.known(t, x, y)
+        if self.infer is not None and self.position is None:
+            accuracy, self.inferred = self.infer(self, t, x, y)
+        return loss, accuracy
+
+    def known(self, t, x, y):
+        """(loss, accuracy in 0..1) as the scenario says, with every approach's part for task t."""
         self.model.eval()
         size = self.eval_sbatch or self.sbatch
         sums = torch.empty(-(-len(x) // size), 2, device=self.device)

@@ -27,6 +27,7 @@ class Appr(base.Appr):
               'Section 2.4, Hard Attention Training', above=1),
     )
     variants, capturable, compilable = ('_hat',), True, False
+    scenarios, isolated = ('task', 'class', 'domain'), True
     state = {'mask_pre': lambda self, value, done: keeps.shares(value, [e.detach()[:1] for e in gated.embeddings(self.model)])
              if done else value is None, 'full': keeps.flag}
     scratch = (*base.Appr.scratch, 'reg', 'attended')
@@ -52,6 +53,10 @@ class Appr(base.Appr):
         output, masks = self.part(x, self.s)
         loss, self.reg = self.criterion(output, y, masks)
         return loss, self.hits(output, y)
+
+    def logits(self, t, x):
+        """Task t's logits [B, classes] under its gates."""
+        return self.part(x, self.s)[0]
 
     def criterion(self, output, targets, masks):
         """(loss, R): cross-entropy + lamb * R, R the share of the still free capacity that is attended (Section 2.6).

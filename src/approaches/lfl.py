@@ -3,6 +3,7 @@ import torch
 
 from approaches import lwf
 from approaches.hyper import Hyper
+from approaches.scenarios import joined
 
 
 class Appr(lwf.Appr):
@@ -21,10 +22,12 @@ class Appr(lwf.Appr):
 
     def forward(self, t, x, y):
         """As base.forward, with the old model's hidden layer as a further target."""
-        outputs, h = self.model(x, only=t)
-        loss = torch.nn.functional.cross_entropy(outputs[t], y)
+        heads, y = self.heads(t), self.targets(t, y)
+        outputs, h = self.model(x, only=heads)
+        output = joined(outputs, heads)
+        loss = torch.nn.functional.cross_entropy(output, y)
         if t > 0:
             with torch.no_grad():
-                _, old = self.model_old(x, only=t)
+                _, old = self.model_old(x, only=heads)
             loss = loss + self.lamb * (old - h).pow(2).sum() / 2
-        return loss, self.hits(outputs[t], y)
+        return loss, self.hits(output, y)

@@ -6,6 +6,7 @@ import torch
 import utils
 from approaches import base, keeps
 from approaches.hyper import Hyper
+from approaches.scenarios import joined
 from engine.original import cross_entropy
 
 
@@ -18,6 +19,7 @@ class Appr(base.Appr):
         Hyper('T', float, 1., (.5, 1, 2, 4), 'temperature of the distillation', 'Eq. 3', above=0),
     )
     clipgrad = 100
+    scenarios = ('task', 'class', 'domain')
     state = {'model_old': keeps.network}
 
     def __init__(self, *args, **kwargs):
@@ -26,13 +28,22 @@ class Appr(base.Appr):
 
     def forward(self, t, x, y):
         """Cross-entropy + lamb * the sum over old heads of their distillation loss (Eq. 2-4)."""
-        outputs = self.model(x)
-        loss = torch.nn.functional.cross_entropy(outputs[t], y)
+        outputs, y = self.model(x), self.targets(t, y)
+        output = joined(outputs, self.heads(t))
+        loss = torch.nn.functional.cross_entropy(output, y)
         if t > 0:
             with torch.no_grad():
                 old = self.model_old(x)
-            loss = loss + self.lamb * sum(cross_entropy(outputs[u], old[u], exp=1 / self.T) for u in range(t))
-        return loss, self.hits(outputs[t], y)
+            loss = loss + self.lamb * sum(self.distilled(output, outputs, old, heads) for heads in self.scenario.earlier(t))
+        return loss, self.hits(output, y)
+
+    def distilled(self, output, outputs, old, heads):
+        """The cross-entropy to the old outputs of some heads (Eq. 3). Where these are part of the logits that compete, classes
+        the old model did not know have probability 0 there (van de Ven et al., 2022)."""
+        new, old = joined(outputs, heads), joined(old, heads)
+        if not isinstance(heads, int) and output.shape[1] > old.shape[1]:
+            new, old = output, torch.nn.functional.pad(old, (0, output.shape[1] - old.shape[1]), value=-torch.inf)
+        return cross_entropy(new, old, exp=1 / self.T)
 
     def end_task(self, t, x, y):
         """Keeps a frozen copy of the model."""

@@ -17,6 +17,7 @@ class Appr(base.Appr):
         Hyper('generations', int, 20, (5, 10, 20, 50, 100, 200), 'generations of the tournament per task', 'Section 2.1', least=1),
     )
     variants, clipgrad = ('_pathnet',), 1000
+    scenarios, isolated = ('task', 'class', 'domain'), True
     state = {'initial_model': keeps.weights, 'best_path': lambda self, value, done: keeps.alike(value, self.model.bestPath)
              and value.max() < self.model.M and value.min() >= -1 and (value[:done] >= 0).all()}
     scratch = (*base.Appr.scratch, 'path')
@@ -27,10 +28,9 @@ class Appr(base.Appr):
         self.initial_model = utils.get_model(self.model)
         self.path = None  # the one being trained; None: each task's best
 
-    def forward(self, t, x, y):
-        """As base.forward, along the current path or that of task t."""
-        output = self.model(x, t, self.path, only=t)[t]
-        return self.criterion(t, output, y), self.hits(output, y)
+    def logits(self, t, x):
+        """Task t's logits, along the current path or that of the task."""
+        return self.model(x, t, self.path, only=t)[t]
 
     def begin_task(self, t, x, y):
         """Gives modules on no best path their initial weights back (Section 2.4)."""

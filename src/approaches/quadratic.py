@@ -17,6 +17,7 @@ class Anchored(base.Appr):
 
     state = {'old': keeps.parameters}
     capturable = True
+    scenarios = ('task', 'class', 'domain')
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -24,8 +25,10 @@ class Anchored(base.Appr):
 
     def pull(self, t, c):
         """1/2 * sum of c * (theta - theta_old)^2 over all weights; c: {name: tensor} or a number. None before there are old
-        weights. The heads of other tasks never leave theirs and are left out."""
-        others = {id(p) for u, head in enumerate(layers.heads(self.model)) if u != t for p in head.parameters()}
+        weights. Heads that are not trained with task t never leave theirs and are left out."""
+        used = self.scenario.heads(t, self.seen, training=True)
+        others = {id(p) for u, head in enumerate(layers.heads(self.model)) if u not in ((used,) if isinstance(used, int) else used)
+                  for p in head.parameters()}
         mine = {n: p for n, p in self.model.named_parameters() if id(p) not in others}
         return Quadratic(mine, self.old, c) if self.old else None
 
@@ -36,5 +39,5 @@ class Anchored(base.Appr):
     def fisher_diagonal(self, t, x, y):
         """{parameter's name: F}, of the cross-entropy of task t on x [N,...], y [N]."""
         def loss(images, targets):
-            return torch.nn.functional.cross_entropy(self.logits(t, images), targets)
+            return torch.nn.functional.cross_entropy(self.logits(t, images), self.targets(t, targets))
         return fisher.diagonal(self.model, loss, x, y, self.fisher_sbatch)

@@ -6,3 +6,4 @@ class Appr(base.Appr):
     """Stochastic gradient descent over all parameters, with nothing against forgetting."""
 
     capturable = True
+    scenarios = ('task', 'class', 'domain')

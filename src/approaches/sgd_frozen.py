@@ -8,6 +8,7 @@ class Appr(base.Appr):
     """Freezes everything but the heads once the first task is learnt (SGD-F in Serrà et al., 2018, Section 4.1)."""
 
     capturable = True
+    scenarios = ('task', 'class', 'domain')
 
     def end_task(self, t, x, y):
         """Freezes all layers below the heads."""

@@ -8,6 +8,7 @@ class Appr(base.Appr):
 
     state = {'initial_model': keeps.weights}
     capturable = True
+    scenarios = ('task', 'class', 'domain')
 
     def __init__(self, model, *args, **kwargs):
         super().__init__(model, *args, **kwargs)

@@ -1,13 +1,10 @@
-"""Experiments from raw data sets: selecting classes, permuting, normalising, splitting and ordering."""
+"""Experiments from raw data sets: selecting classes, splitting and ordering."""
 import reprlib
-import weakref
-from collections import UserDict
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-
 from dataloaders import raw
+from dataloaders.pixels import Pixels, Split
 from utils import UserError
 
 
@@ -22,50 +19,29 @@ def shuffle(a, seed):
 class Task:
     """One task: some classes of one raw data set, renumbered from 0."""
     name: str
-    raw: str
+    raw: object                      # its name, or a raw.Raw
     classes: range = None            # None: all
     permutation: np.ndarray = None   # of the pixels [H*W]
     mean: tuple = None               # instead of the raw data set's
     std: tuple = None
+    angle: float = None              # degrees to rotate by, counter-clockwise
 
     @property
     def ncla(self):
-        """Number of classes."""
+        """Number of classes, of a raw data set in the table."""
         return len(self.classes or range(raw.TABLE[self.raw].ncla))
 
 
-class Split(UserDict):
-    """{'x': float32 [N,C,H,W], 'y': int64 [N]} whose x is made from uint8 when asked for, and made only once as long
-    as anybody holds it: ten permutations of MNIST exist as floats one at a time."""
-
-    def __init__(self, make, y):
-        super().__init__(x=make, y=y)
-        self._x = lambda: None
-
-    def __getitem__(self, key):
-        value = super().__getitem__(key)
-        if not callable(value):
-            return value
-        x = self._x()
-        if x is None:
-            x = value()
-            self._x = weakref.ref(x)
-        return x
+def network(name, data_dir=None):
+    """The network for a raw data set where the experiment names none: mlp for grey images and those that alexnet cannot take."""
+    channels, height, width = raw.shape(name, data_dir)
+    return 'alexnet' if channels == 3 and height == width >= 12 else 'mlp'
 
 
-def floats(images, permutation, mean, std, size):
-    """Normalised float32 [N,C,H,W] of uint8 images [N,h,w] or [N,h,w,3]; smaller images are padded with black, grey
-    ones repeated over the channels (as a view)."""
-    x = torch.from_numpy(images)
-    x = x[:, None] if x.dim() == 3 else x.permute(0, 3, 1, 2)
-    if permutation is not None:
-        x = x.flatten(2)[:, :, torch.from_numpy(permutation)].view(x.shape)
-    pad = (size[1] - x.shape[2]) // 2
-    if pad:
-        x = torch.nn.functional.pad(x, (pad,) * 4)
-    x = x.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
-    mean, std = (torch.tensor(v, dtype=torch.float32).view(1, -1, 1, 1) for v in (mean, std))
-    return x.sub_(mean).div_(std).expand(-1, size[0], -1, -1)
+def size(arrays):
+    """[channels, height, width] of a raw data set's images."""
+    shape = arrays['x_train'].shape[1:]
+    return [shape[2] if len(shape) == 3 else 1, *shape[:2]]
 
 
 def choose(tasks, order, chosen=None):
@@ -90,41 +66,52 @@ def numbers(names, chosen):
     return out
 
 
-def build(tasks, size, seed, pc_valid, data_dir=None):
+def build(tasks, size, seed, pc_valid, data_dir=None, loaded=None):
     """(data, taskcla, size) of a list of tasks, in the layout that run.py expects.
 
     pc_valid: share of each training set that becomes the validation set; 0: both are the same data. Only the raw
-    data sets of these tasks are read.
+    data sets of these tasks are read; loaded: {name: arrays} of those that have been.
     """
-    raws, data = {}, {}
+    loaded, rows, parts, data = dict(loaded or {}), {}, {}, {}
     for t, task in enumerate(tasks):
-        if task.raw not in raws:
-            raws[task.raw] = raw.load(task.raw, data_dir)
-        data[t] = {'name': task.name, 'ncla': task.ncla}
-        for s in ('train', 'test'):
-            images, labels = raws[task.raw]['x_' + s], raws[task.raw]['y_' + s]
-            if task.classes is not None:
-                mine = np.flatnonzero((labels >= task.classes.start) & (labels < task.classes.stop))
-                images, labels = images[mine], labels[mine] - task.classes.start
-            if not len(labels):
-                raise UserError('%s: no %s images of the classes of %s' % (task.raw, s, task.name))
-            if s == 'train' and pc_valid > 0:
-                r = shuffle(np.arange(len(labels)), seed)
-                nvalid = int(pc_valid * len(labels))
-                if nvalid == 0:
-                    raise UserError('--pc-valid %g leaves no validation image of the %d of %s' % (
-                        pc_valid, len(labels), task.name))
-                data[t]['valid'] = split(images[r[:nvalid]], labels[r[:nvalid]], task, size)
-                images, labels = images[r[nvalid:]], labels[r[nvalid:]]
-            data[t][s] = split(images, labels, task, size)
+        name = getattr(task.raw, 'name', task.raw)
+        if name not in loaded:
+            loaded[name] = raw.load(task.raw, data_dir)
+        if name not in rows:
+            rows[name] = raw.describe(task.raw, loaded[name])
+        row, classes = rows[name], task.classes
+        ncla = row.ncla if classes is None else len(classes)
+        data[t] = {'name': task.name, 'ncla': ncla}
+        if row.class_names:
+            data[t]['class_names'] = [row.class_names[c] for c in (range(ncla) if classes is None else classes)]
+        if (name, classes) not in parts:  # tasks of the same images share what says which they are
+            parts[name, classes] = select(loaded[name], classes, seed, pc_valid, task)
+        pixels = Pixels(task.mean or row.mean, task.std or row.std, tuple(size), task.permutation, task.angle)
+        for s, (x, chosen, y) in parts[name, classes].items():
+            data[t][s] = Split(loaded[name][x], chosen, y, pixels)
         data[t].setdefault('valid', data[t]['train'])
-    data['ncla'] = sum(task.ncla for task in tasks)
-    data['sha256'] = {name: raw.sha256(arrays) for name, arrays in raws.items()}
-    return data, [(t, task.ncla) for t, task in enumerate(tasks)], list(size)
+    data['ncla'] = sum(data[t]['ncla'] for t in range(len(tasks)))
+    data['sha256'] = {name: raw.sha256(loaded[name]) for name in rows}
+    data['normalisation'] = {name: {'mean': row.mean, 'std': row.std} for name, row in rows.items()}
+    return data, [(t, data[t]['ncla']) for t in range(len(tasks))], list(size)
 
 
-def split(images, labels, task, size):
-    """A task's Split of uint8 images and labels."""
-    row = raw.TABLE[task.raw]
-    mean, std = task.mean or row.mean, task.std or row.std
-    return Split(lambda: floats(images, task.permutation, mean, std, size), torch.from_numpy(labels))
+def select(arrays, classes, seed, pc_valid, task):
+    """{split: (name of the images, indices among them or None for all, labels [N] from 0)} of some classes."""
+    out = {}
+    for s in ('train', 'test'):
+        labels, chosen = arrays['y_' + s], None
+        if classes is not None:
+            chosen = np.flatnonzero((labels >= classes.start) & (labels < classes.stop))
+            labels = labels[chosen] - classes.start
+        if not len(labels):
+            raise UserError('%s: no %s images of the classes of %s' % (getattr(task.raw, 'name', task.raw), s, task.name))
+        if s == 'train' and pc_valid > 0:
+            r = shuffle(np.arange(len(labels)), seed)
+            nvalid = int(pc_valid * len(labels))
+            if nvalid == 0:
+                raise UserError('--pc-valid %g leaves no validation image of the %d of %s' % (pc_valid, len(labels), task.name))
+            out['valid'] = 'x_train', r[:nvalid] if chosen is None else chosen[r[:nvalid]], labels[r[:nvalid]]
+            chosen, labels = r[nvalid:] if chosen is None else chosen[r[nvalid:]], labels[r[nvalid:]]
+        out[s] = 'x_' + s, chosen, labels
+    return out

@@ -1,30 +1,33 @@
 """Raw data sets: uint8 images and integer labels under one name, from <data-dir>/<name>.npz or torchvision."""
 import contextlib
+import difflib
 import hashlib
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable
 
 import numpy as np
 
 import utils
-from dataloaders import archive, download, glyphset
+from dataloaders import archive, download, glyphset, npz
 from utils import UserError
 
 
 @dataclass(frozen=True)
 class Raw:
-    """One row of the table: what identifies a data set, how it is normalised, where it comes from."""
-    ncla: int
-    shapes: tuple           # image shapes that are allowed: [H,W] or [H,W,3]
-    counts: tuple           # training and test images of the complete set
-    mean: tuple             # per channel, of pixels in 0..1
-    std: tuple
+    """What identifies a data set, how it is normalised, where it comes from. One of your own needs a name and `make` alone:
+    the number of classes, the shape and, per channel, mean and std are then those of its training images."""
+    ncla: int = None
+    shapes: tuple = ()      # image shapes that are allowed: [H,W] or [H,W,3]; none: any
+    counts: tuple = (None, None)  # training and test images of the complete set
+    mean: tuple = None      # per channel, of pixels in 0..1
+    std: tuple = None
     source: str = None      # class of torchvision.datasets
     files: tuple = ()       # the files and folders that it keeps the set in
     archive: tuple = None   # the original's zip: file name and the pickles within
     make: Callable = None   # made by a program: returns (x_train, y_train, x_test, y_test)
+    name: str = 'own'       # of one that is not in the table
+    class_names: tuple = None
 
 
 GREY, COLOUR = (28, 28), (32, 32, 3)
@@ -49,49 +52,136 @@ TABLE = {
     'glyphs': Raw(36, (GREY,), glyphset.COUNTS, (0.125,), (0.304,), make=glyphset.make),
 }
 ARRAYS = ('x_train', 'y_train', 'x_test', 'y_test')
+LAYOUTS = '[N,H,W], [N,H,W,1], [N,H,W,3], [N,1,H,W] or [N,3,H,W]'
 
 
-def load(name, data_dir=None):
+def load(source, data_dir=None):
     """{'x_train', 'y_train', 'x_test', 'y_test'}: uint8 [N,H,W] or [N,H,W,3], int64 [N]; draws no random numbers.
 
-    data_dir: the folder of <name>.npz and of torchvision's files (default: dat/ of the project). Raises UserError if
-    the set is neither there nor to be downloaded, or if it is not what its name says.
+    source: a Raw, or a name: of the table or of a user's <name>.npz. data_dir: the folder of <name>.npz and of torchvision's
+    files (default: dat/ of the project). Raises UserError if the set is neither there nor to be downloaded, or if it is not what
+    its name says.
     """
-    row, folder = TABLE[name], Path(data_dir or utils.ROOT / 'dat')
+    folder = Path(data_dir or utils.ROOT / 'dat')
+    name, row = (source.name, source) if isinstance(source, Raw) else (source, find(source, folder))
     if row.make:
-        return check(name, dict(zip(ARRAYS, row.make())), 'the generator', complete=True)
-    npz = folder / (name + '.npz')
-    if npz.exists():
-        return check(name, read_npz(npz, row), npz)
+        made = dict(zip(ARRAYS, row.make()))
+        return check(name, made, 'the generator', True) if name in TABLE else own(name, made, 'what make() returned')
+    path = folder / (name + '.npz')
+    if name not in TABLE:
+        return own(name, npz.read(path, ARRAYS), path)
+    if path.exists():
+        return check(name, npz.read(path, ARRAYS, 4 * max(count or 50000 for count in row.counts)), path)
     if row.archive:
         return from_archive(name, folder)
     return from_torchvision(name, folder)
 
 
+def find(name, folder):
+    """The row of a name in the table, or one for <name>.npz. Raises UserError if there is neither."""
+    if name in TABLE:
+        return TABLE[name]
+    path = Path(folder) / (name + '.npz')
+    if path.is_file():
+        return Raw(name=name)
+    near = difflib.get_close_matches(name, TABLE, 1)
+    raise UserError('no data set %s%s: there are %s; or one of your own as %s' % (
+        name, ' (perhaps %s)' % near[0] if near else '', ', '.join(TABLE), path))
+
+
+def shape(name, folder):
+    """(channels, height, width) of a name's images, without reading them."""
+    row = find(name, folder)
+    x = npz.shape(Path(folder) / (name + '.npz'), 'x_train') if name not in TABLE else (1, *row.shapes[0])
+    if len(x) not in (3, 4):
+        raise UserError('%s.npz: x_train has shape %s, expected %s' % (name, list(x), LAYOUTS))
+    x = x[1:]
+    return (1, *x) if len(x) == 2 else (x[2], *x[:2]) if x[2] in (1, 3) else x
+
+
+def describe(source, arrays):
+    """The Raw of loaded arrays, with what it leaves open taken from the training images."""
+    row = source if isinstance(source, Raw) else TABLE.get(source, Raw(name=source))
+    if row.mean is None:
+        x = arrays['x_train'].reshape(len(arrays['x_train']), -1, arrays['x_train'].shape[3] if arrays['x_train'].ndim == 4 else 1)
+        counts = [np.bincount(x[..., c].ravel(), minlength=256) for c in range(x.shape[2])]
+        values = np.arange(256) / 255
+        mean = [float(n @ values / n.sum()) for n in counts]
+        std = [float(np.sqrt(n @ (values - m) ** 2 / n.sum())) or 1. for n, m in zip(counts, mean)]
+        row = replace(row, mean=tuple(mean), std=tuple(std))
+    if row.ncla is None:
+        row = replace(row, ncla=int(arrays['y_train'].max()) + 1)
+    if 'class_names' in arrays:
+        row = replace(row, class_names=tuple(map(str, arrays['class_names'])))
+    return row
+
+
+def sound(name, split, arrays, origin, shapes, fits):
+    """Raises UserError unless a split's images and labels are arrays of the right kinds and shapes."""
+    x, y = arrays['x_' + split], arrays['y_' + split]
+    if not (isinstance(x, np.ndarray) and isinstance(y, np.ndarray) and x.ndim and y.ndim):
+        raise UserError('%s: x_%s and y_%s must be arrays of images and labels, in %s' % (name, split, split, origin))
+    for ok, what in (
+            (x.dtype == np.uint8, 'x_%s is %s, expected uint8 (0..255)' % (split, x.dtype)),
+            (fits(x), 'x_%s has shape %s, expected %s' % (split, list(x.shape), shapes)),
+            (y.dtype.kind in 'iu', 'y_%s is %s, expected integers' % (split, y.dtype)),
+            (y.ndim == 1 and len(y) == len(x), 'y_%s has shape %s for %d images, expected [%d]' % (
+                split, list(y.shape), len(x), len(x))),
+            (len(x) > 0, 'x_%s has no images' % split)):
+        if not ok:
+            raise UserError('%s: %s in %s' % (name, what, origin))
+
+
 def check(name, arrays, origin, complete=False):
     """The arrays, labels as int64, once shapes, types, label range and, if complete, counts are as in the table."""
     row = TABLE[name]
+    shapes = ' or '.join(str(['N', *s]).replace("'", '') for s in row.shapes)
     for split, count in zip(('train', 'test'), row.counts):
-        x, y = arrays['x_' + split], arrays['y_' + split]
-        if not (isinstance(x, np.ndarray) and isinstance(y, np.ndarray) and x.ndim and y.ndim):
-            raise UserError('%s: x_%s and y_%s must be arrays of images and labels, in %s' % (name, split, split, origin))
-        shapes = ' or '.join(str(['N', *s]).replace("'", '') for s in row.shapes)
-        for ok, what in (
-                (x.dtype == np.uint8, 'x_%s is %s, expected uint8 (0..255)' % (split, x.dtype)),
-                (x.shape[1:] in row.shapes, 'x_%s has shape %s, expected %s' % (split, list(x.shape), shapes)),
-                (y.dtype.kind in 'iu', 'y_%s is %s, expected integers' % (split, y.dtype)),
-                (y.ndim == 1 and len(y) == len(x), 'y_%s has shape %s for %d images, expected [%d]' % (
-                    split, list(y.shape), len(x), len(x))),
-                (len(x) > 0, 'x_%s has no images' % split)):
-            if not ok:
-                raise UserError('%s: %s in %s' % (name, what, origin))
+        sound(name, split, arrays, origin, shapes, lambda x: x.shape[1:] in row.shapes)
+        y = arrays['y_' + split]
         if y.min() < 0 or y.max() >= row.ncla:
             raise UserError('%s: labels of y_%s run from %d to %d, expected 0 to %d, in %s' % (
                 name, split, y.min(), y.max(), row.ncla - 1, origin))
-        if complete and count and len(x) != count:
-            raise UserError('%s: %d %s images, expected %d, in %s' % (name, len(x), split, count, origin))
+        if complete and count and len(y) != count:
+            raise UserError('%s: %d %s images, expected %d, in %s' % (name, len(y), split, count, origin))
         arrays['y_' + split] = y.astype(np.int64)
     return arrays
+
+
+def own(name, arrays, origin):
+    """The arrays of a data set that is not in the table, images as [N,H,W] or [N,H,W,3], once they are sound and the labels are
+    0 to n-1, all of them among the training images."""
+    for split in ('train', 'test'):
+        sound(name, split, arrays, origin, LAYOUTS, lambda x: min(x.shape) > 0 and (x.ndim == 3 or x.ndim == 4 and (
+            x.shape[3] in (1, 3) or x.shape[1] in (1, 3))))
+        x, y = arrays['x_' + split], arrays['y_' + split]
+        if x.ndim == 4 and x.shape[3] not in (1, 3):
+            x = x.transpose(0, 2, 3, 1)
+        arrays['x_' + split] = np.ascontiguousarray(x[..., 0] if x.ndim == 4 and x.shape[3] == 1 else x)
+        if y.max() >= 2 ** 31:
+            raise UserError('%s: the label %d in y_%s, in %s: expected 0 to n-1' % (name, y.max(), split, origin))
+        arrays['y_' + split] = y.astype(np.int64)
+    if arrays['x_train'].shape[1:] != arrays['x_test'].shape[1:]:
+        raise UserError('%s: x_train has images of %s, x_test of %s, in %s' % (
+            name, list(arrays['x_train'].shape[1:]), list(arrays['x_test'].shape[1:]), origin))
+    there = np.unique(arrays['y_train'])
+    ncla = int(there[-1]) + 1
+    if there[0] < 0 or len(there) < ncla:
+        raise UserError('%s: the labels of y_train run from %d to %d, expected 0 to n-1 with none missing%s, in %s' % (
+            name, there[0], there[-1], '' if there[0] < 0 else '; %s' % missing(there, ncla), origin))
+    if arrays['y_test'].min() < 0 or arrays['y_test'].max() >= ncla:
+        raise UserError('%s: labels of y_test run from %d to %d, those of y_train from 0 to %d, in %s' % (
+            name, arrays['y_test'].min(), arrays['y_test'].max(), ncla - 1, origin))
+    names = arrays.get('class_names')
+    if names is not None and (names.dtype.kind != 'U' or names.shape != (ncla,)):
+        raise UserError('%s: class_names is %s %s, expected %d texts, in %s' % (name, names.dtype, list(names.shape), ncla, origin))
+    return arrays
+
+
+def missing(there, ncla):
+    """Which labels are not there, in words."""
+    first = [str(c) for c in range(min(ncla, len(there) + 8)) if c not in set(there.tolist())][:8]
+    return '%s%s missing' % (', '.join(first), ' and more are' if ncla - len(there) > len(first) else ' is' if len(first) == 1 else ' are')
 
 
 def sha256(arrays):
@@ -101,40 +191,6 @@ def sha256(arrays):
         digest.update(('%s %s %s;' % (name, arrays[name].dtype, arrays[name].shape)).encode())
         digest.update(np.ascontiguousarray(arrays[name]).data)
     return digest.hexdigest()
-
-
-def read_npz(path, row):
-    """The four arrays of an npz file of a data set of the table; no pickled objects. Raises UserError if it is not such a
-    file, before more memory is taken than such a set can need."""
-    try:
-        with np.load(path, allow_pickle=False) as z:
-            missing = [a for a in ARRAYS if a not in z.files]
-            if missing:
-                raise UserError('%s lacks %s, expected %s' % (path, ', '.join(missing), ', '.join(ARRAYS)))
-            for name in ARRAYS:
-                check_header(z.zip, name, path, 4 * max(count or 50000 for count in row.counts))
-            return {a: z[a] for a in ARRAYS}
-    except UserError:
-        raise
-    except (Exception, MemoryError) as e:  # a malformed file can raise anything
-        raise UserError('%s is not an npz file of arrays (%s)' % (path, type(e).__name__))
-
-
-def check_header(z, name, path, most):
-    """Raises UserError unless an array's header, in a zip, promises at most so many images or labels, and as many bytes as
-    there are."""
-    info = z.getinfo(name + '.npy')
-    with z.open(info) as f:
-        version = np.lib.format.read_magic(f)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, kind = read(f)
-        size = math.prod(shape) * kind.itemsize + f.tell()
-    if kind.hasobject:
-        raise ValueError
-    if size != info.file_size:
-        raise UserError('%s: %s is broken: a header for %s of %s, in %d bytes' % (path, name, list(shape), kind, info.file_size))
-    if size > most * (3072 if name.startswith('x') else 8) + 4096:
-        raise UserError('%s: %s is of %d bytes, more than %d images take' % (path, name, size, most))
 
 
 def from_archive(name, folder):

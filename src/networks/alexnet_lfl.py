@@ -1,10 +1,6 @@
 """alexnet for less-forgetting learning."""
-from networks import alexnet
-from networks.layers import Features
+from networks import alexnet, variants
 
 
-class Net(Features):
+class Net(variants.of(alexnet.Net, '_lfl')):
     """alexnet that also returns its last hidden layer, which has no dropout."""
-
-    def __init__(self, inputsize, taskcla):
-        super().__init__(alexnet.layers(inputsize), inputsize, taskcla)

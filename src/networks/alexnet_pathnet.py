@@ -1,10 +1,6 @@
 """alexnet for PathNet."""
-from networks import alexnet
-from networks.modular import Modular
+from networks import alexnet, variants
 
 
-class Net(Modular):
+class Net(variants.of(alexnet.Net, '_pathnet')):
     """alexnet in 16 modules per layer, each of 0.258 of its width."""
-
-    def __init__(self, inputsize, taskcla):
-        super().__init__(alexnet.layers(inputsize), inputsize, taskcla)

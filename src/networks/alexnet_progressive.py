@@ -1,10 +1,6 @@
 """alexnet for progressive networks."""
-from networks import alexnet
-from networks.columns import Columns
+from networks import alexnet, variants
 
 
-class Net(Columns):
+class Net(variants.of(alexnet.Net, '_progressive')):
     """alexnet in a column per task, each of 1.117 / tasks of its width."""
-
-    def __init__(self, inputsize, taskcla):
-        super().__init__(alexnet.layers(inputsize), inputsize, taskcla)

@@ -67,6 +67,18 @@ class Gated(Layered):
         return torch.min(post, pre.view(1, -1, *[1] * (weight.dim() - 2))).expand_as(weight)
 
 
+class Stacked(Gated):
+    """Any layers, one after another: parameters are created in the order layers, heads, embeddings."""
+
+    def __init__(self, layers, inputsize, taskcla):
+        super().__init__(layers, inputsize, taskcla)
+        for i in range(len(self.layers)):
+            self.add(i)
+        self.add_heads()
+        for i in range(len(self.layers)):
+            self.add_gate(i)
+
+
 def embeddings(net):
     """The weights of a network's embeddings, one [tasks, units] per gated layer: what its embeddings() returns or, where it
     has none, those of all its nn.Embedding."""

@@ -43,10 +43,14 @@ def scaled(layers, factor):
 def positions(layers, inputsize):
     """For each layer, how many of its inputs come from one unit (or channel) below: over 1 where maps are flattened.
 
-    inputsize: [C,H,W] of the images. Returns a list of int.
+    inputsize: [C,H,W] of the images. Returns a list of int. Raises UserError for images that a convolution cannot take.
     """
     side, flat, out = inputsize[1], False, []
     for i, layer in enumerate(layers):
+        if layer.kernel and not (inputsize[1] == inputsize[2] and layer.kernel < side):
+            raise UserError('%s, a convolution of %d x %d, cannot be applied to images of %d x %d: %s' % (
+                layer.name, layer.kernel, layer.kernel, inputsize[1], inputsize[2], 'they are too small at that depth'
+                if inputsize[1] == inputsize[2] else 'only square ones go through convolutions'))
         out.append(1 if layer.kernel or flat else side * side if i else inputsize[1] * inputsize[2])
         flat = not layer.kernel
         if layer.kernel:
@@ -114,8 +118,9 @@ class Layered(nn.Module):
         return list(self.last)
 
     def outputs(self, h, only=None):
-        """Logits of all tasks, a list of [B, classes]; only: of that task, and None for the others."""
-        return [linear(head, h) if only in (None, u) else None for u, head in enumerate(self.heads())]
+        """Logits of all tasks, a list of [B, classes]; only: of that task, or range of tasks, and None for the others."""
+        wanted = (only,) if isinstance(only, int) else only
+        return [linear(head, h) if wanted is None or u in wanted else None for u, head in enumerate(self.heads())]
 
 
 class Plain(Layered):

@@ -1,10 +1,6 @@
 """mlp for less-forgetting learning."""
-from networks import mlp
-from networks.layers import Features
+from networks import mlp, variants
 
 
-class Net(Features):
+class Net(variants.of(mlp.Net, '_lfl')):
     """mlp that also returns its last hidden layer, which has no dropout."""
-
-    def __init__(self, inputsize, taskcla):
-        super().__init__(mlp.layers(), inputsize, taskcla)

@@ -1,10 +1,6 @@
 """mlp for progressive networks."""
-from networks import mlp
-from networks.columns import Columns
+from networks import mlp, variants
 
 
-class Net(Columns):
+class Net(variants.of(mlp.Net, '_progressive')):
     """mlp in a column per task, each of 1.117 / tasks of its width."""
-
-    def __init__(self, inputsize, taskcla):
-        super().__init__(mlp.layers(), inputsize, taskcla)

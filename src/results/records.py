@@ -143,6 +143,7 @@ FIELDS = {
     'command': (True, listed(is_text)), 'seconds': (True, number(0, 1e12)), 'valid_accuracy': (False, listed(number(0, 1), tasks)),
     'tasks': (True, lambda v, record: listed(is_text)(v, record) and len(v) >= tasks(record)
               and (len(v) == tasks(record) or record.get('status') != 'finished')),
+    'task_inferred': (False, listed(listed(number(0, 1), tasks), tasks)),
     'seconds_per_task': (False, listed(number(0, 1e12))), 'matrix_sha256': (False, is_text)}
 
 

@@ -76,6 +76,16 @@ def build(approach=None):
                           help='one of: %s' % ', '.join(utils.choices(folder)))
     what.add_argument('--tasks', metavar='T,...', help='names or numbers of the tasks to run, in this order '
                       '(default: all, in the order of the experiment and seed)')
+    what.add_argument('--scenario', choices=('task', 'class', 'domain'), default='task', help='what is known at test: task: the '
+                      'task, each has its own head; class: not the task, the classes of all tasks so far compete; domain: not '
+                      'the task, all share one head (default %(default)s)')
+    what.add_argument('--active-classes', choices=('all-so-far', 'all', 'current'), help='class: which classes compete in the '
+                      'loss in training (default all-so-far)')
+    what.add_argument('--infer', choices=('max-logit', 'max-softmax', 'min-entropy'), help='class and domain, for approaches with '
+                      'a mask or a network per task: how the task is inferred, by running all of them (default max-logit)')
+    what.add_argument('--network', metavar='NAME', type=functools.partial(utils.choice, 'networks', option='--network'),
+                      help='instead of the experiment\'s; the approach\'s variant of it is taken')
+    what.add_argument('--net', default='', metavar='NAME=V,...', help='settings of the network, as in nhid=400,nlayers=2,pdrop=0')
     what.add_argument('--parameter', default='', metavar='V,...',
                       help='the approach\'s own hyper-parameters by position, as in 0.75,400 for hat')
     what.add_argument('--set', default='', metavar='NAME=V,...',
@@ -188,6 +198,8 @@ def settings(args):
     """What of a parsed command line determines its result, as a dictionary: not where it is run or saved."""
     out = {n: getattr(args, n) for n in ('experiment', 'approach', 'tasks', 'pc_valid', *(h.name for h in NUMBERS))}
     speed = {n: getattr(args, n) for n in SPEED if getattr(args, n)}  # named only if given
+    speed.update({n: getattr(args, n) for n in ('active_classes', 'infer', 'network', 'net') if getattr(args, n)})
+    speed.update({'scenario': args.scenario} if args.scenario != 'task' else {})
     speed.update({'set': args.set} if args.set else {})
     return {**out, **speed, **(args.hyper or {'parameter': args.parameter})}
 
@@ -198,6 +210,11 @@ def flags(approach):
         return [flag(h.name) for h in getattr(utils.load('approaches', approach).Appr, 'hyperparameters', ())]
     except Exception:  # somebody's unfinished file must not stop others
         return []
+
+
+def label(args):
+    """What the names of results begin with: the experiment, with hyphens, and a scenario other than task."""
+    return args.experiment.replace(':', '-') + ('-' + args.scenario if args.scenario != 'task' else '')
 
 
 def explain(option, approach):

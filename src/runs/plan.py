@@ -4,6 +4,7 @@ import statistics
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Callable
 
 from results import collect, records
 from runs import checkpoint, foreign, options
@@ -12,8 +13,10 @@ from utils import ROOT, UserError
 
 @dataclass
 class Run:
-    """One call of run.py: its options, --output included, checked by the parser. Raises UserError for bad ones."""
+    """One call of run.py: its options, checked by the parser, --output among them or a name that follows from the parsed ones.
+    Raises UserError for bad ones."""
     argv: list
+    name: Callable = None
     settings: dict = field(init=False)
     output: Path = field(init=False)
 
@@ -24,7 +27,9 @@ class Run:
             raise UserError('%s: %s' % (' '.join(self.argv), e))
         except SystemExit:
             raise UserError('--help is an option of run.py, not of a plan')
-        self.args, self.settings, self.output = args, options.settings(args), ROOT / args.output
+        if self.name:
+            self.argv = [*self.argv, '--output', self.name(args)]
+        self.args, self.settings, self.output = args, options.settings(args), ROOT / (self.argv[-1] if self.name else args.output)
 
     @property
     def command(self):

@@ -41,6 +41,13 @@ def stopping():
             signal.signal(n, handler)
 
 
+def pooled(splits, whole):
+    """The images of several splits one after another: a dataloaders.pixels.Pool, or, if they are to be whole, a tensor."""
+    import torch
+    from dataloaders.pixels import Pool, Split
+    return Pool(splits) if not whole and all(isinstance(s, Split) for s in splits) else torch.cat([s['x'] for s in splits])
+
+
 class Sequence:
     """One approach learning the tasks of one experiment.
 
@@ -53,7 +60,7 @@ class Sequence:
         self.appr, self.there, self.data, self.device, self.args = appr, there, there['data'], there['device'], there['args']
         self.ntasks = len(there['taskcla'])
         self.record, self.checkpoint, self.replaced, self.start = record, checkpoint, replaced, time.time()
-        self.acc, self.lss = np.zeros((2, self.ntasks, self.ntasks), dtype=np.float32)
+        self.acc, self.lss, self.inferred = np.zeros((3, self.ntasks, self.ntasks), dtype=np.float32)  # row: after task; on task
         self.done, self.seconds, self.before = 0, [], 0.  # tasks learnt, seconds of each, seconds of earlier starts
         self.devices = [record['device']]  # of all starts
         self.cut = False  # whether Ctrl-C ended a task of an earlier start
@@ -120,8 +127,12 @@ class Sequence:
         """Tests on all tasks so far."""
         for u in range(t + 1):
             self.lss[t, u], self.acc[t, u] = self.evaluate(u, 'test')
-            print('>>> Test on task {:2d} - {:15s}: loss={:.3f}, acc={:5.1f}% <<<'.format(
-                u, self.data[u]['name'], self.lss[t, u], 100 * self.acc[t, u]))
+            note = ''
+            if getattr(self.appr, 'infer', None):
+                self.inferred[t, u] = self.appr.inferred
+                note = ', task right={:5.1f}%'.format(100 * self.inferred[t, u])
+            print('>>> Test on task {:2d} - {:15s}: loss={:.3f}, acc={:5.1f}%{} <<<'.format(
+                u, self.data[u]['name'], self.lss[t, u], 100 * self.acc[t, u], note))
         self.seconds.append(round(time.time() - self.tick, 2))
 
     def evaluate(self, u, split):
@@ -132,8 +143,8 @@ class Sequence:
 
     def training_data(self, t):
         """What train() takes for task t: (t, xtrain, ytrain, xvalid, yvalid) on the device; for an approach that trains
-        on all tasks so far ([tasks of training, of validation samples], ...) on the CPU. A validation set that is the
-        training set stays the same tensor."""
+        on all tasks so far ([tasks of training, of validation samples], ...) on the CPU, images as a Pool where they can be. A
+        validation set that is the training set stays the same."""
         if getattr(self.appr, 'cumulative', self.args.approach == 'joint'):
             import torch
             ids, tensors = [], []
@@ -141,7 +152,7 @@ class Sequence:
             for s in ('train',) if same else ('train', 'valid'):
                 ys = [self.data[u][s]['y'] for u in range(t + 1)]
                 ids.append(torch.cat([torch.full_like(y, u) for u, y in enumerate(ys)]))
-                tensors += [torch.cat([self.data[u][s]['x'] for u in range(t + 1)]), torch.cat(ys)]
+                tensors += [pooled([self.data[u][s] for u in range(t + 1)], foreign.is_foreign(type(self.appr))), torch.cat(ys)]
             return ids * (1 + same), *tensors * (1 + same)
         train = [self.data[t]['train'][k].to(self.device) for k in 'xy']
         same = self.data[t]['valid'] is self.data[t]['train']
@@ -151,12 +162,13 @@ class Sequence:
         """Notes the state for the checkpoint."""
         if self.checkpoint:
             self.checkpoint.take(self.appr, {
-                'done': self.done, 'acc': self.acc, 'lss': self.lss, 'seconds': self.seconds,
+                'done': self.done, 'acc': self.acc, 'lss': self.lss, 'inferred': self.inferred, 'seconds': self.seconds,
                 'cut': self.is_cut(), 'elapsed': self.elapsed(), 'devices': self.devices})
 
     def resume(self, progress):
         """Takes up a checkpoint's progress."""
-        self.done, self.acc, self.lss = progress['done'], progress['acc'], progress['lss']
+        self.appr.seen = progress['done']
+        self.done, self.acc, self.lss, self.inferred = (progress[k] for k in ('done', 'acc', 'lss', 'inferred'))
         self.seconds, self.before, self.cut = progress['seconds'], progress['elapsed'], progress['cut']
         self.devices = list(dict.fromkeys(progress['devices'] + self.devices))
         self.record.update(resumed=True, devices=self.devices)
@@ -179,6 +191,8 @@ class Sequence:
             acc, lss = self.acc[:n, :n], self.lss[:n, :n]
             record.update(metrics.summary(acc), status=status, seconds=round(self.elapsed(), 2), seconds_per_task=self.seconds,
                           accuracy=acc.round(6).tolist(), loss=lss.round(6).tolist())
+            if getattr(self.appr, 'infer', None):
+                record['task_inferred'] = self.inferred[:n, :n].round(6).tolist()
             if records.has_log(self.appr):
                 connections = getattr(getattr(self.appr, 'model', None), 'connections', None)
                 records.save_logs(self.appr.logpath, self.appr.logs, record['tasks'][:n], self.acc[:n], self.lss[:n],

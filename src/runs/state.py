@@ -79,8 +79,8 @@ def check(state, appr, ntasks):
         progress, names = decode(state['progress']), [n for n, _ in appr.model.named_parameters()]
         like(state['model'], utils.get_model(appr.model), 'the weights')
         done = progress['done']
-        like(progress, {'done': 0, 'acc': np.zeros((ntasks,) * 2, np.float32), 'lss': np.zeros((ntasks,) * 2, np.float32),
-                        'seconds': [0.] * done, 'cut': False, 'elapsed': 0.,
+        matrix = np.zeros((ntasks, ntasks), np.float32)
+        like(progress, {'done': 0, 'acc': matrix, 'lss': matrix, 'inferred': matrix, 'seconds': [0.] * done, 'cut': False, 'elapsed': 0.,
                         'devices': [''] * len(progress['devices'])}, 'the progress')
         if not 0 <= done <= ntasks:
             raise ValueError('the number of tasks learnt')

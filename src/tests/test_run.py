@@ -2,6 +2,7 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -211,7 +212,7 @@ def test_an_approach_names_the_networks_that_it_can_use():
     class Experiment:
         network = 'resnet'
     with pytest.raises(utils.UserError, match='hat needs a network resnet_hat.*alexnet_hat, mlp_hat'):
-        build.choose_network(Experiment, 'hat', utils.load('approaches', 'hat').Appr)
+        build.choose_network(Experiment, SimpleNamespace(approach='hat', network=None), utils.load('approaches', 'hat').Appr)
 
 
 def test_the_record_has_what_was_in_force_and_the_time_is_readable(tmp_path, capsys):

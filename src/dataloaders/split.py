@@ -1,0 +1,24 @@
+"""The classes of one data set in tasks of as equal numbers as can be: --experiment split:<name>:<ntasks>."""
+import numpy as np
+
+from dataloaders import common, raw
+from utils import UserError
+
+form = ('name', 'ntasks')
+network = common.network
+
+
+def get(seed=0, fixed_order=False, pc_valid=0.10, tasks=None, data_dir=None, name=None, ntasks=None):
+    """(data, taskcla, size); the order is that of the classes, the seed gives the validation share."""
+    arrays = raw.load(name, data_dir)
+    ncla = raw.describe(name, arrays).ncla
+    if not 1 <= ntasks <= ncla // 2:
+        raise UserError('split:%s:%d: %s has %d classes, of which every task needs two: give 1 to %d tasks' % (
+            name, ntasks, name, ncla, ncla // 2))
+    parts = [range(c[0], c[-1] + 1) for c in np.array_split(np.arange(ncla), ntasks)]
+    everything = [common.Task('%s-%d-%d' % (name, c[0], c[-1]), name, c) for c in parts]
+    data, taskcla, size = common.build(common.choose(everything, range(ntasks), tasks), common.size(arrays), seed, pc_valid,
+                                       data_dir, {name: arrays})
+    if ncla % ntasks:
+        data['note'] = '%d classes in %d tasks of %s' % (ncla, ntasks, ', '.join(str(len(c)) for c in parts))
+    return data, taskcla, size
