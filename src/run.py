@@ -8,7 +8,7 @@ import time
 import traceback
 
 import utils
-from results import aside, records
+from results import aside, measures, metrics, records
 from runs import foreign, options
 from utils import ROOT, UserError
 
@@ -109,6 +109,7 @@ def run(args, approach, argv):
             replaced.take()
         acc = sequence.Sequence(appr, there, record, saved if resumable else None, replaced).run(state)
     print_matrix(acc)
+    print('\n'.join(measures.lines(metrics.report(args.output))))
     print('[Elapsed time = {} min {} s]'.format(*divmod(round(time.time() - tstart), 60)))
     return acc
 

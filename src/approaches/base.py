@@ -44,6 +44,8 @@ class Appr(Modes, Declared):
 
     variants = ('',)      # suffixes of the network's name, the first that exists is used: '_hat'
     clipgrad = 10000
+    patience = True       # whether the learning rate follows the validation loss and the best weights are kept
+    blind = None          # why a task cannot be tested before it is learnt
     cumulative = False    # True: trains on the data of all tasks so far
     logs = None           # what run.py pickles at the end, at self.logpath
     scenarios = ('task',)  # what of approaches.scenarios it supports
@@ -129,9 +131,17 @@ class Appr(Modes, Declared):
             self.choose_part(t)
             return torch.cat([self.logits(t, images.to(self.device)) for images in x.split(self.eval_sbatch or self.sbatch)])
 
+    def guess(self, t, x, y):
+        """The accuracy on a task that may not have been learnt yet."""
+        if self.infer is not None:
+            return self.infer(self, t, x, y)[0]
+        told = self.outputs(t, x).argmax(1)
+        return (told == self.targets(t, y.to(self.device))).float().mean().item()
+
     # The loop
     def train(self, t, xtrain, ytrain, xvalid, yvalid):
-        """Learns task t. x: float [N,C,H,W]; y: int64 [N]. Ends with the weights of the lowest validation loss."""
+        """Learns task t. x: float [N,C,H,W]; y: int64 [N]. Ends with the weights of the lowest validation loss, or without
+        patience with the last ones."""
         self.seen = max(self.seen, self.seen if t is None else t + 1)
         if self.position is None:  # not resumed within the task
             self.begin_task(t, xtrain, ytrain)
@@ -142,27 +152,29 @@ class Appr(Modes, Declared):
     def fit(self, t, xtrain, ytrain, xvalid, yvalid):
         """The epochs of one task, with the patience-based decay of the learning rate."""
         at = self.position = self.position or self.start()
-        self.optimizer = self._get_optimizer(at['lr'])
+        self.renew_optimizer(at['lr'])
         self.optimizer.load_state_dict(at['optimizer'] or self.optimizer.state_dict())
         try:
             while at['epoch'] < self.nepochs and not at['done']:
                 self.epoch = at['epoch']
                 valid_loss, line = self.one_epoch(t, xtrain, ytrain, xvalid, yvalid)
-                best, note = self.wait(at, valid_loss)
+                best, note = self.wait(at, valid_loss) if self.patience else (False, '')
                 if best:
                     at['best_model'] = utils.get_model(self.model, into=at['best_model'])
                 elif note:
-                    at['done'], self.optimizer = at['lr'] < self.lr_min, self._get_optimizer(at['lr'])
+                    at['done'] = at['lr'] < self.lr_min
+                    self.renew_optimizer(at['lr'])
                 at['optimizer'] = self.optimizer.state_dict() if self.optimizer.state else {}
                 self.end_line(at, line + note)
         except KeyboardInterrupt:
             self.interrupt()
-        utils.set_model_(self.model, at['best_model'])
+        if self.patience:
+            utils.set_model_(self.model, at['best_model'])
 
     def start(self):
         """Where a task begins; what a checkpoint has instead is of the same keys, types and shapes."""
         return {'epoch': 0, 'lr': self.lr, 'patience': self.lr_patience, 'best_loss': math.inf, 'done': False,
-                'best_model': utils.get_model(self.model), 'optimizer': {}}
+                'best_model': utils.get_model(self.model) if self.patience else {}, 'optimizer': {}}
 
     def within(self, at):
         """Whether the numbers of a position, which is like start()'s, are possible."""

@@ -26,6 +26,8 @@ class Appr(base.Appr):
         Hyper('smax', float, 400, (25, 50, 100, 200, 400, 800), 'largest steepness of the attention gates',
               'Section 2.4, Hard Attention Training', above=1),
     )
+    own_optimizer = ('momentum, weight decay and Adam move weights whose gradient is masked, and with them what earlier tasks '
+                     'attend to')
     variants, capturable, compilable = ('_hat',), True, False
     scenarios, isolated = ('task', 'class', 'domain'), True
     state = {'mask_pre': lambda self, value, done: keeps.shares(value, [e.detach()[:1] for e in gated.embeddings(self.model)])

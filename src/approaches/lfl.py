@@ -20,14 +20,22 @@ class Appr(lwf.Appr):
     clipgrad = 200
     eval_sbatch = None
 
+    def both(self, t, x):
+        """(the logits that compete, the last hidden layer)."""
+        outputs, h = self.model(x, only=self.heads(t))
+        return joined(outputs, self.heads(t)), h
+
+    def logits(self, t, x):
+        """As in base."""
+        return self.both(t, x)[0]
+
     def forward(self, t, x, y):
         """As base.forward, with the old model's hidden layer as a further target."""
-        heads, y = self.heads(t), self.targets(t, y)
-        outputs, h = self.model(x, only=heads)
-        output = joined(outputs, heads)
+        y = self.targets(t, y)
+        output, h = self.both(t, x)
         loss = torch.nn.functional.cross_entropy(output, y)
         if t > 0:
             with torch.no_grad():
-                _, old = self.model_old(x, only=heads)
+                _, old = self.model_old(x, only=self.heads(t))
             loss = loss + self.lamb * (old - h).pow(2).sum() / 2
         return loss, self.hits(output, y)

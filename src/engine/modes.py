@@ -11,6 +11,9 @@ from utils import UserError
 class Modes:
     """Of an approach: has its model, device and hooks."""
 
+    optim, momentum, weight_decay = 'sgd', 0., 0.
+    keep_optimizer = False  # whether its state goes on over tasks and learning rates
+    own_optimizer = None    # why another than plain SGD with patience cannot be had
     autocast = None      # --amp: a dtype
     compiled = False     # --compile
     cuda_graph = False   # --cuda-graph
@@ -20,7 +23,26 @@ class Modes:
     quadratic = None     # during a pass over data: what penalty() returned
 
     def _get_optimizer(self, lr):
-        return torch.optim.SGD(self.trainable(), lr=lr)
+        if self.optim == 'adam':
+            return torch.optim.Adam(self.trainable(), lr=lr, weight_decay=self.weight_decay)
+        return torch.optim.SGD(self.trainable(), lr=lr, momentum=self.momentum, weight_decay=self.weight_decay)
+
+    def renew_optimizer(self, lr):
+        """Makes a new optimizer; with --keep-optimizer it goes on with what the last one remembers of the parameters."""
+        before, self.optimizer = self.optimizer, self._get_optimizer(lr)
+        for p in self.optimizer.param_groups[0]['params'] if self.keep_optimizer else ():
+            if p in before.state:
+                self.optimizer.state[p] = before.state[p]
+
+    @property
+    def remembered(self):
+        """What the optimizer remembers, {parameter's name: {...}}."""
+        return {n: dict(self.optimizer.state[p]) for n, p in self.model.named_parameters() if p in self.optimizer.state}
+
+    @remembered.setter
+    def remembered(self, memory):
+        there = dict(self.model.named_parameters())
+        self.optimizer.state.update({there[n]: state for n, state in memory.items()})
 
     def trainable(self):
         """The parameters that are not frozen, of the part that is run."""

@@ -78,6 +78,17 @@ def read(path):
     return out
 
 
+def beside(output, approach):
+    """The matrix [T,T] of another approach on the same tasks and seed, from the folder of a result; None if it is not there."""
+    there = records.read_record(output)
+    found, mine = re.fullmatch(r'(.+)_%s(_\d+)' % re.escape(there['config']['approach']), Path(output).stem), there['tasks']
+    try:
+        other = records.read_record(Path(output).with_name('%s_%s%s.txt' % (found[1], approach, found[2]))) if found else None
+    except UserError:
+        return None
+    return np.array(other['accuracy']) if other and other['status'] == 'finished' and other['tasks'] == mine else None
+
+
 def surface(experiment, approach, folders, over=None):
     """((name, name or None), {(value, value): mean average accuracy in per cent}, 'validation' or 'test') of the runs of
     a grid: files <experiment>_<approach>-*_<seed>.txt with their records.

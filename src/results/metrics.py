@@ -1,24 +1,22 @@
-"""Figures from accuracy matrices, of one run and over seeds. Everything is computed here; figures.py draws, tables.py prints."""
+"""Tables of accuracy matrices over seeds, of what measures.py says of each; figures.py draws, tables.py prints."""
 import numpy as np
 
+from results import collect, records
+from results.measures import forgetting_ratio, intransigence, summary
 from results.tables import Table
 from utils import UserError
 
 
-def summary(acc):
-    """Average accuracy, forgetting and backward transfer of a square accuracy matrix (row: after which task; column:
-    on which), in 0..1; the last two are None for a single task.
-
-    Forgetting: mean over earlier tasks of best accuracy before the last task - final accuracy (Chaudhry et al., 2018).
-    Backward transfer: mean over earlier tasks of final accuracy - accuracy when learnt (Lopez-Paz & Ranzato, 2017).
-    """
-    acc = np.asarray(acc, dtype=float)
-    n = len(acc)
-    out = {'average_accuracy': float(acc[-1].mean()), 'forgetting': None, 'backward_transfer': None}
-    if n > 1:
-        best = np.array([acc[u:n - 1, u].max() for u in range(n - 1)])
-        out['forgetting'] = float((best - acc[-1, :-1]).mean())
-        out['backward_transfer'] = float((acc[-1, :-1] - np.diag(acc)[:-1]).mean())
+def report(output):
+    """What a finished result says, {name: number}, with intransigence and rho where results of joint and random of the same
+    tasks and seed lie beside it."""
+    record = records.read_record(output)
+    acc, joint, random = np.array(record['accuracy']), collect.beside(output, 'joint'), collect.beside(output, 'random')
+    out = summary(acc, record.get('before_learning'), record.get('untrained'))
+    if joint is not None:
+        out['intransigence'] = intransigence(acc, joint)
+    if joint is not None and random is not None:
+        out['rho, the forgetting ratio'] = float(forgetting_ratio(acc, random, joint)[-1])
     return out
 
 
@@ -31,15 +29,6 @@ def interval(values):
     from scipy import stats
     std = values.std(0, ddof=1)
     return values.mean(0), stats.t.ppf(0.975, len(values) - 1) * std / np.sqrt(len(values)), std
-
-
-def forgetting_ratio(acc, random, joint):
-    """rho [T], after each task the mean over the tasks so far of (A - R) / (J - R) - 1, from three matrices [T,T]: the
-    approach's, random's (whose diagonal is R) and joint's (Serrà et al., 2018, Section 4.1). nan where J = R."""
-    floor = np.diag(random)
-    with np.errstate(divide='ignore', invalid='ignore'):
-        rho = (acc - floor) / (joint - floor) - 1
-    return np.array([rho[t, :t + 1].mean() if np.isfinite(rho[t, :t + 1]).all() else np.nan for t in range(len(acc))])
 
 
 def ratios(found):
@@ -75,27 +64,30 @@ def ratio_table(rho):
 
 
 def summaries(found):
-    """{approach: {'average_accuracy', 'forgetting', 'backward_transfer': [seeds], 'seconds'}} in per cent and seconds;
-    metrics that need two tasks are left out for one."""
-    out = {}
+    """{approach: {name of a measure: [seeds], 'seconds'}} in per cent and seconds; what needs two tasks, or joint's result of
+    every seed, is left out where there is none."""
+    out, joint = {}, found.get('joint', {})
     for a, by in found.items():
-        each = [summary(r['acc']) for r in by.values()]
-        out[a] = {k: 100 * np.array([s[k] for s in each]) for k in each[0] if each[0][k] is not None}
+        each = [{**summary(r['acc']), 'intransigence': intransigence(r['acc'], joint[s]['acc']) if s in joint else None}
+                for s, r in by.items()]
+        out[a] = {k: 100 * np.array([s[k] for s in each]) for k in each[0] if all(s[k] is not None for s in each)}
         seconds = [r['seconds'] for r in by.values()]
         out[a]['seconds'] = np.array(seconds) if None not in seconds else np.array([])
     return out
 
 
 def summary_table(found):
-    """A row per approach: seeds, average accuracy and forgetting in per cent with intervals, seconds."""
-    rows = []
+    """A row per approach: seeds, average accuracy and forgetting in per cent with intervals, the other measures, seconds."""
+    rows, more = [], ('average_incremental_accuracy', 'learning_accuracy', 'backward_transfer', 'intransigence')
     for a, s in summaries(found).items():
         row = [a, len(found[a])]
         for k in ('average_accuracy', 'forgetting'):
             mean, half, _ = interval(s[k]) if k in s else (None,) * 3
             row += [None if v is None else float(v) for v in (mean, half)]
+        row += [float(s[k].mean()) if k in s else None for k in more]
         rows.append(row + [float(s['seconds'].mean()) if len(s['seconds']) else None])
-    return Table(['approach', 'seeds', 'average accuracy %', '+-95%', 'forgetting %', '+-95%', 'seconds'], rows)
+    return Table(['approach', 'seeds', 'average accuracy %', '+-95%', 'forgetting %', '+-95%', 'incremental %', 'learning %',
+                  'backward transfer %', 'intransigence %', 'seconds'], rows)
 
 
 def mean_matrices(found):

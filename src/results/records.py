@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import utils
-from results import metrics, unpickler
+from results import measures, unpickler
 from utils import UserError
 
 
@@ -143,6 +143,8 @@ FIELDS = {
     'command': (True, listed(is_text)), 'seconds': (True, number(0, 1e12)), 'valid_accuracy': (False, listed(number(0, 1), tasks)),
     'tasks': (True, lambda v, record: listed(is_text)(v, record) and len(v) >= tasks(record)
               and (len(v) == tasks(record) or record.get('status') != 'finished')),
+    'before_learning': (False, listed(number(0, 1), tasks)),
+    'untrained': (False, lambda v, record: 'before_learning' in record and listed(number(0, 1), tasks)(v, record)),
     'task_inferred': (False, listed(listed(number(0, 1), tasks), tasks)),
     'seconds_per_task': (False, listed(number(0, 1e12))), 'matrix_sha256': (False, is_text)}
 
@@ -165,7 +167,7 @@ def read_record(output):
     except (OSError, ValueError):
         torn = False  # a record alone
     status = 'torn' if torn and 'matrix_sha256' in record else record['status']
-    return {**record, **metrics.summary(record['accuracy']), 'status': status}
+    return {**record, **measures.summary(record['accuracy'], record.get('before_learning'), record.get('untrained')), 'status': status}
 
 
 def finished(output, valid=False):

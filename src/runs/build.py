@@ -4,11 +4,14 @@ import functools
 import inspect
 from types import SimpleNamespace
 
+import torch
+
 import utils
 from approaches.hyper import Hyper
 from approaches.inference import Inference
 from approaches.scenarios import KINDS, Task
-from runs import foreign
+from engine.modes import Modes
+from runs import foreign, options
 from utils import ROOT, UserError
 
 
@@ -130,8 +133,35 @@ def scenario(args, approach, taskcla):
                         'network for all tasks, whose logits compete: there is no task to infer' % args.approach))
     if args.active_classes and isolated:
         raise UserError('--active-classes: %s trains every task with its own head alone, and infers the task at test' % args.approach)
+    if args.forward_transfer and (foreign.is_foreign(approach) or approach.blind):
+        raise UserError('--forward-transfer: not for %s: %s' % (args.approach, getattr(approach, 'blind', 'it has a loop of its own')))
     more = {'active': args.active_classes} if args.active_classes else {}
     return KINDS[args.scenario](taskcla, **more)
+
+
+def set_optimizer(appr, args):
+    """Sets how an approach descends, as the options say. Raises UserError for one that cannot."""
+    given = [options.flag(n) for n in options.DESCENT if getattr(args, n) != options.DESCENT[n]]
+    own = appr.own_optimizer or (type(appr)._get_optimizer is not Modes._get_optimizer and 'its class has an optimizer of its own')
+    allowed = ['--no-patience'] if appr.own_optimizer and 'tournament' not in appr.own_optimizer else []
+    if own and set(given) - set(allowed):
+        raise UserError('%s: not for %s: %s' % (', '.join(given), args.approach, own))
+    if args.optimizer == 'adam' and args.momentum:
+        raise UserError('--momentum is for --optimizer sgd: Adam has its own')
+    if given:
+        appr.optim, appr.momentum, appr.weight_decay = args.optimizer, args.momentum, args.weight_decay
+        appr.patience, appr.keep_optimizer = not args.no_patience, args.keep_optimizer
+        if args.keep_optimizer:
+            appr.state = {**(appr.state if isinstance(appr.state, dict) else dict.fromkeys(appr.state)), 'remembered': remembered}
+        appr.optimizer = appr._get_optimizer(args.lr) if appr.optimizer else None
+
+
+def remembered(appr, value, done):
+    """Whether a value can be what an optimizer remembers: tensors like the parameters, or counts."""
+    there = dict(appr.model.named_parameters())
+    return isinstance(value, dict) and all(n in there and isinstance(s, dict) and all(
+        isinstance(v, torch.Tensor) and v.shape in (there[n].shape, ()) and v.is_floating_point() for v in s.values())
+        for n, s in value.items())
 
 
 def make(approach, net, args, there):
@@ -143,6 +173,7 @@ def make(approach, net, args, there):
         return appr
     settings = {n: getattr(args, n) for n in ('nepochs', 'sbatch', 'lr', 'lr_min', 'lr_factor', 'lr_patience')}
     appr, scenario = approach(net, args=args, **settings, **getattr(args, 'named', {})), there['scenario']
+    set_optimizer(appr, args)
     if not approach.isolated:
         appr.scenario = scenario
     elif not scenario.told:  # it learns every task as if it were told

@@ -32,6 +32,10 @@ SPEED = {
     'dense': ({'action': 'store_true'}, 'hat: compute units that are switched off all the same (slower; for comparison)')}
 
 
+# How weights descend, {name: default}: the original's plain SGD with patience.
+DESCENT = {'optimizer': 'sgd', 'momentum': 0., 'weight_decay': 0., 'no_patience': False, 'keep_optimizer': False}
+
+
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose errors are UserErrors: one line, no usage."""
 
@@ -90,7 +94,16 @@ def build(approach=None):
                       help='the approach\'s own hyper-parameters by position, as in 0.75,400 for hat')
     what.add_argument('--set', default='', metavar='NAME=V,...',
                       help='for classes with a training loop of their own: further attributes of their args')
-    add(parser.add_argument_group('training'), NUMBERS)
+    training = parser.add_argument_group('training')
+    add(training, NUMBERS)
+    training.add_argument('--optimizer', choices=('sgd', 'adam'), default='sgd', help='default %(default)s; with adam --lr is '
+                          '0.001 unless given')
+    training.add_argument('--momentum', type=Hyper('momentum', float, 0, least=0, most=0.9999).parse, default=0., metavar='FLOAT',
+                          help='of SGD (default 0)')
+    training.add_argument('--weight-decay', type=Hyper('weight_decay', float, 0, least=0, most=1e6).parse, default=0.,
+                          metavar='FLOAT', help='times the weights, added to their gradient (default 0)')
+    training.add_argument('--no-patience', action='store_true', help='train for --nepochs epochs at --lr and keep the last weights')
+    training.add_argument('--keep-optimizer', action='store_true', help='momentum and Adam\'s averages go on over tasks')
     where = parser.add_argument_group('data, device and results (paths are relative to the project\'s folder)')
     where.add_argument('--data-dir', default='dat', metavar='DIR',
                        help='folder of <name>.npz and torchvision\'s files; what is missing is downloaded to it '
@@ -105,6 +118,8 @@ def build(approach=None):
     where.add_argument('--final-valid', action='store_true',
                        help='also record the final accuracy on every task\'s validation set, by which to choose '
                        'hyper-parameters')
+    where.add_argument('--forward-transfer', action='store_true', help='also test every task by the untrained network and just '
+                       'before it is learnt, for the record')
     where.add_argument('--overwrite', action='store_true',
                        help='replace an existing result or checkpoint, even one of another configuration')
     speed = parser.add_argument_group('speed, for results that are as good but not the same digit by digit')
@@ -156,7 +171,9 @@ def parse(argv):
         args.origin[h.name] = 'default' if getattr(args, h.name) is None else flag(h.name)
         if getattr(args, h.name) is None:
             setattr(args, h.name, h.default)
-    if args.lr < args.lr_min:
+    if args.optimizer == 'adam' and args.origin['lr'] == 'default':
+        args.lr = 1e-3
+    if args.lr < args.lr_min and not args.no_patience:
         raise UserError('--lr %g is below --lr-min %g, at which a task ends: give a larger --lr or a smaller --lr-min' % (
             args.lr, args.lr_min))
     if foreign.is_foreign(approach):
@@ -199,6 +216,7 @@ def settings(args):
     out = {n: getattr(args, n) for n in ('experiment', 'approach', 'tasks', 'pc_valid', *(h.name for h in NUMBERS))}
     speed = {n: getattr(args, n) for n in SPEED if getattr(args, n)}  # named only if given
     speed.update({n: getattr(args, n) for n in ('active_classes', 'infer', 'network', 'net') if getattr(args, n)})
+    speed.update({n: getattr(args, n) for n in (*DESCENT, 'forward_transfer') if getattr(args, n) != DESCENT.get(n, False)})
     speed.update({'scenario': args.scenario} if args.scenario != 'task' else {})
     speed.update({'set': args.set} if args.set else {})
     return {**out, **speed, **(args.hyper or {'parameter': args.parameter})}

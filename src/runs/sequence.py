@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-from results import metrics, records
+from results import measures, records
 from runs import foreign, undeclared
 from utils import UserError
 
@@ -61,6 +61,7 @@ class Sequence:
         self.ntasks = len(there['taskcla'])
         self.record, self.checkpoint, self.replaced, self.start = record, checkpoint, replaced, time.time()
         self.acc, self.lss, self.inferred = np.zeros((3, self.ntasks, self.ntasks), dtype=np.float32)  # row: after task; on task
+        self.ahead = np.zeros((2, self.ntasks), dtype=np.float32)  # accuracy of the untrained network, and just before learning
         self.done, self.seconds, self.before = 0, [], 0.  # tasks learnt, seconds of each, seconds of earlier starts
         self.devices = [record['device']]  # of all starts
         self.cut = False  # whether Ctrl-C ended a task of an earlier start
@@ -120,8 +121,19 @@ class Sequence:
         print('Task {:2d} ({:s})'.format(t, self.data[t]['name']))
         print('*' * 100)
         self.tick = time.time()
+        if self.args.forward_transfer and self.appr.position is None:
+            self.look_ahead(t)
         self.appr.train(*self.training_data(t), **foreign.extras(self.appr.train, self.there))
         print('-' * 100)
+
+    def look_ahead(self, t):
+        """Tests task t before it is learnt, and before the first all tasks, by the untrained network."""
+        for u in range(self.ntasks) if t == 0 else [t]:
+            accuracy = self.appr.guess(u, *(self.data[u]['test'][k] for k in 'xy'))
+            self.ahead[1, u] = accuracy
+            if t == 0:
+                self.ahead[0, u] = accuracy
+        print('Before learning it: accuracy on task {:2d} {:5.1f}%'.format(t, 100 * self.ahead[1, t]))
 
     def test(self, t):
         """Tests on all tasks so far."""
@@ -162,13 +174,13 @@ class Sequence:
         """Notes the state for the checkpoint."""
         if self.checkpoint:
             self.checkpoint.take(self.appr, {
-                'done': self.done, 'acc': self.acc, 'lss': self.lss, 'inferred': self.inferred, 'seconds': self.seconds,
+                'done': self.done, 'acc': self.acc, 'lss': self.lss, 'inferred': self.inferred, 'ahead': self.ahead, 'seconds': self.seconds,
                 'cut': self.is_cut(), 'elapsed': self.elapsed(), 'devices': self.devices})
 
     def resume(self, progress):
         """Takes up a checkpoint's progress."""
         self.appr.seen = progress['done']
-        self.done, self.acc, self.lss, self.inferred = (progress[k] for k in ('done', 'acc', 'lss', 'inferred'))
+        self.done, self.acc, self.lss, self.inferred, self.ahead = (progress[k] for k in ('done', 'acc', 'lss', 'inferred', 'ahead'))
         self.seconds, self.before, self.cut = progress['seconds'], progress['elapsed'], progress['cut']
         self.devices = list(dict.fromkeys(progress['devices'] + self.devices))
         self.record.update(resumed=True, devices=self.devices)
@@ -189,8 +201,10 @@ class Sequence:
             status = 'interrupted'
         if n and (status == 'finished' or not self.protected):
             acc, lss = self.acc[:n, :n], self.lss[:n, :n]
-            record.update(metrics.summary(acc), status=status, seconds=round(self.elapsed(), 2), seconds_per_task=self.seconds,
-                          accuracy=acc.round(6).tolist(), loss=lss.round(6).tolist())
+            ahead = dict(zip(('untrained', 'before_learning'), self.ahead[:, :n].round(6).tolist()))
+            ahead = ahead if self.args.forward_transfer else {}
+            record.update(**ahead, **measures.summary(acc, ahead.get('before_learning'), ahead.get('untrained')), status=status,
+                          seconds=round(self.elapsed(), 2), seconds_per_task=self.seconds, accuracy=acc.round(6).tolist(), loss=lss.round(6).tolist())
             if getattr(self.appr, 'infer', None):
                 record['task_inferred'] = self.inferred[:n, :n].round(6).tolist()
             if records.has_log(self.appr):

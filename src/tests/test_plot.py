@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import plot_results
-from results import collect, masks, metrics
+from results import collect, masks, measures, metrics
 from results.tables import Table
 from runs import launch
 
@@ -172,4 +172,4 @@ def test_what_cannot_be_used_is_named_all_at_once(folder, refused, capsys):
 
 
 def test_a_ratio_without_a_span_between_joint_and_random_is_no_number():
-    assert np.isnan(metrics.forgetting_ratio(MINE, RANDOM, RANDOM)).all()
+    assert np.isnan(measures.forgetting_ratio(MINE, RANDOM, RANDOM)).all()

@@ -39,6 +39,7 @@ def make(approach):
 def progress(done):
     """What a run notes besides the approach."""
     return {'done': done, 'acc': np.zeros((len(TASKCLA),) * 2, np.float32), 'lss': np.zeros((len(TASKCLA),) * 2, np.float32), 'inferred': np.zeros((len(TASKCLA),) * 2, np.float32),
+            'ahead': np.zeros((2, len(TASKCLA)), np.float32),
             'seconds': [1.] * done, 'cut': False, 'elapsed': 2., 'devices': ['cpu']}
 
 

@@ -250,15 +250,6 @@ def test_new_files_in_src_count_as_differing_from_the_commit(tmp_path, monkeypat
     assert machine.git_commit().endswith('+')
 
 
-def test_metrics():
-    acc = [[.9, 0, 0], [.95, .8, 0], [.7, .6, .5]]
-    s = metrics.summary(acc)
-    assert s['average_accuracy'] == pytest.approx(.6)
-    assert s['forgetting'] == pytest.approx((.25 + .2) / 2)  # from the best, not from the first
-    assert s['backward_transfer'] == pytest.approx((-.2 - .2) / 2)
-    assert metrics.summary([[.9]]) == {'average_accuracy': .9, 'forgetting': None, 'backward_transfer': None}
-
-
 def test_table_of_results(tmp_path, capsys, refused):
     for a in ('random', 'sgd'):
         run.main([*SHORT, '--approach', a, '--output', str(tmp_path / (a + '.txt'))])

@@ -164,7 +164,7 @@ def states(appr, tmp_path):
 
     def note(done=0):
         size = (len(TASKCLA),) * 2
-        saved.take(appr, {'done': done, 'acc': np.zeros(size, np.float32), 'lss': np.zeros(size, np.float32), 'inferred': np.zeros(size, np.float32), 'seconds': [1.] * done,
+        saved.take(appr, {'done': done, 'acc': np.zeros(size, np.float32), 'lss': np.zeros(size, np.float32), 'inferred': np.zeros(size, np.float32), 'ahead': np.zeros((2, size[0]), np.float32), 'seconds': [1.] * done,
                           'cut': False, 'elapsed': 2., 'devices': ['cpu']})
         found.append(saved.pending)
     appr.on_epoch = note
@@ -305,7 +305,7 @@ def test_a_state_that_is_not_the_approach_s_is_refused(name, tmp_path):
     appr.train(0, *data(0))
     saved = checkpoint.Checkpoint(tmp_path / 'o.txt', {}, every=1e9)
     size = (len(TASKCLA),) * 2
-    saved.take(appr, {'done': 1, 'acc': np.zeros(size, np.float32), 'lss': np.zeros(size, np.float32), 'inferred': np.zeros(size, np.float32), 'seconds': [1.], 'cut': False,
+    saved.take(appr, {'done': 1, 'acc': np.zeros(size, np.float32), 'lss': np.zeros(size, np.float32), 'inferred': np.zeros(size, np.float32), 'ahead': np.zeros((2, size[0]), np.float32), 'seconds': [1.], 'cut': False,
                       'elapsed': 2., 'devices': ['cpu']})
     for attribute, value in states_of(name):
         bad = {**saved.pending, 'approach': {**saved.pending['approach'], attribute: state.encode(value, '')}}

@@ -1,0 +1,60 @@
+"""Measures of an accuracy matrix: worked by hand, and as public code computes them (methods.json)."""
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import run
+from results import measures, metrics, records
+
+ACC = [[.9, 0, 0], [.95, .8, 0], [.7, .6, .5]]
+CASES = [c for c in json.loads((Path(__file__).parent / 'methods.json').read_text())['cases'] if c['kind'] == 'metrics']
+
+
+def test_worked_by_hand():
+    s = measures.summary(ACC, before=[.1, .4, .3], untrained=[.1, .2, .25])
+    assert s == {k: pytest.approx(v) for k, v in {
+        'average_accuracy': .6, 'average_incremental_accuracy': (.9 + .875 + .6) / 3, 'learning_accuracy': (.9 + .8 + .5) / 3,
+        'forgetting': (.25 + .2) / 2,  # from the best, not from the first
+        'backward_transfer': (-.2 - .2) / 2, 'forward_transfer': (.2 + .05) / 2}.items()}
+    assert measures.summary([[.9]]) == {'average_accuracy': .9, 'average_incremental_accuracy': .9, 'learning_accuracy': .9,
+                                        'forgetting': None, 'backward_transfer': None}
+    a, joint = np.array(ACC), np.array([[.95, 0, 0], [.9, .9, 0], [.9, .9, .8]])
+    assert measures.intransigence(a, joint) == pytest.approx((.05 + .1 + .3) / 3)
+    assert measures.forgetting(np.array([[.5, 0], [.7, .5]])) == pytest.approx(-.2)  # of what has grown
+
+
+@pytest.mark.parametrize('case', CASES, ids=[c['id'] for c in CASES])
+def test_as_public_code_computes_them(case):
+    """The last row is left out of the maximum, as in the paper and in A-GEM's code; Mammoth's keeps it, so that it is never negative."""
+    a, b, out = np.array(case['inputs']['A']), case['inputs']['init'], case['outputs']
+    n, near = len(a), dict(abs=case['tolerance'])
+    before = [b[0], *(a[t - 1, t] for t in range(1, n))]
+    assert measures.average_accuracy(a) == pytest.approx(out['gem_authors']['gem_code_acc'], **near)
+    assert measures.backward_transfer(a) == pytest.approx(out['mammoth']['mammoth_bwt'], **near)
+    assert measures.backward_transfer(a) * (n - 1) / n == pytest.approx(out['gem_authors']['gem_code_bwt_divided_by_T'], **near)
+    assert measures.forward_transfer(before, b) == pytest.approx(out['mammoth']['mammoth_fwt'], **near)
+    lower = np.tril(a)
+    assert measures.forgetting(a) == pytest.approx(out['facil']['facil_mean_forgetting_last_row'], **near)
+    assert measures.forgetting(lower) == measures.forgetting(a)
+    steps = out['facil']['facil_avg_accuracy_per_step']
+    assert measures.average_incremental_accuracy(a) == pytest.approx(np.mean(steps), **near)
+    assert measures.learning_accuracy(a) == pytest.approx(np.mean([a[t, t] for t in range(n)]), **near)
+
+
+def test_a_run_ends_with_its_measures_and_the_record_has_them(tmp_path, capsys):
+    short = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--forward-transfer']
+    for approach in ('random', 'joint', 'sgd'):
+        run.main([*(short[:-1] if approach == 'random' else short), '--approach', approach, '--output', str(tmp_path / ('g_%s_0.txt' % approach))])
+    printed = capsys.readouterr().out.split('Done!')[-1]
+    record = records.read_record(tmp_path / 'g_sgd_0.txt')
+    for name in ('Average accuracy', 'Average incremental accuracy', 'Learning accuracy', 'Forgetting', 'Backward transfer',
+                 'Forward transfer', 'Intransigence', 'Rho, the forgetting ratio'):
+        assert name in printed
+    acc = np.array(record['accuracy'])
+    assert record['learning_accuracy'] == pytest.approx(np.diag(acc).mean()) and len(record['untrained']) == 2
+    assert record['forward_transfer'] == pytest.approx(record['before_learning'][1] - record['untrained'][1], abs=1e-6)
+    assert metrics.report(tmp_path / 'g_sgd_0.txt')['intransigence'] == pytest.approx(
+        np.mean(np.diag(records.read_record(tmp_path / 'g_joint_0.txt')['accuracy']) - np.diag(acc)))
+    assert record['before_learning'][0] == record['untrained'][0] and (np.loadtxt(tmp_path / 'g_sgd_0.txt')[0, 1] == 0)
