@@ -14,6 +14,7 @@ FIGURES = {
     'ratio': 'forgetting ratio against tasks (the original\'s figure); needs random and joint',
     'matrix': 'accuracy matrices', 'tasks': 'accuracy of each task over the sequence',
     'bars': 'average accuracy and forgetting', 'paired': 'differences from one approach, paired by seed (--against)',
+    'orders': 'spread over orders of the tasks beside that over seeds (of run_multi.py --orders)',
     'surface': 'accuracy over the hyper-parameters of a grid by work.py (one approach; --over)',
     'capacity': 'share of the layers that tasks use (--logs, one)',
     'overlap': 'overlap of the tasks\' masks (--logs, one)',
@@ -67,7 +68,11 @@ def compute(args):
         return (Table([*names, 'average %s accuracy %%' % which], [[*map(float, k), v] for k, v in points.items()]),
                 lambda fig: figures.surface(fig, names, points, which))
 
-    found = collect.collect(args.experiment, approaches, folders, launch.seeds(args.seeds) if args.seeds else None)
+    seeds = launch.seeds(args.seeds) if args.seeds else None
+    if args.figure == 'orders':
+        values = metrics.over_orders(collect.orders(args.experiment, approaches, folders, seeds))
+        return metrics.order_table(values), lambda fig: figures.orders(fig, values)
+    found = collect.collect(args.experiment, approaches, folders, seeds)
     if args.figure == 'ratio':
         rho = metrics.ratios(found)
         return metrics.ratio_table(rho), lambda fig: figures.ratio(fig, rho)

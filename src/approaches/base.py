@@ -30,6 +30,7 @@ from approaches.scenarios import Task, joined
 from engine.graph import Graph
 from engine.modes import Modes
 from engine.step import leaves_linear, step
+from networks.layers import Plain
 
 
 class Appr(Modes, Declared):
@@ -93,9 +94,12 @@ class Appr(Modes, Declared):
     def logits(self, t, x):
         """The logits [B, classes] that compete for samples of task t; of one head, or of several side by side."""
         heads = self.heads(t)
+        if self.separate(t):
+            return self.model.own(x, t, heads)
         output = joined(self.model(x, only=heads) if self.only else self.model(x), heads)
-        foreign = self.scenario.foreign(t, heads) if isinstance(t, torch.Tensor) and not isinstance(heads, int) else None
-        return output if foreign is None else output.masked_fill(foreign, -math.inf)
+        if isinstance(t, torch.Tensor) and self.scenario.apart(self.model.training):
+            output = output.masked_fill(self.scenario.foreign(t, heads), -math.inf)
+        return output
 
     def criterion(self, t, output, targets):
         """The loss of logits [B, classes], regularisers included but for penalty(); targets: among these logits."""
@@ -120,9 +124,14 @@ class Appr(Modes, Declared):
         """The heads whose logits compete for samples of task t, as scenarios.Task.heads says."""
         return self.scenario.heads(t, self.seen, self.model.training)
 
+    def separate(self, t):
+        """Whether samples of several tasks are computed with each one's own head alone, which takes heads of one size."""
+        return (isinstance(t, torch.Tensor) and self.scenario.apart(self.model.training) and len(set(self.scenario.ncla[:self.seen])) == 1
+                and type(self.model).forward is Plain.forward)
+
     def targets(self, t, y):
         """The labels y [B] of task t among the logits that compete."""
-        return self.scenario.targets(t, y, self.heads(t))
+        return y if self.separate(t) else self.scenario.targets(t, y, self.heads(t))
 
     def outputs(self, t, x):
         """The logits [N, classes] of all of x, in batches."""

@@ -17,7 +17,7 @@ class Appr(base.Appr):
         Hyper('generations', int, 20, (5, 10, 20, 50, 100, 200), 'generations of the tournament per task', 'Section 2.1', least=1),
     )
     variants, clipgrad = ('_pathnet',), 1000
-    own_optimizer = 'its tournament starts a new optimizer for every path, and has a patience of its own'
+    own_optimizer = 'its tournament starts a new optimizer for every path'
     blind = 'a task has no path before it is learnt'
     scenarios, isolated = ('task', 'class', 'domain'), True
     state = {'initial_model': keeps.weights, 'best_path': lambda self, value, done: keeps.alike(value, self.model.bestPath)

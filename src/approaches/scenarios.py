@@ -39,6 +39,10 @@ class Task:
         one included; training: whether it is for the loss in training."""
         return range(seen) if isinstance(t, torch.Tensor) else t
 
+    def apart(self, training):
+        """Whether, of samples of several tasks, each has to do with its own task's head alone."""
+        return True
+
     def foreign(self, t, heads):
         """Which of the joined logits do not compete, bool [B, n], for samples of several tasks; None: all of them do."""
         return self.table(t.device)[1][self.shifts[heads[0]]:self.shifts[heads[-1] + 1]] != t[:, None]
@@ -77,9 +81,9 @@ class Class(Task):
         last = seen if isinstance(t, torch.Tensor) else max(seen, t + 1)
         return range(len(self.ncla) if training and self.active == 'all' else last)
 
-    def foreign(self, t, heads):
+    def apart(self, training):
         """As in Task."""
-        return super().foreign(t, heads) if self.active == 'current' else None
+        return training and self.active == 'current'
 
     def label(self, t):
         """As in Task."""
@@ -100,6 +104,10 @@ class Domain(Task):
         if len(set(self.ncla)) > 1:
             raise UserError('--scenario domain: the tasks share one head, so all need the same number of classes; they have %s' % (
                 ', '.join(map(str, self.ncla))))
+
+    def apart(self, training):
+        """As in Task."""
+        return False
 
     def taskcla(self):
         """As in Task."""

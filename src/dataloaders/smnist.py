@@ -2,8 +2,9 @@
 from dataloaders import split
 
 network = 'mlp'
+NTASKS = 5
 
 
 def get(seed=0, fixed_order=False, pc_valid=0.10, tasks=None, data_dir=None):
     """(data, taskcla, size), as split:mnist:5."""
-    return split.get(seed, fixed_order, pc_valid, tasks, data_dir, 'mnist', 5)
+    return split.get(seed, fixed_order, pc_valid, tasks, data_dir, 'mnist', NTASKS)

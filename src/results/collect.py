@@ -78,6 +78,16 @@ def read(path):
     return out
 
 
+def orders(experiment, approaches, folders, seeds=None):
+    """{order: what collect() finds} of the orders of tasks that run_multi.py --orders has run."""
+    there = sorted({int(m[1]) for f in listing(folders) if (m := re.fullmatch(
+        r'%s-order(\d{1,4})_.+_\d+\.txt' % re.escape(experiment), f.name))})
+    if not there:
+        raise UserError('no %s-order<k>_<approach>_<seed>.txt in %s: run_multi.py --orders makes them' % (
+            experiment, ', '.join(map(str, folders))))
+    return {k: collect('%s-order%d' % (experiment, k), approaches, folders, seeds) for k in there}
+
+
 def beside(output, approach):
     """The matrix [T,T] of another approach on the same tasks and seed, from the folder of a result; None if it is not there."""
     there = records.read_record(output)

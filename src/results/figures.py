@@ -104,6 +104,22 @@ def bars(fig, found):
         finish(ax, label, '', legend=False)
 
 
+def orders(fig, values):
+    """Average accuracy of each approach: a mark per order of the tasks, with the standard deviation over seeds, and a line at the
+    mean of all."""
+    fig.set_size_inches(6.5, 1.4 + 0.45 * len(values))
+    ax = fig.subplots()
+    for i, v in enumerate(values.values()):
+        at = i + np.linspace(-0.25, 0.25, len(v)) if len(v) > 1 else [i]
+        ax.errorbar(v.mean(1), at, xerr=v.std(1, ddof=1) if v.shape[1] > 1 else None, fmt='o', color='black', markersize=3,
+                    elinewidth=0.7, capsize=2)
+        ax.plot([v.mean()] * 2, [i - 0.4, i + 0.4], color='0.5', zorder=0)
+    ax.set_yticks(range(len(values)), list(values))
+    ax.invert_yaxis()
+    first = next(iter(values.values()))
+    finish(ax, 'average accuracy (%%); marks: %d orders, +- std over %d seeds' % first.shape, '', legend=False)
+
+
 def paired(fig, diff, against):
     """Differences of average accuracy from one approach, paired by seed, with 95 % intervals and p-values."""
     fig.set_size_inches(6.5, 1.4 + 0.45 * len(diff))

@@ -90,6 +90,32 @@ def summary_table(found):
                   'backward transfer %', 'intransigence %', 'seconds'], rows)
 
 
+def over_orders(found):
+    """{approach: average accuracies in per cent [orders, seeds]} of {order: what collect() found}, of the seeds that every order
+    has. Raises UserError if there are none."""
+    out = {}
+    for a in next(iter(found.values())):
+        seeds = sorted(set.intersection(*(set(by[a]) for by in found.values())))
+        if not seeds:
+            raise UserError('no seed of %s has been run in all of the %d orders' % (a, len(found)))
+        out[a] = np.array([[100 * by[a][s]['acc'][-1].mean() for s in seeds] for by in found.values()])
+    return out
+
+
+def order_table(values):
+    """A row per approach: how far its average accuracy varies over orders (of the means over seeds) and over seeds (within an
+    order, root mean square), as standard deviations."""
+    return Table(['approach', 'orders', 'seeds', 'average accuracy %', 'std over orders', 'std over seeds'], [
+        [a, *v.shape, float(v.mean()), *spreads(v)] for a, v in values.items()])
+
+
+def spreads(values):
+    """(standard deviation over orders of the means over seeds, that over seeds within an order) of [orders, seeds]; None for one."""
+    orders, seeds = values.shape
+    return (float(values.mean(1).std(ddof=1)) if orders > 1 else None,
+            float(np.sqrt(values.var(1, ddof=1).mean())) if seeds > 1 else None)
+
+
 def mean_matrices(found):
     """{approach: mean accuracy matrix over seeds, in per cent}."""
     return {a: 100 * np.mean([r['acc'] for r in by.values()], axis=0) for a, by in found.items()}

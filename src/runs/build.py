@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import torch
 
 import utils
+from approaches.base import Appr
 from approaches.hyper import Hyper
 from approaches.inference import Inference
 from approaches.scenarios import KINDS, Task
@@ -24,6 +25,15 @@ def experiment(name, data_dir):
     values['ntasks'] = int(values['ntasks'])
     network = module.network if isinstance(module.network, str) else module.network(values['name'], ROOT / data_dir)
     return SimpleNamespace(get=functools.partial(module.get, **values), network=network, __name__='dataloaders.' + name)
+
+
+def count_tasks(args):
+    """How many tasks an experiment has, from what its file says or, if that says nothing, from its data."""
+    if ':' in args.experiment:
+        return int(args.experiment.split(':')[2])
+    module = experiment(args.experiment, args.data_dir)
+    there = getattr(module, 'NTASKS', None) or len(getattr(module, 'TASKS', ()))
+    return there or len(load_data(module, args)[1])
 
 
 def load_data(dataloader, args):
@@ -143,8 +153,9 @@ def set_optimizer(appr, args):
     """Sets how an approach descends, as the options say. Raises UserError for one that cannot."""
     given = [options.flag(n) for n in options.DESCENT if getattr(args, n) != options.DESCENT[n]]
     own = appr.own_optimizer or (type(appr)._get_optimizer is not Modes._get_optimizer and 'its class has an optimizer of its own')
-    allowed = ['--no-patience'] if appr.own_optimizer and 'tournament' not in appr.own_optimizer else []
-    if own and set(given) - set(allowed):
+    if args.no_patience and type(appr).start is not Appr.start:
+        raise UserError('--no-patience: not for %s, which has a patience of its own' % args.approach)
+    if own and set(given) - {'--no-patience'}:
         raise UserError('%s: not for %s: %s' % (', '.join(given), args.approach, own))
     if args.optimizer == 'adam' and args.momentum:
         raise UserError('--momentum is for --optimizer sgd: Adam has its own')
