@@ -10,9 +10,9 @@ multi() { # experiment, approaches, scenario, then options of run.py
 }
 smnist=random,sgd,joint,ewc,lwf,hat pmnist=sgd,ewc,joint,hat
 for scenario in task class domain; do
-  multi smnist $smnist $scenario --nepochs 10
+  multi smnist $smnist $scenario --nepochs 5
 done
-multi pmnist $pmnist domain --nepochs 5 --tasks 0,1,2
+multi pmnist $pmnist domain --nepochs 2 --tasks 0,1,2
 for experiment in smnist smnist-class smnist-domain pmnist-domain; do
   echo
   echo "$experiment:"
