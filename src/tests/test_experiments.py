@@ -116,7 +116,7 @@ def test_results_have_hyphens_where_experiments_have_colons(data_dir, capsys, mo
     ({'y_train': np.arange(40) % 4 / 1.}, 'y_train is float64, expected integers'), ({'y_train': np.arange(39) % 4}, 'for 40 images'),
     ({'x_train': np.zeros((40, 48, 48, 5), np.uint8)}, 'expected [N,H,W]'), ({'x_test': np.zeros((40, 9, 9, 3), np.uint8)}, 'x_test of [9, 9, 3]'),
     ({'y_train': np.full(40, 10 ** 18)}, 'expected 0 to n-1'), ({'class_names': np.array(['a'])}, 'expected 4 texts'),
-    ({'x_train': np.zeros((3, 30000, 30000), np.uint8)[:0]}, 'no images')])
+    ({'x_train': np.zeros((3, 30000, 30000), np.uint8)[:0]}, 'for 0 images')])
 def test_data_of_one_s_own_that_cannot_be_are_refused_in_one_line(changes, says, tmp_path, refused):
     own(tmp_path / 'd', **changes)
     line = refused(run.main, ['--experiment', 'split:shapes:2', '--approach', 'sgd', '--data-dir', tmp_path / 'd', '--output', tmp_path / 'o.txt'])
