@@ -99,9 +99,8 @@ class Checkpoint:
     def remove_stale(self, ntasks):
         """Removes the state of a run that has finished since, as one that is killed at its very end leaves; not that of a
         run which kept its final state, nor what cannot be read."""
-        with contextlib.suppress(UserError):
-            found = self.read()
-            if found is not None and state.decode(found['progress'])['done'] < ntasks:
+        with contextlib.suppress(Exception):  # a malformed file can raise anything
+            if state.decode(self.read()['progress'])['done'] < ntasks:
                 self.remove()
 
     def remove(self):

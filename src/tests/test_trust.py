@@ -245,6 +245,20 @@ def test_a_flipped_byte_and_a_compressed_checkpoint_are_refused(tmp_path, refuse
     shutil.rmtree(checkpoint.folder(output), ignore_errors=True)
 
 
+def test_a_finished_run_removes_an_older_state_alone(tmp_path):
+    saved = checkpoint.Checkpoint(tmp_path / 'o.txt', {})
+    saved.path = tmp_path / 'checkpoint.pt'
+    saved.remove_stale(2)
+    for progress in (5, None, {}, {'dict': []}, {'dict': 3}, {'dict': [1]}, {'dict': [('done', 'x')]}, {'numpy': 3}, {'module': {}},
+                     {'dict': [('done', 2)]}):
+        torch.save({'config': {'dict': []}, 'progress': progress}, saved.path)
+        saved.remove_stale(2)
+        assert saved.path.exists()
+    torch.save({'config': {'dict': []}, 'progress': {'dict': [('done', 1)]}}, saved.path)
+    saved.remove_stale(2)
+    assert not saved.path.exists()
+
+
 class Own(base.Appr):
     """Keeps what it needs in ways that users do: a buffer written in place, an optimizer with a memory, Python's random."""
 
