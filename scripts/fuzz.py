@@ -1,7 +1,7 @@
 """Mutates files of each kind that the project reads and gives them to what reads them, which is to accept a file or to refuse it
 by a UserError, within 20 seconds and 4 GiB.
 
-    python scripts/fuzz.py [--mutants 2000] [--kinds npz,zip,log,record,matrix,checkpoint] [--seed 0]
+    python scripts/fuzz.py [--mutants 2000] [--kinds npz,own,zip,log,record,matrix,checkpoint] [--seed 0]
 
 Prints a line per kind and one per distinct failure, with the folder of a file that causes it; exit status 1 if there is any, or
 if a file of the checkout has changed.
@@ -34,7 +34,7 @@ import torch._dynamo  # as matplotlib.pyplot, here and not anew in every process
 import compare
 import plot_results
 import utils
-from dataloaders import raw
+from dataloaders import raw, split
 from networks import layers, mlp_hat, modular
 from results import aside, collect, records
 from runs import checkpoint, options, plan, sequence
@@ -49,7 +49,7 @@ def odd(old, draw, kind):
     """What may stand in the place of a value."""
     out = [None, True, '', 'x', '\0', '\ud800', 'a\nb', 'x' * 5000, [], {}, [[]], [old], {'dict': 3}, {'numpy': 3}, {'a': old}]
     out += draw.choices(NUMBERS, k=12)
-    if kind in ('npz', 'zip', 'log'):
+    if kind in ('npz', 'own', 'zip', 'log'):
         out += [b'', (), (1, 2), 1j, np.zeros(3), np.float32(2), np.array(['a']), np.zeros((2, 0))]
     if kind == 'checkpoint':
         out += [b'', (1, 2), 1j, torch.tensor(0.), torch.zeros(3), torch.ones(3).to_sparse(), torch.ones(3, device='meta'), torch.float16]
@@ -95,7 +95,7 @@ def mutant(kind, content, draw):
         return damaged(content, draw)
     if kind == 'record':
         return json.dumps(changed(json.loads(content), draw, kind)).encode()
-    if way == 'values' and kind in ('npz', 'checkpoint'):
+    if way == 'values' and kind in ('npz', 'own', 'checkpoint'):
         value = changed((torch.load if kind == 'checkpoint' else lambda f: dict(np.load(f)))(io.BytesIO(content)), draw, kind)
         torch.save(value, out) if kind == 'checkpoint' else np.savez(out, **value)
         return out.getvalue()
@@ -122,7 +122,7 @@ def run(name, folder, every):
     more = {'pathnet': {'generations': 1}, 'hat-test': {'logpath': str(folder / 'o.pkz')}}
     saved = checkpoint.Checkpoint(folder / 'o.txt', {'approach': name, 'lr': 0.05}, every)
     saved.path = folder / 'checkpoint.pt'
-    args = argparse.Namespace(output=folder / 'o.txt', approach=name, keep_checkpoint=False, final_valid=True)
+    args = argparse.Namespace(output=folder / 'o.txt', approach=name, keep_checkpoint=False, final_valid=True, forward_transfer=False)
     return sequence.Sequence(
         utils.load('approaches', name).Appr(net, nepochs=3, sbatch=16, **more.get(name, {})),
         {'args': args, 'data': data, 'taskcla': taskcla, 'inputsize': size, 'device': torch.device('cpu')},
@@ -137,6 +137,11 @@ def originals(kind, folder):
         for save in (np.savez, np.savez_compressed):
             save(folder / 'mnist.npz', x_train=x, y_train=y, x_test=x[:3], y_test=y[:3])
             out.append(({'mnist.npz': (folder / 'mnist.npz').read_bytes()}, 'mnist.npz'))
+    elif kind == 'own':
+        for shape in ((12, 6, 6, 3), (12, 3, 6, 6), (12, 5, 7)):
+            images = np.resize(x, shape)
+            np.savez(folder / 'shapes.npz', x_train=images, y_train=y % 4, x_test=images, y_test=y % 4, class_names=list('abcd'))
+            out.append(({'shapes.npz': (folder / 'shapes.npz').read_bytes()}, 'shapes.npz'))
     elif kind == 'zip':
         for protocol, dtype in enumerate((np.float32, np.uint8, np.float64) * 2):
             with zipfile.ZipFile(folder / 'z', 'w', (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)[protocol % 2]) as z:
@@ -174,6 +179,8 @@ def readers(kind, folder, draw):
         return [lambda f=f: plot_results.main(['--figure', f, *of, *how]) for f in names]
     if kind in ('npz', 'zip'):
         return [lambda: raw.sha256(raw.load({'npz': 'mnist', 'zip': 'notmnist'}[kind], folder))]
+    if kind == 'own':
+        return [lambda: split.get(0, data_dir=folder, name='shapes', ntasks=2)[0][1]['train']['x'], lambda: raw.shape('shapes', folder)]
     if kind == 'checkpoint':
         one = run((folder / 'approach').read_text(), folder, 1e9)
         return [lambda: one.run(one.checkpoint.read()), lambda: one.checkpoint.remove_stale(2)]
@@ -238,7 +245,7 @@ def main():
     """Runs a command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
     parser.add_argument('--mutants', type=int, default=2000, help='of all kinds together (default %(default)s)')
-    parser.add_argument('--kinds', default='npz,zip,log,record,matrix,checkpoint', help='default %(default)s')
+    parser.add_argument('--kinds', default='npz,own,zip,log,record,matrix,checkpoint', help='default %(default)s')
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(1)  # more do not survive a fork
