@@ -180,7 +180,7 @@ def readers(kind, folder, draw):
     if kind in ('npz', 'zip'):
         return [lambda: raw.sha256(raw.load({'npz': 'mnist', 'zip': 'notmnist'}[kind], folder))]
     if kind == 'own':
-        return [lambda: split.get(0, data_dir=folder, name='shapes', ntasks=2)[0][1]['train']['x'], lambda: raw.shape('shapes', folder)]
+        return [lambda: split.get(0, pc_valid=0., data_dir=folder, name='shapes', ntasks=2)[0][1]['train']['x'], lambda: raw.shape('shapes', folder)]
     if kind == 'checkpoint':
         one = run((folder / 'approach').read_text(), folder, 1e9)
         return [lambda: one.run(one.checkpoint.read()), lambda: one.checkpoint.remove_stale(2)]

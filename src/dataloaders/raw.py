@@ -152,7 +152,7 @@ def own(name, arrays, origin):
     """The arrays of a data set that is not in the table, images as [N,H,W] or [N,H,W,3], once they are sound and the labels are
     0 to n-1, all of them among the training images."""
     for split in ('train', 'test'):
-        sound(name, split, arrays, origin, LAYOUTS, lambda x: min(x.shape[1:]) > 0 and (x.ndim == 3 or x.ndim == 4 and (
+        sound(name, split, arrays, origin, LAYOUTS, lambda x: x.ndim in (3, 4) and min(x.shape[1:]) > 0 and (x.ndim == 3 or (
             x.shape[3] in (1, 3) or x.shape[1] in (1, 3))))
         x, y = arrays['x_' + split], arrays['y_' + split]
         if x.ndim == 4 and x.shape[3] not in (1, 3):

@@ -267,6 +267,30 @@ def test_an_optimizer_that_is_kept_goes_on_exactly_after_a_stop(tmp_path, capsys
         (checkpoint.folder(tmp_path / f) / 'checkpoint.pt').unlink()
 
 
+@pytest.mark.parametrize('options', [['--approach', 'hat', '--scenario', 'class'], ['--approach', 'sgd', '--scenario', 'domain'],
+                                     ['--approach', 'ewc', '--scenario', 'class', '--active-classes', 'all']])
+@pytest.mark.parametrize('where', ['learn', 'finish'])
+def test_a_stopped_run_ends_with_the_same_record(options, where, tmp_path, capsys, monkeypatch):
+    from runs import sequence
+    command = [*SHORT, *options, '--forward-transfer', '--final-valid', '--checkpoint-every', '0', '--output']
+    run.main([*command, str(tmp_path / 'a.txt')])
+    work, calls = getattr(sequence.Sequence, where), []
+
+    def stop(self, *t):
+        if t != (0,) and not calls:
+            calls.append(t)
+            raise sequence.Stop(15)
+        work(self, *t)
+    monkeypatch.setattr(sequence.Sequence, where, stop)
+    with pytest.raises(SystemExit):
+        run.main([*command, str(tmp_path / 'b.txt')])
+    run.main([*command, str(tmp_path / 'b.txt'), '--resume'])
+    a, b = (records.read_record(tmp_path / f) for f in ('a.txt', 'b.txt'))
+    for k in ('accuracy', 'loss', 'task_inferred', 'untrained', 'before_learning', 'forward_transfer', 'valid_accuracy'):
+        assert a.get(k) == b.get(k), k
+    assert b['resumed'] and ('task_inferred' in b) == ('hat' in options)
+
+
 class Users(layers.Plain):
     """A network as a user declares it."""
 
