@@ -41,15 +41,15 @@ def main(argv=None):
 
 def run(args, approach, argv):
     """Runs what parse() returned. Raises UserError for what cannot be run."""
-    from runs import build, checkpoint, machine, sequence
+    from runs import build, checkpoint, machine, network, sequence
     tstart = time.time()
     machine.prepare()
     device = args.device = machine.choose_device(args.device)
     if args.deterministic:
         machine.be_deterministic()
     dataloader = build.experiment(args.experiment, args.data_dir)
-    name, network = build.choose_network(dataloader, args, approach)
-    settings = build.network_settings(network, args.net)
+    name, Net = network.choose(dataloader, args, approach)
+    settings = network.settings(Net, args.net)
     args.output = ROOT / (args.output or 'res/%s_%s_%d.txt' % (options.label(args), args.approach, args.seed))
 
     utils.seed_everything(args.seed)
@@ -82,7 +82,7 @@ def run(args, approach, argv):
         print(data['note'] if 'note' in data else '', end='\n' * ('note' in data))
         print('Input size =', inputsize, '\nTask info =', taskcla)
         heads = scenario.taskcla() if not getattr(approach, 'isolated', False) else taskcla
-        net = build.make_network(network, inputsize, heads, settings).to(device)
+        net = network.make(Net, inputsize, heads, settings).to(device)
         there = {'args': args, 'data': data, 'inputsize': inputsize, 'input_size': inputsize, 'taskcla': taskcla, 'device': device,
                  'scenario': scenario}
         appr = build.make(approach, net, args, there)
@@ -101,7 +101,7 @@ def run(args, approach, argv):
         record = {'status': 'running', 'command': ['src/run.py', *argv], 'config': config, 'origin': args.origin,
                   **machine.describe(device), 'date': time.strftime('%Y-%m-%dT%H:%M:%S%z'),
                   'parameters': sum(p.numel() for p in net.parameters()), 'tasks': config['tasks'],
-                  'scenario': scenario.name, 'normalisation': data.get('normalisation'), 'net': build.all_settings(network, settings),
+                  'scenario': scenario.name, 'normalisation': data.get('normalisation'), 'net': network.all_settings(Net, settings),
                   'pc_valid': build.held_out(dataloader, args), 'clipgrad': build.number(appr, 'clipgrad')}
         resumable = not foreign.is_foreign(approach)  # others do not say what their state is
         replaced = aside.Aside(args.output, saved.path.parent)

@@ -6,7 +6,7 @@ The hooks, in the order in which a task meets them:
     penalty(t)                      a quadratic penalty on the weights (engine.penalty), which the loss's own code leaves out
     subnet(t)                       the part of the network that is run (subnets.attended), where that is not all of it
     forward(t, x, y)                a batch of inputs and targets to (loss, hits); training and evaluation share it
-    logits(t, x)                    the task's outputs, within forward
+    logits(t, x)                    the logits that compete (approaches.competing), within forward
     criterion(t, output, targets)   the loss of these, within forward
     before_step(t)                  with all gradients there, before clipping and the step: gradient masks, projection
     after_step(t)                   after the step: clamps
@@ -25,15 +25,15 @@ import torch
 from tqdm import tqdm
 
 import utils
+from approaches.competing import Competing
 from approaches.declared import Declared
-from approaches.scenarios import Task, joined
+from approaches.scenarios import Task
 from engine.graph import Graph
 from engine.modes import Modes
 from engine.step import leaves_linear, step
-from networks.layers import Plain
 
 
-class Appr(Modes, Declared):
+class Appr(Competing, Modes, Declared):
     """Fine-tuning with plain SGD: the base of all approaches, and what is left when no hook is overridden.
 
     model: a network with one head per task; nepochs: epochs per task, at most; sbatch: samples per batch;
@@ -46,16 +46,11 @@ class Appr(Modes, Declared):
     variants = ('',)      # suffixes of the network's name, the first that exists is used: '_hat'
     clipgrad = 10000
     patience = True       # whether the learning rate follows the validation loss and the best weights are kept
-    blind = None          # why a task cannot be tested before it is learnt
     cumulative = False    # True: trains on the data of all tasks so far
     logs = None           # what run.py pickles at the end, at self.logpath
-    scenarios = ('task',)  # what of approaches.scenarios it supports
-    isolated = False      # whether every task has a network or a mask of its own: then a task not told is inferred
     state = ()            # attributes that have to survive a restart, besides the model's weights (approaches.keeps)
     scratch = ('model', 'optimizer', 'epoch', 'progress', 'batches_left', 'position', 'interrupted', 'part', 'quadratic',
                'on_epoch', 'seen', 'inferred', 'scenario', 'infer')  # attributes that change, and are set anew before they are read
-    infer = None          # what infers the task at test where it is not told (approaches.inference); `inferred`: how often rightly
-    inferred, seen = None, 0  # seen: number of tasks met so far
     position = None       # where fit() is within a task
     eval_sbatch = 256     # samples per batch of evaluation; None: sbatch, for losses that are not means over the batch
     on_epoch = None       # called after every epoch of fit(): run.py saves a checkpoint
@@ -91,16 +86,6 @@ class Appr(Modes, Declared):
         output, y = self.logits(t, x), self.targets(t, y)
         return self.criterion(t, output, y), self.hits(output, y)
 
-    def logits(self, t, x):
-        """The logits [B, classes] that compete for samples of task t; of one head, or of several side by side."""
-        heads = self.heads(t)
-        if self.separate(t):
-            return self.model.own(x, t, heads)
-        output = joined(self.model(x, only=heads) if self.only else self.model(x), heads)
-        if isinstance(t, torch.Tensor) and self.scenario.apart(self.model.training):
-            output = output.masked_fill(self.scenario.foreign(t, heads), -math.inf)
-        return output
-
     def criterion(self, t, output, targets):
         """The loss of logits [B, classes], regularisers included but for penalty(); targets: among these logits."""
         return torch.nn.functional.cross_entropy(output, targets)
@@ -118,34 +103,6 @@ class Appr(Modes, Declared):
 
     def end_task(self, t, x, y):
         """Called with the training set once the task's best weights are back."""
-
-    # What the scenario says
-    def heads(self, t):
-        """The heads whose logits compete for samples of task t, as scenarios.Task.heads says."""
-        return self.scenario.heads(t, self.seen, self.model.training)
-
-    def separate(self, t):
-        """Whether samples of several tasks are computed with each one's own head alone, which takes heads of one size."""
-        return (isinstance(t, torch.Tensor) and self.scenario.apart(self.model.training) and len(set(self.scenario.ncla[:self.seen])) == 1
-                and type(self.model).forward is Plain.forward)
-
-    def targets(self, t, y):
-        """The labels y [B] of task t among the logits that compete."""
-        return y if self.separate(t) else self.scenario.targets(t, y, self.heads(t))
-
-    def outputs(self, t, x):
-        """The logits [N, classes] of all of x, in batches."""
-        self.model.eval()
-        with torch.inference_mode(), self.precision(), self.passing(t):
-            self.choose_part(t)
-            return torch.cat([self.logits(t, images.to(self.device)) for images in x.split(self.eval_sbatch or self.sbatch)])
-
-    def guess(self, t, x, y):
-        """The accuracy on a task that may not have been learnt yet."""
-        if self.infer is not None:
-            return self.infer(self, t, x, y)[0]
-        told = self.outputs(t, x).argmax(1)
-        return (told == self.targets(t, y.to(self.device))).float().mean().item()
 
     # The loop
     def train(self, t, xtrain, ytrain, xvalid, yvalid):

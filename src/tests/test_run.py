@@ -12,7 +12,7 @@ import compare
 import run
 import utils
 from results import collect, metrics, records, unpickler
-from runs import build, launch, machine, options, sequence
+from runs import launch, machine, network, options, sequence
 
 SHORT = ['--experiment', 'glyphs', '--tasks', '0,glyphs-IJKLMN', '--nepochs', '1', '--device', 'cpu']
 
@@ -212,7 +212,7 @@ def test_an_approach_names_the_networks_that_it_can_use():
     class Experiment:
         network = 'resnet'
     with pytest.raises(utils.UserError, match='hat needs a network resnet_hat.*alexnet_hat, mlp_hat'):
-        build.choose_network(Experiment, SimpleNamespace(approach='hat', network=None), utils.load('approaches', 'hat').Appr)
+        network.choose(Experiment, SimpleNamespace(approach='hat', network=None), utils.load('approaches', 'hat').Appr)
 
 
 def test_the_record_has_what_was_in_force_and_the_time_is_readable(tmp_path, capsys):
