@@ -45,7 +45,7 @@ class Case:
             self.appr.mask_pre = [m.clone() for m in self.trainer.pre]
         if second and approach == 'ewc':
             self.appr.anchor()
-            self.appr.fisher = {n: 1e-6 * torch.rand_like(p) for n, p in net.named_parameters()}
+            self.appr.importance = {n: 1e-6 * torch.rand_like(p) for n, p in net.named_parameters()}
 
     def a(self):
         for i in range(0, self.n, SBATCH):

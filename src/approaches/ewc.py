@@ -12,18 +12,18 @@ class Appr(quadratic.Anchored):
     hyperparameters = (
         Hyper('lamb', float, 5000., (500, 1000, 2000, 5000, 10000, 20000, 50000), 'weight of the penalty',
               'Eq. 3, lambda', least=0),
-        quadratic.FISHER_SBATCH,
+        quadratic.FISHER, quadratic.FISHER_SBATCH,
     )
     clipgrad = 100
-    state = {'old': keeps.parameters, 'fisher': keeps.parameters}
-    fisher = None  # {parameter's name: F, the mean over the tasks so far}
+    state = {'old': keeps.parameters, 'importance': keeps.parameters}
+    importance = None  # {parameter's name: F, the mean over the tasks so far}
 
     def penalty(self, t):
         """lamb / 2 * sum of F * (theta - theta_old)^2 (Eq. 3)."""
-        return self.pull(t, {n: self.lamb * f for n, f in (self.fisher or {}).items()})
+        return self.pull(t, {n: self.lamb * f for n, f in (self.importance or {}).items()})
 
     def end_task(self, t, x, y):
         """Moves the anchor and averages the Fisher diagonals."""
         self.anchor()
         fisher = self.fisher_diagonal(t, x, y)
-        self.fisher = {n: (f + self.fisher[n] * t) / (t + 1) for n, f in fisher.items()} if t > 0 else fisher
+        self.importance = {n: (f + self.importance[n] * t) / (t + 1) for n, f in fisher.items()} if t > 0 else fisher

@@ -23,6 +23,7 @@ class Hyper:
     least: float = None  # smallest value allowed
     above: float = None  # every value must be above this
     most: float = None   # largest value allowed
+    choices: tuple = ()  # of a text, what it may be
     positional: bool = True  # whether --parameter sets it
 
     def __post_init__(self):
@@ -33,6 +34,8 @@ class Hyper:
     @property
     def kind(self):
         """What a value must be, in words: 'a number > 1'."""
+        if self.choices:
+            return 'one of ' + ', '.join(self.choices)
         words = {int: 'a whole number', float: 'a number', str: 'a text'}[self.type]
         bounds = [' %s %s' % (sign, bound) for sign, bound in (
             ('>=', self.least), ('>', self.above), ('<=', self.most)) if bound is not None]
@@ -44,7 +47,7 @@ class Hyper:
             if isinstance(value, str) and self.type is not str and not NUMBER.fullmatch(value):
                 raise ValueError
             v = self.type(value)
-            fits = self.type is str or self._within(v)
+            fits = (v in self.choices if self.choices else True) if self.type is str else self._within(v)
         except (TypeError, ValueError, OverflowError):
             fits = False
         if not fits:

@@ -33,9 +33,17 @@ class Pixels:
         pad = (self.size[1] - x.shape[2]) // 2
         if pad:
             x = torch.nn.functional.pad(x, (pad,) * 4)
-        x = x.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
-        mean, std = (torch.tensor(v, dtype=torch.float32).view(1, -1, 1, 1) for v in (self.mean, self.std))
-        return x.sub_(mean).div_(std).expand(-1, self.size[0], -1, -1)
+        return self.floats(x).expand(-1, self.size[0], -1, -1)
+
+    def floats(self, x):
+        """Normalised floats of bytes [N,C,H,W]."""
+        mean, std = (torch.tensor(v, dtype=torch.float32, device=x.device).view(1, -1, 1, 1) for v in (self.mean, self.std))
+        return x.to(torch.float32, memory_format=torch.contiguous_format).div_(255).sub_(mean).div_(std)
+
+    def bytes(self, x):
+        """The bytes of normalised floats, from which floats() makes the same again; not of rotated images."""
+        mean, std = (torch.tensor(v, dtype=torch.float32, device=x.device).view(1, -1, 1, 1) for v in (self.mean, self.std))
+        return ((x * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
 
 
 def rotated(x, angle, chunk=4096):

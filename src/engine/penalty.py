@@ -19,10 +19,14 @@ class Quadratic:
         """The penalty, a scalar tensor."""
         return sum((c * (p - anchor).pow(2)).sum() for p, anchor, c in self.terms) / 2 / self.lr
 
+    def gradients(self):
+        """(parameter, c * (theta - anchor)) of all."""
+        for p, anchor, c in self.terms:
+            yield p, torch.sub(p, anchor).mul_(c).mul_(1 / self.lr)
+
     def add_gradient(self):
         """Adds c * (theta - anchor) to every .grad."""
-        for p, anchor, c in self.terms:
-            gradient = torch.sub(p, anchor).mul_(c).mul_(1 / self.lr)
+        for p, gradient in self.gradients():
             p.grad = gradient if p.grad is None else p.grad.add_(gradient)
 
     def descend(self, bound, clipgrad, lr):

@@ -9,6 +9,7 @@ import utils
 from approaches.base import Appr
 from approaches.inference import Inference
 from approaches.scenarios import KINDS, Task
+from dataloaders.pixels import Split
 from engine.modes import Modes
 from runs import foreign, options
 from utils import ROOT, UserError
@@ -107,6 +108,12 @@ def set_optimizer(appr, args):
         appr.optimizer = appr._get_optimizer(args.lr) if appr.optimizer else None
 
 
+def byte_images(there):
+    """{task: Pixels} of the tasks whose images are whole numbers behind what the network sees."""
+    splits = {t: there['data'][t]['train'] for t, _ in there['taskcla']}
+    return {t: s.pixels for t, s in splits.items() if isinstance(s, Split) and s.pixels.angle is None}
+
+
 def remembered(appr, value, done):
     """Whether a value can be what an optimizer remembers: tensors like the parameters, or counts."""
     there = dict(appr.model.named_parameters())
@@ -125,6 +132,8 @@ def make(approach, net, args, there):
     settings = {n: getattr(args, n) for n in ('nepochs', 'sbatch', 'lr', 'lr_min', 'lr_factor', 'lr_patience')}
     appr, scenario = approach(net, args=args, **settings, **getattr(args, 'named', {})), there['scenario']
     set_optimizer(appr, args)
+    if hasattr(appr, 'memory'):
+        appr.memory.pixels = byte_images(there)
     if not approach.isolated:
         appr.scenario = scenario
     elif not scenario.told:  # it learns every task as if it were told

@@ -205,6 +205,8 @@ class Sequence:
             ahead = ahead if self.args.forward_transfer else {}
             record.update(**ahead, **measures.summary(acc, ahead.get('before_learning'), ahead.get('untrained')), status=status,
                           seconds=round(self.elapsed(), 2), seconds_per_task=self.seconds, accuracy=acc.round(6).tolist(), loss=lss.round(6).tolist())
+            if hasattr(self.appr, 'memory'):
+                record['buffer'] = {'samples': len(self.appr.memory), 'megabytes': round(self.appr.memory.megabytes, 3)}
             if getattr(self.appr, 'infer', None):
                 record['task_inferred'] = self.inferred[:n, :n].round(6).tolist()
             if records.has_log(self.appr):

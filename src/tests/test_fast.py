@@ -221,7 +221,7 @@ def test_a_penalty_is_clipped_after_a_step_that_was():
     appr = utils.load('approaches', 'ewc').Appr(net, lr=.01, lamb=95)
     appr.clipgrad = 10
     appr.anchor()
-    appr.fisher = {n: torch.ones_like(p) for n, p in net.named_parameters()}
+    appr.importance = {n: torch.ones_like(p) for n, p in net.named_parameters()}
     ones = torch.ones(64, dtype=torch.int64)
     batches = [(X[:64], ones), (10000 * X[:64], ones), (0 * X[:64], 0 * ones)]
     utils.seed_everything(7)
@@ -230,7 +230,7 @@ def test_a_penalty_is_clipped_after_a_step_that_was():
         for x, y in batches:
             step(appr, 1, x, y)
     utils.seed_everything(7)
-    norms = reference_anchored(other, batches, appr.old, appr.fisher, 95, 10)
+    norms = reference_anchored(other, batches, appr.old, appr.importance, 95, 10)
     assert norms[0] < 10 and norms[1] > 1000 and 10.5 < norms[2] < 20
     moved = sum((p - appr.old[n]).norm() for n, p in other.named_parameters())
     assert sum((p - q).norm() for p, q in zip(net.parameters(), other.parameters())) < 1e-3 * moved
@@ -248,8 +248,8 @@ def test_plain_networks_train_as_stated(approach, kwargs, clip):
         old = appr.old
         torch.manual_seed(5)
         if approach == 'ewc':
-            appr.fisher = {n: 1e-3 * torch.rand_like(p) for n, p in net.named_parameters()}
-        fisher, strength = getattr(appr, 'fisher', None), appr.lamb if approach == 'ewc' else appr.regularizer
+            appr.importance = {n: 1e-3 * torch.rand_like(p) for n, p in net.named_parameters()}
+        fisher, strength = getattr(appr, 'importance', None), appr.lamb if approach == 'ewc' else appr.regularizer
         for model in (net, other):
             torch.manual_seed(6)
             for p in list(model.parameters())[:6]:

@@ -303,7 +303,7 @@ def states_of(name):
             'random': [('order', []), ('order', [1, 2]), ('order', [0, 0]), ('order', 'ab'), ('labels', {}), ('labels', {0: np.zeros(0, int)}),
                        ('labels', {1: np.zeros(3, int)}), ('labels', {0: np.zeros(3)})],
             'pathnet': [('best_path', path[:1]), ('best_path', path + 16), ('best_path', path - 1), ('initial_model', {})],
-            'ewc': [('fisher', None), ('fisher', {'fc1.weight': torch.zeros(800, 784)}), ('old', {})],
+            'ewc': [('importance', None), ('importance', {'fc1.weight': torch.zeros(800, 784)}), ('old', {})],
             'lwf': [('model_old', None), ('model_old', 3)], 'sgd-restart': [('initial_model', {})],
             'hat-test': [('logs', {}), ('logs', {'mask': 3}), ('logs', None)]}[name]
 

@@ -1,0 +1,22 @@
+"""A-GEM: Chaudhry et al., Efficient Lifelong Learning with A-GEM, ICLR 2019 (arXiv 1812.00420)."""
+import numpy as np
+import torch
+
+from approaches import gem, replay
+from approaches.hyper import Hyper
+from engine import projection
+
+
+class Appr(gem.Appr):
+    """As GEM, but against one gradient alone, that of a random batch of all earlier tasks' memories (their Eq. 10-11)."""
+
+    hyperparameters = (
+        Hyper('reference', int, 256, (64, 128, 256), 'samples of the reference gradient', 'Section 5', least=1, most=10 ** 6),
+        *replay.Replay.hyperparameters,
+    )
+
+    def project(self, g, earlier):
+        """g - (g.r / r.r) r if g.r < 0 (Eq. 11)."""
+        places = torch.cat(earlier)
+        chosen = torch.from_numpy(np.random.permutation(len(places))[:self.reference]).to(places.device)
+        return projection.agem(g, self.gradient(places[chosen]))

@@ -1,0 +1,19 @@
+"""L2: every weight is held to its value after the last task, all alike; the plain baseline of the penalties."""
+from approaches import quadratic
+from approaches.hyper import Hyper
+
+
+class Appr(quadratic.Anchored):
+    """What the penalties come down to whose importances are all 1 (Hsu et al., 2018, compare with it)."""
+
+    hyperparameters = (
+        Hyper('lamb', float, 0.1, (.001, .01, .1, 1, 10), 'weight of the distance to the old weights', least=0),
+    )
+
+    def penalty(self, t):
+        """lamb / 2 * sum of (theta - theta_old)^2."""
+        return self.pull(t, self.lamb)
+
+    def end_task(self, t, x, y):
+        """Moves the anchor."""
+        self.anchor()

@@ -1,0 +1,71 @@
+"""What methods share that replay samples of earlier tasks: the buffer, when it takes samples, batches of mixed tasks."""
+import torch
+
+from approaches import base, buffer
+from engine.step import leaves_linear
+from networks.layers import Plain
+
+
+def is_kept(appr, value, done):
+    """Whether a value can be what a buffer keeps."""
+    m = appr.memory
+    if not isinstance(value, dict) or value.keys() != m.state.keys() or type(value['offered']) is not int or value['offered'] < 0:
+        return False
+    if value['y'] is None:
+        return value['x'] is None and value['t'] is None and value['z'] is None and value['ages'] == []
+    x, y, t, z, ages = (value[k] for k in ('x', 'y', 't', 'z', 'ages'))
+    return (all(isinstance(v, torch.Tensor) and len(v) == len(y) <= m.size for v in (x, y, t)) and x.dtype in (torch.uint8, torch.float32)
+            and y.dtype == t.dtype == torch.int64 and y.dim() == t.dim() == 1 and bool((y >= 0).all()) and x.dim() == 4
+            and 0 <= int(t.min()) and int(t.max()) <= done and (x.dtype != torch.uint8 or set(t.tolist()) <= set(m.pixels))
+            and (z is None or isinstance(z, torch.Tensor) and z.dtype == torch.float32 and z.dim() == 2 and len(z) == len(y))
+            and isinstance(ages, list) and len(ages) in (0, len(y)) and all(type(a) is int for a in ages))
+
+
+class Replay(base.Appr):
+    """Keeps samples in `memory`. Of the stream, every sample is offered once, in the first epoch, after the step that it was in."""
+
+    hyperparameters = buffer.HYPER
+    scenarios = ('task', 'class', 'domain')
+    state = {'kept': is_kept}
+    scratch = (*base.Appr.scratch, 'memory', 'batch')
+    batch = None  # what is to be offered after the step: (t, x, y, logits or None)
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.memory = buffer.Buffer(self.buffer_size, self.buffer)
+
+    @property
+    def kept(self):
+        """The buffer's samples, for checkpoints."""
+        return self.memory.state
+
+    @kept.setter
+    def kept(self, state):
+        self.memory.state = state
+
+    def mixed(self, t, x, y, more):
+        """(tasks [B], x, y) of a batch of task t together with samples of the buffer; they are losses' mean in one."""
+        x2, y2, t2, _ = more
+        return torch.cat([torch.full_like(y, t), t2]), torch.cat([x, x2]), torch.cat([y, y2])
+
+    @leaves_linear
+    def before_step(self, t):
+        """Nothing is done to gradients."""
+
+    def after_step(self, t):
+        """Offers the batch to the buffer."""
+        if self.epoch == 0 and self.batch is not None:
+            self.memory.stream(*self.batch)
+        self.batch = None
+
+    def end_task(self, t, x, y):
+        """Fills a buffer that waits for the whole task."""
+        super().end_task(t, x, y)
+        self.memory.end_task(t, x, y, self.features)
+
+    def features(self, x):
+        """The last hidden layer [N,D] of images; of a network that does not show it, the logits of the task learnt last."""
+        self.model.eval()
+        with torch.inference_mode():
+            return torch.cat([self.model.hidden(b.to(self.device)) if isinstance(self.model, Plain) else self.logits(
+                self.seen - 1, b.to(self.device)) for b in x.split(256)])

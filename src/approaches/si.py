@@ -1,0 +1,55 @@
+"""SI: Zenke, Poole & Ganguli, Continual Learning Through Synaptic Intelligence, ICML 2017 (arXiv 1703.04200)."""
+import torch
+
+from approaches import keeps, quadratic
+from approaches.hyper import Hyper
+
+
+class Appr(quadratic.Anchored):
+    """A weight matters as much as its way through training has lowered the loss.
+
+    The gradient in the path integral is that of the task's loss without the penalty, before clipping, and no sum of importances
+    falls below 0, as in the authors' code.
+    """
+
+    hyperparameters = (
+        Hyper('c', float, 0.1, (.001, .01, .1, 1, 10, 100), 'weight of the penalty', 'Eq. 4, c', least=0),
+        Hyper('xi', float, 0.1, (.001, .1, 1), 'keeps importances of weights that hardly moved finite', 'Eq. 5, xi', above=0),
+    )
+    clipgrad = 100
+    state = {'old': keeps.parameters, 'running': keeps.parameters, 'path': None, 'begin': None}
+    scratch = (*quadratic.Anchored.scratch, 'gradient', 'before')
+    running = None            # {parameter's name: sum over tasks of path / (way^2 + xi)}; what is below 0 counts as 0
+    path, begin = None, None  # of the present task: {name: w, the path integral}, {name: the weights it began with}
+
+    def begin_task(self, t, x, y):
+        """w = 0."""
+        self.begin = {n: p.detach().clone() for n, p in self.model.named_parameters()}
+        self.path = {n: torch.zeros_like(p) for n, p in self.begin.items()}
+
+    def penalty(self, t):
+        """c * sum of Omega (theta - theta_old)^2 (Eq. 4; no 1/2)."""
+        return self.pull(t, {n: 2 * self.c * o.clamp(min=0) for n, o in (self.running or {}).items()})
+
+    def before_step(self, t):
+        """Notes weights and the loss's gradient, from which that of the penalty is taken out again."""
+        there = {n: p for n, p in self.model.named_parameters() if p.grad is not None}
+        self.before = {n: p.detach().clone() for n, p in there.items()}
+        self.gradient = {n: p.grad.clone() for n, p in there.items()}
+        if self.quadratic is not None:
+            names = {id(p): n for n, p in there.items()}
+            for p, g in self.quadratic.gradients():
+                self.gradient[names[id(p)]].sub_(g)
+
+    def after_step(self, t):
+        """w += -g * (theta_after - theta_before) (Eq. 3)."""
+        for n, p in self.model.named_parameters():
+            if n in self.gradient:
+                self.path[n].addcmul_(self.gradient[n], self.before[n].sub_(p.detach()))
+
+    def end_task(self, t, x, y):
+        """Omega += w / ((theta_end - theta_begin)^2 + xi) (Eq. 5); moves the anchor."""
+        before = self.running or {}
+        self.running = {n: before.get(n, 0) + w / ((dict(self.model.named_parameters())[n].detach() - self.begin[n]).square() + self.xi)
+                        for n, w in self.path.items()}
+        self.anchor()

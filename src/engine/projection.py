@@ -1,0 +1,28 @@
+"""Projecting a gradient so that it does not go against those of earlier tasks."""
+import numpy as np
+import torch
+
+
+def gem(g, memories, margin=0.5, eps=1e-3):
+    """The gradient nearest to g [p] whose inner product with every row of memories [t,p] is not negative, or g itself if that is so
+    already (Lopez-Paz & Ranzato, 2017, Eq. 8-11).
+
+    By the dual: M'v + g with v = argmin 1/2 v'(MM' + eps I)v + (Mg)'v subject to v >= margin, in float64. margin: the paper's
+    gamma, as its code has it; 0 is the projection proper.
+    """
+    products = memories @ g
+    if bool((products >= 0).all()):
+        return g
+    from scipy.optimize import nnls
+    gram = (memories @ memories.t()).double().cpu().numpy()
+    gram = (gram + gram.T) / 2 + eps * np.eye(len(gram))
+    linear = products.double().cpu().numpy() + gram @ np.full(len(gram), margin)  # in u = v - margin >= 0
+    lower = np.linalg.cholesky(gram)  # 1/2 u'LL'u + q'u is 1/2 |L'u + L^-1 q|^2 but for a constant
+    u, _ = nnls(lower.T, -np.linalg.solve(lower, linear))
+    return memories.t() @ torch.as_tensor(u + margin, dtype=g.dtype, device=g.device) + g
+
+
+def agem(g, reference):
+    """g without its part against a reference gradient: g - (g.r / r.r) r if g.r < 0, else g (Chaudhry et al., 2019, Eq. 11)."""
+    product = g @ reference
+    return g - product / (reference @ reference) * reference if product < 0 else g

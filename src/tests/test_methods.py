@@ -1,0 +1,385 @@
+"""Methods beyond the original's: as public code computes them on tiny inputs (methods.json), and each its own idea."""
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import utils
+from approaches import agem, buffer, der, derpp, er, ewc_online, gem, independent, mas, quadratic, scenarios, si
+from dataloaders.pixels import Pixels
+from engine import projection, samples
+from engine.penalty import Quadratic
+from networks import layers, mlp
+
+CASES = json.loads((Path(__file__).parent / 'methods.json').read_text())['cases']
+
+
+def cases(kind):
+    """A decorator: the cases of a kind, however many there are."""
+    found = [c for c in CASES if c['kind'] == kind]
+    return pytest.mark.parametrize('case', found, ids=[c['id'] for c in found])
+
+
+def tensor(values):
+    """As float64."""
+    return torch.tensor(values, dtype=torch.float64)
+
+
+class Tanh(nn.Module):
+    """tanh(x W1' + b1) W2' + b2, the network of the cases; its parameters by their names there."""
+
+    NAMES = {'fc1.weight': 'W1', 'fc1.bias': 'b1', 'last.0.weight': 'W2', 'last.0.bias': 'b2'}
+
+    def __init__(self, net):
+        super().__init__()
+        self.fc1, self.last = nn.Linear(*np.array(net['W1']).T.shape).double(), nn.ModuleList([nn.Linear(*np.array(net['W2']).T.shape).double()])
+        self.load({k: tensor(v) for k, v in net.items()})
+        self.taskcla = [(0, len(net['b2']))]
+
+    def load(self, net):
+        """Sets the parameters."""
+        with torch.no_grad():
+            for n, p in self.named_parameters():
+                p.copy_(net[self.NAMES[n]])
+
+    def named(self, values):
+        """{name in the cases: list} of {parameter's name: tensor}."""
+        return {self.NAMES[n]: v.tolist() for n, v in values.items()}
+
+    def forward(self, x, only=None):
+        """The logits of the one head."""
+        return [self.last[0](torch.tanh(self.fc1(x)))]
+
+
+def made(kind, net, **kwargs):
+    """An approach on a network of the cases, whose tasks share the head."""
+    appr = kind(net, **kwargs)
+    appr.scenario = scenarios.Domain(net.taskcla)
+    return appr
+
+
+def same(found, expected, tolerance):
+    """Whether {name: list} are near each other."""
+    for n, v in expected.items():
+        assert np.allclose(found[n], v, rtol=tolerance, atol=tolerance), n
+
+
+def net(taskcla=((0, 3), (1, 2)), pdrop=0.):
+    """A small network."""
+    utils.seed_everything(0)
+    return mlp.Net([1, 4, 4], list(taskcla), 1, 16, pdrop)
+
+
+def batch(n=24, ncla=2, seed=1):
+    """Images and labels."""
+    g = torch.Generator().manual_seed(seed)
+    return torch.randn(n, 1, 4, 4, generator=g), torch.randint(ncla, (n,), generator=g)
+
+
+@cases('importance')
+def test_importances_of_single_samples(case):
+    model, i, out = Tanh(case['inputs']['net']), case['inputs'], case['outputs']
+    x, y = tensor(i['x']), torch.tensor(i['y'])
+    appr = made(mas.Appr, model)
+    appr.end_task(0, x, y)
+    same(model.named(appr.importance), out['mas_authors']['mas_authors_code_batch1'], case['tolerance'])
+    appr.end_task(1, x, y)  # importances add up
+    same({k: np.array(v) / 2 for k, v in model.named(appr.importance).items()}, out['mas_authors']['mas_authors_code_batch1'], case['tolerance'])
+    appr = made(ewc_online.Appr, model, fisher='sample')
+    fisher = appr.fisher_diagonal(0, x, y)
+    same(model.named(fisher), out['facil']['fisher_true_batch1'], case['tolerance'])
+    appr = made(ewc_online.Appr, model, fisher='exact')
+    everything = {k: np.array(v) * (len(x) - 1) / len(x) for k, v in out['vandeven']['fisher_all_divided_by_N_minus_1'].items()}
+    same(model.named(appr.fisher_diagonal(0, x, y)), everything, case['tolerance'])
+    appr = made(ewc_online.Appr, model, fisher='batch', fisher_sbatch=i['batch'])
+    mean = {k: i['batch'] * np.array(v) / i['batch'] for k, v in out['facil']['fisher_true_batch%d' % i['batch']].items()}
+    same(model.named(appr.fisher_diagonal(0, x, y)), mean, case['tolerance'])
+
+
+@cases('online_ewc')
+def test_one_fisher_that_fades(case):
+    i, out = case['inputs'], case['outputs']['vandeven']
+    model = Tanh(i['tasks'][0]['net'])
+    appr = made(ewc_online.Appr, model, lamb=1., gamma=i['gamma'], fisher='sample')
+    for t, task in enumerate(i['tasks']):
+        model.load({k: tensor(v) for k, v in task['net'].items()})
+        n = len(task['y'])
+        appr.end_task(t, tensor(task['x']), torch.tensor(task['y']))
+        if t == 0:
+            appr.importance = {k: f * n / (n - 1) for k, f in appr.importance.items()}  # as that code divides
+            last = appr.importance
+        else:
+            appr.importance = {k: (f - i['gamma'] * last[k]) * n / (n - 1) + i['gamma'] * last[k] for k, f in appr.importance.items()}
+            last = appr.importance
+        same(model.named(appr.importance), out['fisher_after_task'][t], case['tolerance'])
+    model.load({k: tensor(v) for k, v in i['eval_net'].items()})
+    assert appr.penalty(2).value().item() == pytest.approx(out['penalty_half_gamma_F_d2'], rel=1e-8)
+
+
+class Vector(nn.Module):
+    """A parameter that a test moves by hand."""
+
+    def __init__(self, theta):
+        super().__init__()
+        self.theta, self.last = nn.Parameter(tensor(theta)), nn.ModuleList([nn.Linear(1, 1)])
+        self.taskcla = [(0, 1)]
+
+    def forward(self, x):
+        raise NotImplementedError
+
+
+@cases('si_path')
+def test_the_path_integral(case):
+    i, out = case['inputs'], case['outputs']
+    model = Vector(i['theta0'])
+    appr = made(si.Appr, model, c=1., xi=i['damping'])
+    for t, task in enumerate(i['tasks']):
+        appr.begin_task(t, None, None)
+        for step in task:
+            for p in model.parameters():
+                p.grad = None
+            model.theta.grad = tensor(step['grad_task'])
+            appr.before_step(t)
+            with torch.no_grad():
+                model.theta.copy_(tensor(step['theta_after']))
+            appr.after_step(t)
+        expected = out['pathint']['task_gradient_relu_of_running_sum'][t]
+        assert np.allclose(appr.path['theta'], expected['w'], atol=case['tolerance'])
+        appr.end_task(t, None, None)
+        assert np.allclose(appr.running['theta'].clamp(min=0), expected['omega'], atol=case['tolerance'])
+        assert np.allclose(appr.running['theta'], out['mammoth']['task_gradient_no_clamp'][t]['omega'], atol=case['tolerance'])
+    with torch.no_grad():
+        model.theta.copy_(tensor(i['theta_eval']))
+    assert appr.penalty(2).value().item() == pytest.approx(out['pathint']['regularizer_sum_omega_d2_relu'], rel=1e-6)
+
+
+@cases('si_train')
+def test_a_whole_run_of_si(case, monkeypatch):
+    i = case['inputs']
+    model = Tanh(i['net'])
+    appr = made(si.Appr, model, nepochs=i['epochs'], sbatch=i['batch'], lr=i['lr'], c=i['c'], xi=i['damping'], clipgrad=1e9)
+    appr.patience = False
+    monkeypatch.setattr(np.random, 'shuffle', lambda r: None)
+    for t, (task, expected) in enumerate(zip(i['tasks'], case['outputs']['facil']['after_task'])):
+        x, y, end = tensor(task['x']), torch.tensor(task['y']), appr.end_task
+        appr.train(t, x, y, x, y)
+        found = model.named(dict(model.named_parameters()))
+        weights = expected.get('weights', expected)
+        same(found, {k: weights[k] for k in found}, 1e-7)
+        omega = model.named({n: o for n, o in appr.running.items()})
+        same(omega, expected[next(k for k in expected if 'omega' in k)], 1e-7)
+
+
+@cases('gem')
+def test_gem_s_projection(case):
+    i = case['inputs']
+    found = projection.gem(tensor(i['g']), tensor(i['M']), i['margin'], i['eps'])
+    assert np.allclose(found, case['outputs']['mammoth']['projected'], atol=case['tolerance'])
+    assert np.allclose(found, case['outputs']['gem_authors']['projected_float32'], atol=1e-4)
+
+
+@cases('agem')
+def test_agem_s_projection(case):
+    found = projection.agem(tensor(case['inputs']['g']), tensor(case['inputs']['g_ref']))
+    assert np.allclose(found, case['outputs']['mammoth']['projected'], atol=case['tolerance'])
+
+
+@cases('herding')
+def test_herding(case):
+    order = buffer.herding(tensor(case['inputs']['features']), case['inputs']['m'])
+    assert order.tolist() == case['outputs']['mammoth']['order'] == case['outputs']['facil']['order']
+
+
+@cases('der')
+def test_the_losses_of_der(case):
+    i, out = case['inputs'], case['outputs']['mammoth']
+    now, later = tensor(i['buf1_logits_now']).requires_grad_(), tensor(i['buf2_logits_now']).requires_grad_()
+    loss = F.cross_entropy(tensor(i['logits']), torch.tensor(i['labels'])) + i['alpha'] * der.distance(now, tensor(i['buf1_logits_stored']))
+    loss.backward()
+    assert loss.item() == pytest.approx(out['der_loss'], rel=1e-9)
+    assert np.allclose(now.grad, out['der_gradient_of_buffer_logits'], atol=1e-9)
+    loss = loss + i['beta'] * F.cross_entropy(later, torch.tensor(i['buf2_labels']))
+    assert loss.item() == pytest.approx(out['derpp_loss'], rel=1e-9)
+
+
+# Each method's own idea
+def test_si_s_path_integral_adds_up_to_the_drop_of_the_loss():
+    appr, (x, y) = si.Appr(net(), nepochs=30, sbatch=24, lr=.01), batch()
+    appr.patience = False
+    before = appr.eval(1, x, y)[0]
+    appr.begin_task(1, x, y)
+    appr.position = appr.start()
+    appr.fit(1, x, y, x, y)
+    drop = before - appr.eval(1, x, y)[0]
+    assert sum(w.sum().item() for w in appr.path.values()) == pytest.approx(drop, rel=.05) and drop > .01
+
+
+@pytest.mark.parametrize('network', ['mlp', 'conv', 'own'])
+@pytest.mark.parametrize('f', [torch.abs, torch.square])
+def test_sums_over_single_samples_are_those_of_autograd(network, f):
+    utils.seed_everything(0)
+    if network == 'mlp':
+        model = net()
+    elif network == 'conv':
+        model = layers.Plain([layers.Layer('conv1', 4, .2, 3), layers.Layer('fc1', 5, .2)], [1, 6, 6], [(0, 3), (1, 2)])
+    else:
+        model = layers.Plain([layers.Layer('fc1', 5, .2)], [1, 6, 6], [(0, 3), (1, 2)])
+        model.scale = nn.Parameter(torch.ones(1))
+        model.hidden = lambda x: model.run(0, x) * model.scale
+    x, y = torch.randn(7, 1, *((4, 4) if network == 'mlp' else (6, 6))), torch.randint(2, (7,))
+    found = samples.total(model, lambda a, b: F.cross_entropy(model(a)[1], b, reduction='sum'), x, y, f, sbatch=3)
+    expected = {n: torch.zeros_like(p) for n, p in model.named_parameters()}
+    for k in range(7):
+        loss = F.cross_entropy(model(x[k:k + 1])[1], y[k:k + 1])
+        for (n, p), g in zip(model.named_parameters(), torch.autograd.grad(loss, model.parameters(), allow_unused=True)):
+            expected[n] += 0 if g is None else f(g)
+    assert all(torch.allclose(found[n], e, atol=1e-6) for n, e in expected.items())
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_gem_s_projection_satisfies_every_constraint_and_is_the_nearest_point(seed):
+    g = torch.Generator().manual_seed(seed)
+    memories, gradient = torch.randn(3, 4, generator=g, dtype=torch.float64), torch.randn(4, generator=g, dtype=torch.float64)
+    found = projection.gem(gradient, memories, margin=0., eps=1e-12)
+    assert (memories @ found >= -1e-8).all()
+    points = gradient + 2 * torch.randn(200000, 4, generator=g, dtype=torch.float64)
+    allowed = points[(points @ memories.t() >= 0).all(1)]
+    assert (found - gradient).norm() <= (allowed - gradient).norm(dim=1).min() + 1e-9
+    inside = memories.sum(0) if (memories @ memories.sum(0) >= 0).all() else allowed[0]
+    assert projection.gem(inside, memories) is inside
+
+
+def test_agem_leaves_no_component_against_the_reference():
+    g = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        gradient, reference = torch.randn(2, 6, generator=g)
+        found = projection.agem(gradient, reference)
+        assert found @ reference >= -1e-5 and ((gradient @ reference < 0) or found is gradient)
+
+
+@pytest.mark.parametrize('kind', [gem.Appr, agem.Appr])
+def test_a_step_along_the_projected_gradient_does_not_raise_the_loss_on_the_memory(kind, capsys):
+    torch.manual_seed(0)
+    appr = kind(net(((0, 2), (1, 2))), nepochs=30, lr=.5, sbatch=24, buffer='balanced', buffer_size=24, **(
+        {'margin': 0.} if kind is gem.Appr else {}))
+    appr.scenario, (x, y), (x2, _) = scenarios.Domain([(0, 2), (1, 2)]), batch(), batch(seed=2)
+    appr.train(0, x, y, x, y)
+    appr.seen, appr.optimizer = 2, appr._get_optimizer(1e-4)
+    appr.model.train()
+    loss, _ = appr.forward(1, x, 1 - y)  # against what has been learnt
+    loss.backward()
+    before = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in appr.trainable()])
+    memory = appr.gradient(torch.arange(len(appr.memory)))
+    appr.before_step(1)
+    g = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in appr.trainable()])
+    assert before @ memory < -1e-4 and before.norm() > g.norm()
+    assert g @ memory >= (-1e-7 if kind is agem.Appr else .5 * before @ memory)  # GEM's 1e-3 I counts where gradients are small
+
+
+def test_a_reservoir_keeps_every_sample_of_the_stream_with_the_same_probability():
+    from scipy import stats
+    np.random.seed(0)
+    counts = np.zeros(40)
+    for _ in range(600):
+        kept = buffer.Buffer(10)
+        for k in range(0, 40, 8):
+            kept.stream(0, torch.arange(k, k + 8.).view(8, 1, 1, 1), torch.arange(k, k + 8))
+        assert len(kept) == 10 and len(set(kept.y.tolist())) == 10 and (kept.x.flatten() == kept.y).all()
+        counts[kept.y] += 1
+    assert stats.chisquare(counts).pvalue > 1e-3
+
+
+def test_balanced_and_ring_buffers_give_every_class_its_share():
+    np.random.seed(0)
+    for policy in ('balanced', 'ring'):
+        kept = buffer.Buffer(24, policy)
+        for t in range(3):
+            y = torch.arange(60) % 2
+            x = torch.arange(60.).view(60, 1, 1, 1) + 100 * t
+            for k in range(0, 60, 7):
+                kept.stream(t, x[k:k + 7], y[k:k + 7])
+            kept.end_task(t, x, y)
+            counts = [int(((kept.t == u) & (kept.y == c)).sum()) for u in range(t + 1) for c in (0, 1)]
+            assert len(kept) == 24 and min(counts) == max(counts) == 24 // len(counts), policy
+            assert all((v - 100 * u) % 2 == c for v, u, c in zip(kept.x.flatten().tolist(), kept.t.tolist(), kept.y.tolist()))
+        if policy == 'ring':
+            assert sorted(kept.x[kept.t == 2].flatten().tolist()) == list(range(252, 260))  # the last ones
+
+
+def test_herding_stays_nearer_to_the_mean_of_a_class_than_chance():
+    features = F.normalize(torch.randn(200, 8, generator=torch.Generator().manual_seed(0)) + 1, dim=1)
+
+    def far(chosen):
+        return (features[chosen].mean(0) - features.mean(0)).norm().item()
+    rs = np.random.RandomState(0)
+    assert far(buffer.herding(features, 10)) < min(far(torch.from_numpy(rs.permutation(200)[:10])) for _ in range(200))
+
+
+def test_a_buffer_keeps_bytes_where_the_data_are_and_gives_the_same_floats():
+    kept, pixels = buffer.Buffer(20, pixels={0: Pixels((.3,), (.4,), (1, 4, 4))}), Pixels((.3,), (.4,), (1, 4, 4))
+    images = np.random.RandomState(0).randint(0, 256, (20, 4, 4)).astype(np.uint8)
+    x, y = pixels(images), torch.arange(20)
+    kept.stream(0, x, y)
+    drawn = kept.draw(20)
+    assert kept.x.dtype == torch.uint8 and torch.equal(drawn[0], x[drawn[1]]) and kept.megabytes == pytest.approx(20 * (16 + 16) / 1e6)
+    assert sorted(drawn[1].tolist()) == list(range(20)) and kept.draw(3, before=0) is None
+
+
+@pytest.mark.parametrize('kind, known', [(scenarios.Task, 2), (scenarios.Class, 5), (scenarios.Domain, 2)])
+def test_replayed_samples_go_through_their_own_head_or_through_those_that_compete(kind, known):
+    taskcla = [(0, 2), (1, 2)] if kind is scenarios.Domain else [(0, 3), (1, 2)]
+    scenario = kind(taskcla)
+    appr = er.Appr(net(scenario.taskcla()))
+    appr.scenario, appr.seen, (x, y) = scenario, 2, batch()
+    appr.memory.stream(0, x[:10], y[:10])
+    appr.model.train()
+    loss, _ = appr.forward(1, x[10:20], y[10:20])
+    new, old = appr.logits(1, x[10:20]), appr.logits(0, x[:10])
+    if kind is scenarios.Class:
+        old = new.new_tensor([]) if old.shape[1] < known else old
+    parts = F.cross_entropy(new, appr.targets(1, y[10:20])), F.cross_entropy(old, appr.targets(0, y[:10]))
+    assert loss.item() == pytest.approx(sum(parts).item() / 2, rel=1e-5)
+
+
+def test_der_s_penalty_is_nothing_on_a_model_that_has_not_changed():
+    for kind in (der.Appr, derpp.Appr):
+        appr, (x, y) = kind(net()), batch()
+        appr.seen = 2
+        appr.model.train()
+        loss = appr.forward(1, x, y)[0].item()
+        appr.after_step(1)
+        again = appr.forward(1, x, y)[0].item()
+        extra = .5 * loss if kind is derpp.Appr else 0
+        assert len(appr.memory) == 24 and again == pytest.approx(loss + extra, rel=1e-5)
+        with torch.no_grad():
+            appr.model.last[1].bias.add_(2.)
+        assert appr.forward(1, x, y)[0].item() > again + 1e-3
+        with torch.no_grad():
+            appr.model.last[1].bias.add_(-2.)
+            appr.model.last[0].bias.add_(2.)  # of another task: nothing to these samples where the task is told
+        assert appr.forward(1, x, y)[0].item() == pytest.approx(again, rel=1e-5)
+
+
+def test_one_quadratic_penalty_for_all_of_them():
+    model = net()
+    anchors, c = {n: p.detach() + 1 for n, p in model.named_parameters()}, {n: torch.rand_like(p) for n, p in model.named_parameters()}
+    penalty = Quadratic(dict(model.named_parameters()), anchors, {n: v.clone() for n, v in c.items()})
+    expected = sum((c[n] * (p - anchors[n]).square()).sum() / 2 for n, p in model.named_parameters())
+    assert penalty.value().item() == pytest.approx(expected.item(), rel=1e-5)
+    expected.backward()
+    for p, g in penalty.gradients():
+        assert torch.allclose(p.grad, g, atol=1e-6)
+    assert all(issubclass(utils.load('approaches', n).Appr, quadratic.Anchored) for n in (
+        'l2', 'ewc', 'ewc-online', 'imm-mean', 'imm-mode', 'si', 'mas', 'ewc-er'))
+
+
+def test_independent_networks_forget_nothing(capsys):
+    appr, (x, y) = independent.Appr(net(pdrop=.2), nepochs=2, lr=.5, sbatch=8), batch()
+    appr.train(0, x, y, x, y)
+    first = appr.outputs(0, x)
+    appr.train(1, x, 1 - y, x, 1 - y)
+    assert torch.equal(appr.outputs(0, x), first) and not torch.equal(appr.model(x)[0], first)
