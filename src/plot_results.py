@@ -55,7 +55,11 @@ def compute(args):
                 raise
             except Exception as e:  # anything may be in a stranger's log
                 raise UserError('%s is not a log as hat-test writes it (%s)' % (' or '.join(args.logs), type(e).__name__))
-        return tried(getattr(masks, args.figure + '_table'), what), lambda fig: tried(getattr(figures, args.figure), fig, what)
+
+        def draw(fig):
+            getattr(figures, args.figure)(fig, what)
+            fig.draw_without_rendering()  # which lays out the names, whatever they are
+        return tried(getattr(masks, args.figure + '_table'), what), lambda fig: tried(draw, fig)
 
     if not args.experiment or not args.approaches:
         raise UserError('--figure %s needs --experiment and --approaches' % args.figure)

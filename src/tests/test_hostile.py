@@ -11,7 +11,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from results import unpickler
+import plot_results
+from results import records, unpickler
 from utils import ROOT, UserError
 
 ARRAYS = [np.arange(6, dtype=k).reshape(2, 3) for k in ('u1', 'i8', '>i4', 'f2', 'f4', '>f8')] + [
@@ -76,6 +77,18 @@ def test_pickles_that_hold_anything_else_are_refused(content, tmp_path):
         f.write(content)
     with pytest.raises(UserError):
         unpickler.load_log(tmp_path / 'log.pkz')
+
+
+@pytest.mark.parametrize('name', ['\ud800', '$x^$'])
+def test_a_log_whose_names_cannot_be_drawn_is_refused(name, tmp_path):
+    mask = {0: {0: {0: np.ones((1, 4))}}}
+    for layer, task in ((name, 'a'), ('fc1', name)):
+        records.save_logs(tmp_path / 'l.pkz', {'mask': mask, 'mask_pre': {}, 'valid_loss': {0: [1.]}, 'valid_acc': {0: [1.]}}, [task],
+                          np.eye(1), np.eye(1), layers=[(layer, 4, 4, 1)])
+        with pytest.raises(UserError, match='not a log as hat-test writes it'):
+            plot_results.main(['--figure', 'capacity' if layer == name else 'overlap', '--logs', str(tmp_path / 'l.pkz'),
+                               '--output', str(tmp_path / 'x.png')])
+        assert not (tmp_path / 'x.png').exists()
 
 
 BIG = '''
