@@ -143,7 +143,7 @@ FIELDS = {
     'command': (True, listed(is_text)), 'seconds': (True, number(0, 1e12)), 'valid_accuracy': (False, listed(number(0, 1), tasks)),
     'tasks': (True, lambda v, record: listed(is_text)(v, record) and len(v) >= tasks(record)
               and (len(v) == tasks(record) or record.get('status') != 'finished')),
-    'before_learning': (False, listed(number(0, 1), tasks)),
+    'before_learning': (False, lambda v, record: 'untrained' in record and listed(number(0, 1), tasks)(v, record)),
     'untrained': (False, lambda v, record: 'before_learning' in record and listed(number(0, 1), tasks)(v, record)),
     'task_inferred': (False, listed(listed(number(0, 1), tasks), tasks)),
     'seconds_per_task': (False, listed(number(0, 1e12))), 'matrix_sha256': (False, is_text)}
