@@ -122,7 +122,7 @@ def run(name, folder, every):
     more = {'pathnet': {'generations': 1}, 'hat-test': {'logpath': str(folder / 'o.pkz')}}
     saved = checkpoint.Checkpoint(folder / 'o.txt', {'approach': name, 'lr': 0.05}, every)
     saved.path = folder / 'checkpoint.pt'
-    args = argparse.Namespace(output=folder / 'o.txt', approach=name, keep_checkpoint=False, final_valid=True, forward_transfer=False)
+    args = argparse.Namespace(output=folder / 'o.txt', approach=name, keep_checkpoint=False, final_valid=True, forward_transfer=True)
     return sequence.Sequence(
         utils.load('approaches', name).Appr(net, nepochs=3, sbatch=16, **more.get(name, {})),
         {'args': args, 'data': data, 'taskcla': taskcla, 'inputsize': size, 'device': torch.device('cpu')},
@@ -165,7 +165,8 @@ def originals(kind, folder):
             config = {**options.settings(options.parse(command)[0]), 'network': 'mlp', 'tasks': ['a', 'b'], 'data': {'glyphs': 'x'}}
             records.save(command[5], np.array([[.5, 0], [.25, 1]]), {
                 'status': 'finished', 'command': ['src/run.py', *command], 'config': config, 'tasks': ['a', 'b'], 'seconds': 1.5,
-                'accuracy': [[.5, 0], [.25, 1]], 'loss': [[1, 0], [2, 3.5]], 'valid_accuracy': [.5, 1], 'seconds_per_task': [1, .5]})
+                'accuracy': [[.5, 0], [.25, 1]], 'loss': [[1, 0], [2, 3.5]], 'valid_accuracy': [.5, 1], 'seconds_per_task': [1, .5],
+                'before_learning': [.25, .5], 'untrained': [.25, .25], 'task_inferred': [[1, 0], [.5, 1]]})
         files = {f.name: f.read_bytes() for f in folder.iterdir() if kind == 'record' or f.suffix == '.txt'}
         out += [(files, f) for f in ('glyphs_sgd_0.json', 'glyphs_sgd-a_0.json', 'glyphs_sgd_0.txt') if f in files]
     return out
