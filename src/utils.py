@@ -43,6 +43,12 @@ def _choices(folder, paths, times):
     return sorted({n.replace('_', '-') for n in names})
 
 
+def source(folder, name):
+    """The text of a choice's file."""
+    files = [Path(p) / (name.replace('-', '_') + '.py') for p in importlib.import_module(folder).__path__]
+    return next(f.read_text('utf-8', 'replace') for f in files if f.is_file())
+
+
 def choice(folder, name, option):
     """The name, if it is one of the choices in a folder. Raises UserError with the nearest one."""
     there = choices(folder)

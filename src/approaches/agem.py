@@ -10,6 +10,7 @@ from engine import projection
 class Appr(gem.Appr):
     """As GEM, but against one gradient alone, that of a random batch of all earlier tasks' memories (their Eq. 10-11)."""
 
+    family = 'projection'
     hyperparameters = (
         Hyper('reference', int, 256, (64, 128, 256), 'samples of the reference gradient', 'Section 5', least=1, most=10 ** 6),
         *replay.Replay.hyperparameters,

@@ -82,7 +82,8 @@ class Appr(Competing, Modes, Declared):
 
     def forward(self, t, x, y):
         """Loss (scalar) and number of hits (scalar) of a batch: x [B,C,H,W], y [B], both on the device. t: the task, or those
-        of the samples, int64 [B]."""
+        of the samples, int64 [B]; which may stand in the second column of y [B,2] instead."""
+        t, y = (t, y) if y.dim() == 1 else (y[:, 1], y[:, 0])
         output, y = self.logits(t, x), self.targets(t, y)
         return self.criterion(t, output, y), self.hits(output, y)
 

@@ -19,6 +19,7 @@ class Appr(replay.Replay):
     of the sample's own head count. The present task is replayed, too.
     """
 
+    family = 'replay'
     hyperparameters = (
         Hyper('alpha', float, 0.3, (.1, .2, .3, .5, 1), 'weight of the distance between logits', 'Eq. 5', least=0),
         *replay.Replay.hyperparameters,

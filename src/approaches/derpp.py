@@ -6,6 +6,7 @@ from approaches.hyper import Hyper
 class Appr(der.Appr):
     """DER, and beta * the loss of further replayed samples under their labels (Eq. 6); the two batches are drawn independently."""
 
+    family = 'replay'
     hyperparameters = (der.Appr.hyperparameters[0], Hyper('beta', float, 0.5, (.1, .5, 1), 'weight of the labels', 'Eq. 6', least=0),
                        *der.Appr.hyperparameters[1:])
 

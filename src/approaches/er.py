@@ -8,6 +8,7 @@ class Appr(replay.Replay):
     From the second task on; the buffer then has samples of the present task, too.
     """
 
+    family = 'replay'
     def forward(self, t, x, y):
         """As base.forward, in training with replayed samples."""
         if not self.model.training:

@@ -9,6 +9,7 @@ class Appr(quadratic.Anchored):
     One anchor and one Fisher diagonal, the mean over the tasks so far, stand for all earlier tasks.
     """
 
+    family = 'regularisation'
     hyperparameters = (
         Hyper('lamb', float, 5000., (500, 1000, 2000, 5000, 10000, 20000, 50000), 'weight of the penalty',
               'Eq. 3, lambda', least=0),

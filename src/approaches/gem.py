@@ -9,6 +9,7 @@ from engine import projection
 class Appr(replay.Replay):
     """No step may raise the loss on any earlier task's memory: the gradient is projected where one would (their Eq. 8-11)."""
 
+    family = 'projection'
     hyperparameters = (
         Hyper('margin', float, 0.5, (0, .1, .5, 1), 'least weight of each earlier task\'s gradient once any is violated',
               'Section 3, gamma; as in the authors\' code', least=0),

@@ -20,6 +20,7 @@ THRES_EMB = 6    # embeddings stay within +-6 (Section 2.5, Embedding Gradient C
 class Appr(base.Appr):
     """Hard attention to the task. Momentum or weight decay would move protected weights: the optimizer has neither."""
 
+    family = 'isolation'
     hyperparameters = (
         Hyper('lamb', float, 0.75, (.1, .25, .5, .75, 1, 1.5, 2.5, 4), 'weight of the attention regulariser, the cost of '
               'capacity', 'Section 2.6, Promoting Low Capacity Usage; c in the paper', least=0),

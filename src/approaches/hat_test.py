@@ -21,6 +21,7 @@ class Appr(hat.Appr):
     logs['mask_pre'][t][layer]: cumulative attention before task t. Without a logpath nothing is recorded.
     """
 
+    family = 'isolation'
     hyperparameters = (*hat.Appr.hyperparameters,
                        Hyper('logpath', str, '', help='file of the log'),
                        Hyper('single_task', int, 0, help='1: train the first task only, and evaluate with hard masks, '

@@ -9,6 +9,7 @@ class Appr(quadratic.Anchored):
     """Averages the weights of all tasks (their Eq. 1-2, equal mixing ratios); an L2 penalty keeps them close (L2-transfer,
     Section 4.2)."""
 
+    family = 'regularisation'
     hyperparameters = (
         Hyper('regularizer', float, 1e-4, (.01, .005, .001, .0005, .0001, .00005, .000001),
               'weight of the distance to the old weights', 'Section 4.2, L2-transfer', least=0),

@@ -13,6 +13,7 @@ class Appr(quadratic.Anchored):
     information, as in heads not yet used, the new weights stay.
     """
 
+    family = 'regularisation'
     hyperparameters = (
         Hyper('lamb', float, 0.01, (10, 1, .1, .01, .001, .0001, .00001), 'weight of the distance to the old weights',
               'Section 4.2, L2-transfer', least=0),

@@ -14,6 +14,7 @@ def networks(appr, value, done):
 class Appr(sgd_restart.Appr):
     """Backward transfer is 0 by construction. Where the task is not told, it is inferred from all networks."""
 
+    family = 'baselines'
     isolated, capturable = True, False
     state = {**sgd_restart.Appr.state, 'nets': networks}
 

@@ -10,6 +10,7 @@ class Appr(sgd_restart.Appr):
     The loss is the mean cross-entropy over the batch, each sample under its own task's head where the task is told.
     """
 
+    family = 'baselines'
     cumulative, capturable = True, False
     scenarios = ('task', 'class', 'domain')
 
@@ -19,7 +20,3 @@ class Appr(sgd_restart.Appr):
         ytrain = torch.stack((ytrain, t[0].to(ytrain)), 1)
         yvalid = ytrain if same else torch.stack((yvalid, t[1].to(yvalid)), 1)
         super().train(None, xtrain, ytrain, xvalid, yvalid)
-
-    def forward(self, t, x, y):
-        """y: [B] of task t, or [B,2] with the label and the task of each sample."""
-        return super().forward(t, x, y) if y.dim() == 1 else super().forward(y[:, 1], x, y[:, 0])

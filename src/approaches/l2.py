@@ -6,6 +6,7 @@ from approaches.hyper import Hyper
 class Appr(quadratic.Anchored):
     """What the penalties come down to whose importances are all 1 (Hsu et al., 2018, compare with it)."""
 
+    family = 'regularisation'
     hyperparameters = (
         Hyper('lamb', float, 0.1, (.001, .01, .1, 1, 10), 'weight of the distance to the old weights', least=0),
     )

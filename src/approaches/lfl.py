@@ -12,6 +12,7 @@ class Appr(lwf.Appr):
     The distance is summed over the batch, not averaged, as in the original.
     """
 
+    family = 'distillation'
     hyperparameters = (
         Hyper('lamb', float, 0.05, (.1, .05, .01, .005, .001, .0005, .0001, .00005),
               'weight of the distance between old and new features', 'Eq. 1, lambda_e', least=0),

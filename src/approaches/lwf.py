@@ -13,6 +13,7 @@ from engine.original import cross_entropy
 class Appr(base.Appr):
     """Keeps the old heads' outputs, on the new task's images, near those of the model before the task."""
 
+    family = 'distillation'
     hyperparameters = (
         Hyper('lamb', float, 2., (.1, .5, 1, 2, 4, 8, 10), 'weight of the distillation loss', 'Fig. 3, lambda_o',
               least=0),

@@ -13,6 +13,7 @@ class Appr(quadratic.Anchored):
     Importances of the tasks add up, as in that code.
     """
 
+    family = 'regularisation'
     hyperparameters = (
         Hyper('lamb', float, 1., (.1, 1, 10, 100, 1000), 'weight of the penalty', 'Eq. 4, lambda', least=0),
     )

@@ -13,6 +13,7 @@ class Appr(base.Appr):
     generations together train for nepochs epochs per path; there are at most nepochs (more trained for none in the original).
     """
 
+    family = 'isolation'
     hyperparameters = (
         Hyper('generations', int, 20, (5, 10, 20, 50, 100, 200), 'generations of the tournament per task', 'Section 2.1', least=1),
     )

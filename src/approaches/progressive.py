@@ -5,6 +5,7 @@ from approaches import base
 class Appr(base.Appr):
     """Trains one new column per task, which reads the frozen earlier ones through adapters (their Eq. 1-2)."""
 
+    family = 'isolation'
     variants = ('_progressive',)
     scenarios, isolated = ('task', 'class', 'domain'), True
 

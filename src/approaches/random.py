@@ -11,6 +11,7 @@ class Appr(base.Appr):
     task's labels; here every task has its own. Random numbers are drawn as there, so the diagonal is the same.
     """
 
+    family = 'baselines'
     own_optimizer, blind = 'it trains nothing', 'it knows no labels of a task before it is learnt'
     scenarios = ('task', 'class', 'domain')
     state = {'labels': lambda self, value, done: isinstance(value, dict) and set(value) == set(range(done)) and all(

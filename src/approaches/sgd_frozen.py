@@ -7,6 +7,7 @@ from networks import layers
 class Appr(base.Appr):
     """Freezes everything but the heads once the first task is learnt (SGD-F in Serrà et al., 2018, Section 4.1)."""
 
+    family = 'baselines'
     capturable = True
     scenarios = ('task', 'class', 'domain')
 

@@ -6,6 +6,7 @@ from approaches import base, keeps
 class Appr(base.Appr):
     """Starts every task from the initial weights."""
 
+    family = 'baselines'
     state = {'initial_model': keeps.weights}
     capturable = True
     scenarios = ('task', 'class', 'domain')

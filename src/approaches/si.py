@@ -12,6 +12,7 @@ class Appr(quadratic.Anchored):
     falls below 0, as in the authors' code.
     """
 
+    family = 'regularisation'
     hyperparameters = (
         Hyper('c', float, 0.1, (.001, .01, .1, 1, 10, 100), 'weight of the penalty', 'Eq. 4, c', least=0),
         Hyper('xi', float, 0.1, (.001, .1, 1), 'keeps importances of weights that hardly moved finite', 'Eq. 5, xi', above=0),

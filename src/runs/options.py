@@ -36,6 +36,9 @@ SPEED = {
 DESCENT = {'optimizer': 'sgd', 'momentum': 0., 'weight_decay': 0., 'no_patience': False, 'keep_optimizer': False}
 
 
+FAMILIES = 'baselines', 'regularisation', 'distillation', 'replay', 'projection', 'isolation'
+
+
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose errors are UserErrors: one line, no usage."""
 
@@ -68,12 +71,25 @@ def add(group, declared):
                            help='%s: %s%s' % (h.help, h.kind, ' (%s)' % '; '.join(notes) if notes else ''))
 
 
+def families():
+    """The approaches by family with a line each, from their files' texts; imports none of them."""
+    there = {}
+    for name in utils.choices('approaches'):
+        text = utils.source('approaches', name)
+        family, title = re.search(r"^    family = '([^'\n]+)'", text, re.MULTILINE), re.match(r'\s*[ru]*(\"{3}|\'{3})(.+)', text)
+        there.setdefault(family[1] if family else 'others', []).append('  %-14s %s' % (
+            name, title[2].split(title[1])[0].strip()[:110] if title else ''))
+    first = [f for f in FAMILIES if f in there]
+    lines = [line for f in first + sorted(set(there) - set(first)) for line in (f + ':', *there[f])]
+    return '\n'.join(['approaches, by family; with --approach A, --help also lists the options of A itself', '', *lines])
+
+
 @functools.lru_cache(maxsize=64)
 def build(approach=None):
     """The parser, with the options of an approach's class if given."""
     parser = Parser(prog='run.py', allow_abbrev=False, description='Trains one approach on the sequence of tasks of '
-                    'one experiment and saves the accuracy after every task on all tasks so far.',
-                    epilog='With --approach A, --help also lists the options of A itself.')
+                    'one experiment and saves the accuracy after\nevery task on all tasks so far.', epilog=families(),
+                    formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_argument_group('what to run')
     for option, folder in (('--experiment', 'dataloaders'), ('--approach', 'approaches')):
         what.add_argument(option, required=True, metavar='NAME', type=functools.partial(utils.choice, folder, option=option),

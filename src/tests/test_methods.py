@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import utils
-from approaches import agem, buffer, der, derpp, er, ewc_online, gem, independent, mas, quadratic, scenarios, si
+from approaches import agem, buffer, der, derpp, er, ewc_online, gem, independent, mas, packnet, quadratic, scenarios, si
 from dataloaders.pixels import Pixels
 from engine import projection, samples
 from engine.penalty import Quadratic
@@ -206,7 +206,34 @@ def test_the_losses_of_der(case):
     assert loss.item() == pytest.approx(out['derpp_loss'], rel=1e-9)
 
 
+@cases('packnet')
+def test_pruning(case):
+    i, out = case['inputs'], case['outputs']['packnet_authors']
+    weight, owner = torch.zeros_like(tensor(i['weights'][0])), torch.zeros_like(tensor(i['weights'][0]), dtype=torch.int64)
+    for t, (values, fraction) in enumerate(zip(i['weights'], i['prune']), 1):
+        weight = torch.where(owner == 0, tensor(values), weight)
+        packnet.prune(weight, owner, t, fraction)
+        expected = out['after_pruning_task'][t - 1]
+        assert owner.tolist() == expected['owner'] and np.allclose(weight, expected['weights'], atol=case['tolerance'])
+    for t, seen in enumerate(out['weights_seen_by_task'], 1):
+        assert np.allclose(weight * ((owner > 0) & (owner <= t)), seen, atol=case['tolerance'])
+
+
 # Each method's own idea
+@pytest.mark.parametrize('fraction', [0., .6])
+def test_packnet_leaves_the_outputs_of_old_tasks_bit_for_bit(fraction, capsys):
+    utils.seed_everything(0)
+    appr, (x, y) = packnet.Appr(mlp.Net([1, 4, 4], [(0, 2), (1, 2), (2, 2)], 2, 12, .1), nepochs=3, lr=.5, sbatch=8, fraction=fraction, retrain=2), batch()
+    kept = []
+    for t in range(3):
+        appr.train(t, x, (y + t) % 2, x, (y + t) % 2)
+        kept.append(appr.outputs(t, x))
+        assert all(torch.equal(appr.outputs(u, x), z) for u, z in enumerate(kept))
+        used = {n: (o == t + 1).float().mean().item() for n, o in appr.owners.items()}
+        assert all(abs(v - (1 / 3 if not fraction else .4 * .6 ** t)) < .02 for v in used.values()), used
+    assert not torch.equal(kept[0], kept[1])
+
+
 def test_si_s_path_integral_adds_up_to_the_drop_of_the_loss():
     appr, (x, y) = si.Appr(net(), nepochs=30, sbatch=24, lr=.01), batch()
     appr.patience = False
