@@ -21,11 +21,14 @@ SRC = Path(__file__).resolve().parent.parent / 'src'
 sys.path.insert(0, str(SRC))
 
 
+MORE = {'pathnet': ['--generations', '3'], 'packnet': ['--retrain', '2'], 'icarl': ['--scenario', 'class']}
+
+
 def start(approach, output, log, *options):
     """run.py as a process on two tasks of glyphs, once its training has begun; and the time of that."""
     command = [sys.executable, str(SRC / 'run.py'), '--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '3',
                '--approach', approach, '--output', str(output), '--device', 'cpu', '--checkpoint-every', '0',
-               '--keep-checkpoint', *(['--generations', '3'] if approach == 'pathnet' else []), *options]
+               '--keep-checkpoint', *MORE.get(approach, []), *options]
     with open(log, 'w') as f:
         process = subprocess.Popen(command, stdout=f, stderr=f, env={**os.environ, 'OMP_NUM_THREADS': '1',
                                                                      'PYTHONUNBUFFERED': '1'})

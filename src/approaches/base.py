@@ -27,7 +27,7 @@ from tqdm import tqdm
 import utils
 from approaches.competing import Competing
 from approaches.declared import Declared
-from approaches.scenarios import Task
+from approaches.scenarios import KINDS
 from engine.graph import Graph
 from engine.modes import Modes
 from engine.step import leaves_linear, step
@@ -57,7 +57,7 @@ class Appr(Competing, Modes, Declared):
 
     def __init__(self, model, nepochs=100, sbatch=64, lr=0.05, lr_min=1e-4, lr_factor=3, lr_patience=5, clipgrad=None,
                  *values, args=None, **named):
-        self.model, self.scenario = model, Task(getattr(model, 'taskcla', ()))
+        self.model, self.scenario = model, KINDS[self.scenarios[0]](getattr(model, 'taskcla', ()))
         self.device = next(model.parameters()).device
         self.nepochs, self.sbatch = nepochs, sbatch
         self.lr, self.lr_min, self.lr_factor, self.lr_patience = lr, lr_min, lr_factor, lr_patience

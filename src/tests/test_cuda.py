@@ -63,13 +63,16 @@ def fake(tmp_path):
 
 
 GROUPS = [['sgd', 'hat', 'joint', 'progressive', 'imm-mode'], ['ewc', 'lwf', 'hat-test', 'imm-mean', 'random'],
-          ['lfl', 'pathnet', 'sgd-frozen', 'sgd-restart']]
-WAITS = {'sgd': 0, 'ewc': 0, 'lwf': 0, 'joint': 0, 'imm-mean': 0, 'imm-mode': 0, 'hat': 1 / 64}  # per step, at most
+          ['lfl', 'pathnet', 'sgd-frozen', 'sgd-restart', 'packnet', 'independent', 'icarl'], ['l2', 'ewc-online', 'mas', 'si'],
+          ['er', 'ewc-er', 'gem', 'agem', 'der', 'derpp']]
+MORE = {'pathnet': ['--generations', '1'], 'packnet': ['--retrain', '1'], 'icarl': ['--scenario', 'class']}
+WAITS = {'sgd': 0, 'ewc': 0, 'lwf': 0, 'joint': 0, 'imm-mean': 0, 'imm-mode': 0, 'hat': 1 / 64,
+         'l2': 0, 'ewc-online': 0, 'mas': 0, 'si': 0}  # per step, at most
 
 
 @pytest.mark.parametrize('group', GROUPS, ids=','.join)
 def test_every_approach_learns_and_its_steps_do_not_wait(group, fake):
-    runs = [['--approach', a, '--sbatch', n, *(['--generations', '1'] if a == 'pathnet' else [])]
+    runs = [['--approach', a, '--sbatch', n, *MORE.get(a, [])]
             for a in group for n in ((1, 2) if a == 'hat' else (4, 8) if a in WAITS else (8,))]
     found, err = fake(*runs)
     assert all(status == 0 for status, _, _ in found), err[-3000:]

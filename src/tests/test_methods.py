@@ -9,9 +9,9 @@ from torch import nn
 from torch.nn import functional as F
 
 import utils
-from approaches import agem, buffer, der, derpp, er, ewc_online, gem, independent, mas, packnet, quadratic, scenarios, si
+from approaches import agem, buffer, der, derpp, er, ewc_online, gem, icarl, independent, mas, packnet, quadratic, scenarios, si
 from dataloaders.pixels import Pixels
-from engine import projection, samples
+from engine import original, projection, samples
 from engine.penalty import Quadratic
 from networks import layers, mlp
 
@@ -204,6 +204,43 @@ def test_the_losses_of_der(case):
     assert np.allclose(now.grad, out['der_gradient_of_buffer_logits'], atol=1e-9)
     loss = loss + i['beta'] * F.cross_entropy(later, torch.tensor(i['buf2_labels']))
     assert loss.item() == pytest.approx(out['derpp_loss'], rel=1e-9)
+
+
+@cases('ncm')
+def test_the_nearest_class_mean(case):
+    i, out = case['inputs'], case['outputs']
+    means = icarl.class_means([tensor(e) for e in i['exemplars']])
+    found = icarl.scores(means, tensor(i['queries']))
+    assert np.allclose(means, out['vandeven']['class_means'], atol=1e-9) and np.allclose(means, out['facil']['class_means'], atol=1e-9)
+    assert np.allclose(found, out['vandeven']['scores_minus_squared_distance'], atol=1e-9)
+    assert found.argmax(1).tolist() == out['vandeven']['predicted']
+
+
+@cases('distill')
+def test_distillation(case):
+    i, out, tol = case['inputs'], case['outputs'], dict(rel=1e-4, abs=1e-5)  # LwF's code keeps logarithms finite by 1e-5
+    z, old, y, T = tensor(i['logits']), tensor(i['old_logits'])[:, :i['n_old']], torch.tensor(i['labels']), i['T']
+    assert icarl.distilled(z, y, old).item() == pytest.approx(out['mammoth']['icarl_bce_mean_over_batch_and_classes'], rel=1e-9)
+    student, teacher = z[:, :i['n_old']], old
+    assert original.cross_entropy(student, teacher, exp=1 / T).item() == pytest.approx(out['facil']['lwf_ce_with_eps'], rel=1e-6)
+    padded = F.pad(teacher, (0, z.shape[1] - i['n_old']), value=-torch.inf)
+    assert original.cross_entropy(z, padded, exp=1 / T).item() == pytest.approx(out['vandeven']['kd_zero_padded'], **tol)
+
+
+def test_icarl_classifies_by_hand(capsys):
+    appr, (x, y), (x2, _) = icarl.Appr(net(((0, 2), (1, 2)), pdrop=.2), nepochs=2, lr=.5, sbatch=8, buffer_size=12), batch(), batch(seed=3)
+    appr.scenario = scenarios.Class([(0, 2), (1, 2)])
+    appr.train(0, x, y, x, y)
+    appr.train(1, x2, y, x2, y)
+    assert len(appr.memory) == 12 and [int(((appr.memory.t == u) & (appr.memory.y == c)).sum()) for u in (0, 1) for c in (0, 1)] == [3] * 4
+    appr.model.eval()
+    with torch.no_grad():
+        def unit(v):
+            return v / v.norm()
+        means = [unit(sum(unit(appr.model.hidden(v[None])[0]) for v in appr.memory.x[(appr.memory.t == u) & (appr.memory.y == c)]) / 3)
+                 for u in (0, 1) for c in (0, 1)]
+        told = [min(range(4), key=lambda k: (unit(appr.model.hidden(v[None])[0]) - means[k]).norm()) for v in x2]
+    assert appr.eval(1, x2, y)[1] == pytest.approx(np.mean([a == b + 2 for a, b in zip(told, y.tolist())]))
 
 
 @cases('packnet')
