@@ -21,7 +21,8 @@ SRC = Path(__file__).resolve().parent.parent / 'src'
 sys.path.insert(0, str(SRC))
 
 
-MORE = {'pathnet': ['--generations', '3'], 'packnet': ['--retrain', '2'], 'icarl': ['--scenario', 'class']}
+MORE = {'pathnet': ['--generations', '3'], 'packnet': ['--retrain', '2'], 'icarl': ['--scenario', 'class'],
+        'online-meta': ['--net', 'nhid=50,nlayers=1']}
 
 
 def start(approach, output, log, *options):

@@ -33,7 +33,7 @@ class Competing:
     def separate(self, t):
         """Whether samples of several tasks are computed with each one's own head alone, which takes heads of one size."""
         return (isinstance(t, torch.Tensor) and self.scenario.apart(self.model.training) and len(set(self.scenario.ncla[:self.seen])) == 1
-                and type(self.model).forward is Plain.forward)
+                and getattr(type(self.model), 'forward', None) is Plain.forward)
 
     def targets(self, t, y):
         """The labels y [B] of task t among the logits that compete."""

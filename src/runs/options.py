@@ -36,7 +36,7 @@ SPEED = {
 DESCENT = {'optimizer': 'sgd', 'momentum': 0., 'weight_decay': 0., 'no_patience': False, 'keep_optimizer': False}
 
 
-FAMILIES = 'baselines', 'regularisation', 'distillation', 'replay', 'projection', 'isolation'
+FAMILIES = 'baselines', 'regularisation', 'distillation', 'replay', 'projection', 'isolation', 'meta-learning'
 
 
 class Parser(argparse.ArgumentParser):

@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.func import functional_call
 from torch.nn import functional as F
 
 import utils
-from approaches import agem, buffer, der, derpp, er, ewc_online, gem, icarl, independent, mas, packnet, quadratic, scenarios, si
+from approaches import (agem, buffer, der, derpp, dgr, er, ewc_online, gem, icarl, independent, mas, online_meta, packnet, quadratic,
+                        scenarios, si)
 from dataloaders.pixels import Pixels
-from engine import original, projection, samples
+from engine import original, projection, samples, vae
 from engine.penalty import Quadratic
+from engine.step import step
 from networks import layers, mlp
 
 CASES = json.loads((Path(__file__).parent / 'methods.json').read_text())['cases']
@@ -204,6 +207,69 @@ def test_the_losses_of_der(case):
     assert np.allclose(now.grad, out['der_gradient_of_buffer_logits'], atol=1e-9)
     loss = loss + i['beta'] * F.cross_entropy(later, torch.tensor(i['buf2_labels']))
     assert loss.item() == pytest.approx(out['derpp_loss'], rel=1e-9)
+
+
+@cases('lamaml')
+def test_a_step_of_online_meta_learning(case, monkeypatch):
+    i, out = case['inputs'], case['outputs']['lamaml_authors']
+    model = Tanh(i['net'])
+    monkeypatch.setattr(model, 'forward', lambda x, only=None: [model.last[0](torch.relu(model.fc1(x)))])
+    appr = made(online_meta.Appr, model, lr=i['opt_wt'], mode=i['mode'], opt_lr=i['opt_lr'], second_order=int(i['second_order']),
+                glances=i['glances'], clip=i['grad_clip_norm'])
+    alpha = i['alpha'] if isinstance(i['alpha'], dict) else {k: np.full(np.shape(v), i['alpha']) for k, v in i['net'].items()}
+    appr.rates = {n: tensor(alpha[model.NAMES[n]]) for n in appr.rates}
+    x, y, memory = tensor(i['x']), torch.tensor(i['y']), (tensor(i['mem_x']), torch.tensor(i['mem_y']))
+    monkeypatch.setattr(appr.memory, 'draw', lambda *a, **k: (*memory, torch.zeros_like(memory[1]), None))
+    model.train()
+    loss = step(appr, 1, x, y)
+    assert loss.item() == pytest.approx(out['meta_loss'], abs=case['tolerance'])
+    same(model.named({n: p.detach() for n, p in model.named_parameters()}), out['weights'], case['tolerance'])
+    if i['mode'] != 'cmaml':
+        same(model.named(appr.rates), out['alpha'], case['tolerance'])
+
+
+@cases('vae')
+def test_the_generator_s_loss(case):
+    i = case['inputs']
+    found = vae.loss(*(tensor(i[k]) for k in ('x', 'x_recon', 'mu', 'logvar')))
+    assert found.item() == pytest.approx(case['outputs']['vandeven']['loss'], rel=1e-9)
+
+
+def test_the_meta_gradient_is_that_of_the_unrolled_steps():
+    appr, (x, y) = online_meta.Appr(net(), mode='sync', second_order=1, alpha=.2), batch(3)
+    model = appr.model.train()
+    loss, _ = appr.forward(1, x, y)
+    loss.backward()
+    theta, rate, total = dict(model.named_parameters()), {n: torch.full_like(p, .2).requires_grad_() for n, p in model.named_parameters()}, 0
+    fast = theta
+    for k in range(3):
+        g = torch.autograd.grad(F.cross_entropy(functional_call(model, fast, (x[k:k + 1],))[1], y[k:k + 1]), fast.values(),
+                                create_graph=True, allow_unused=True)
+        fast = {n: p if d is None else p - rate[n] * d for (n, p), d in zip(fast.items(), g)}
+        total = total + F.cross_entropy(functional_call(model, fast, (x,))[1], y) / 3
+    assert loss.item() == pytest.approx(total.item(), rel=1e-5)
+    for (n, p), g, a in zip(theta.items(), torch.autograd.grad(total, theta.values(), retain_graph=True, allow_unused=True),
+                            torch.autograd.grad(total, rate.values(), allow_unused=True)):
+        assert (g is None and p.grad is None) or torch.allclose(p.grad, g, atol=1e-6)
+        assert (a is None and appr.rates[n].grad is None) or torch.allclose(appr.rates[n].grad, a, atol=1e-6)
+
+
+def test_samples_of_the_generator_are_recognised_by_a_classifier_of_its_own(capsys):
+    utils.seed_everything(0)
+    y = torch.arange(400) % 2
+    x = torch.zeros(400, 1, 6, 6)
+    x[y == 0, :, :3], x[y == 1, :, 3:] = 1., 1.
+    x = (x + .1 * torch.rand_like(x)).clamp(0, 1) * 3 - 1
+    appr = dgr.Appr(mlp.Net([1, 6, 6], [(0, 2), (1, 2)], 1, 16, 0.), nepochs=25, sbatch=20, lr=.1, width=32, z=4)
+    before = vae.loss(appr.unit(x), *appr.generator(appr.unit(x))).item()
+    appr.train(0, x, y, x, y)
+    assert vae.loss(appr.unit(x), *appr.generator(appr.unit(x))).item() < .6 * before
+    seen = appr.replayed(200, x)
+    top, bottom = seen[:, :, :3].mean((1, 2, 3)), seen[:, :, 3:].mean((1, 2, 3))  # the classifier: which half is bright
+    told = (top < bottom).long()
+    clear = (top - bottom).abs() > 1
+    assert .2 < told.float().mean() < .8 and clear.float().mean() > .8
+    assert (appr.model(seen)[0].argmax(1) == told)[clear].float().mean() > .95
 
 
 @cases('ncm')

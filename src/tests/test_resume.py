@@ -32,7 +32,8 @@ def make(approach):
     there = utils.choices('networks')
     network = next('mlp' + v for v in module.variants if 'mlp' + v.replace('_', '-') in there)
     parameter = {'pathnet': '3', 'hat-test': 'unused.pkz'}.get(approach, '')
-    net = utils.load('networks', network).Net(SIZE, TASKCLA)
+    small = {'nlayers': 1, 'nhid': 20} if approach == 'online-meta' else {}  # a step per sample, one by one
+    net = utils.load('networks', network).Net(SIZE, TASKCLA, **small)
     return module(net, nepochs=3, lr=0.1, lr_patience=1, args=argparse.Namespace(parameter=parameter))
 
 
