@@ -168,7 +168,7 @@ def test_orders_are_balanced_and_their_spread_is_shown(tmp_path, capsys):
     assert found[0] == list('012345') and found[6] not in found[:6]
     assert [o[1][1] for o in run_multi.orders('split:mnist:5', 'sgd', ['--tasks', '4,1'], 2)] == ['4,1', '1,4']
     argv = ['--experiments', 'glyphs', '--approaches', 'random', '--seeds', '0-1', '--orders', '2', '--res_folder', str(tmp_path / 'res'),
-            '--execute', '--', '--tasks', '0,1', *SHORT]
+            '--nproc', '2', '--execute', '--', '--tasks', '0,1', *SHORT]
     assert run_multi.main(argv) == 0
     by = collect.orders('glyphs', ['random'], [tmp_path / 'res'])
     assert list(by) == [0, 1] and by[0]['random'][0]['tasks'] == by[1]['random'][0]['tasks'][::-1]

@@ -34,7 +34,8 @@ def make(approach):
     parameter = {'pathnet': '3', 'hat-test': 'unused.pkz'}.get(approach, '')
     small = {'nlayers': 1, 'nhid': 20} if approach == 'online-meta' else {}  # a step per sample, one by one
     net = utils.load('networks', network).Net(SIZE, TASKCLA, **small)
-    return module(net, nepochs=3, lr=0.1, lr_patience=1, args=argparse.Namespace(parameter=parameter))
+    more = {'retrain': 2} if approach == 'packnet' else {}
+    return module(net, nepochs=3, lr=0.1, lr_patience=1, args=argparse.Namespace(parameter=parameter), **more)
 
 
 def progress(done):
