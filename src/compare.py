@@ -2,8 +2,6 @@
 
     python src/compare.py res/a.txt res/b.txt
 """
-import sys
-
 import utils
 from results import records, tables
 from runs import launch, options

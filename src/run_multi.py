@@ -3,7 +3,6 @@
     python src/run_multi.py --experiments pmnist,cifar --approaches random,joint,hat --seeds 0-9 --nproc 3 --execute
 """
 import random
-import sys
 
 from runs import launch, options, plan
 from utils import ROOT, UserError
@@ -47,7 +46,6 @@ def orders(experiment, approach, passed, count):
 
 def main(argv=None):
     """Runs a command line; returns the exit status."""
-    argv = list(sys.argv[1:] if argv is None else argv)
     own, passed = launch.passed_on(argv)
     args = build().parse_args(own)
     if not args.res_folder:

@@ -5,7 +5,6 @@
 """
 import itertools
 import math
-import sys
 
 import utils  # first: it says what is missing
 import numpy as np
@@ -85,7 +84,6 @@ def table(runs, names):
 
 def main(argv=None):
     """Runs a command line; returns the exit status."""
-    argv = list(sys.argv[1:] if argv is None else argv)
     own, passed = launch.passed_on(argv)
     args = build().parse_args(own)
     if not args.output_path:

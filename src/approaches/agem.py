@@ -16,8 +16,8 @@ class Appr(gem.Appr):
         *replay.Replay.hyperparameters,
     )
 
-    def project(self, g, earlier):
+    def project(self, earlier):
         """g - (g.r / r.r) r if g.r < 0 (Eq. 11)."""
         places = torch.cat(earlier)
         chosen = torch.from_numpy(np.random.permutation(len(places))[:self.reference]).to(places.device)
-        return projection.agem(g, self.gradient(places[chosen]))
+        projection.agem([p.grad for p in self.trainable()], self.gradients(places[chosen]))

@@ -25,15 +25,16 @@ import torch
 from tqdm import tqdm
 
 import utils
-from approaches.competing import Competing
+from approaches import keeps
 from approaches.declared import Declared
+from approaches.evaluated import Evaluated
 from approaches.scenarios import KINDS
 from engine.graph import Graph
 from engine.modes import Modes
 from engine.step import leaves_linear, step
 
 
-class Appr(Competing, Modes, Declared):
+class Appr(Evaluated, Modes, Declared):
     """Fine-tuning with plain SGD: the base of all approaches, and what is left when no hook is overridden.
 
     model: a network with one head per task; nepochs: epochs per task, at most; sbatch: samples per batch;
@@ -52,7 +53,6 @@ class Appr(Competing, Modes, Declared):
     scratch = ('model', 'optimizer', 'epoch', 'progress', 'batches_left', 'position', 'interrupted', 'part', 'quadratic',
                'on_epoch', 'seen', 'inferred', 'scenario', 'infer')  # attributes that change, and are set anew before they are read
     position = None       # where fit() is within a task
-    eval_sbatch = 256     # samples per batch of evaluation; None: sbatch, for losses that are not means over the batch
     on_epoch = None       # called after every epoch of fit(): run.py saves a checkpoint
 
     def __init__(self, model, nepochs=100, sbatch=64, lr=0.05, lr_min=1e-4, lr_factor=3, lr_patience=5, clipgrad=None,
@@ -66,7 +66,7 @@ class Appr(Competing, Modes, Declared):
         self.set_hyper(getattr(args, 'parameter', ''), named)
         self.epoch, self.batches_left, self.progress = 0, 0, 0.  # progress: share of the epoch behind the current batch
         self.only = 'only' in inspect.signature(model.forward).parameters
-        self.interrupted = False
+        self.interrupted, self.pixels = False, {}  # pixels: {task: dataloaders.pixels.Pixels} where images are bytes behind the floats
         self.optimizer = self._get_optimizer(lr)
 
     # Hooks
@@ -104,6 +104,10 @@ class Appr(Competing, Modes, Declared):
 
     def end_task(self, t, x, y):
         """Called with the training set once the task's best weights are back."""
+
+    def account(self):
+        """What the record of a run is to say of the approach, {name: plain value}; no hook of the loop's."""
+        return {'kept_megabytes': round(sum(keeps.megabytes(getattr(self, n)) for n in self.state), 3)}
 
     # The loop
     def train(self, t, xtrain, ytrain, xvalid, yvalid):
@@ -226,33 +230,6 @@ class Appr(Competing, Modes, Declared):
                 else:
                     losses[k] = step(self, t, x[b].to(self.device), y[b].to(self.device))
         self.check(losses.tolist())
-
-    def eval(self, t, x, y):
-        """(loss, accuracy in 0..1) on task t of x [N,C,H,W], y [N], in order; draws no random numbers. Where the task is not
-        told and has to be inferred, the accuracy is that without it; but not within training."""
-        loss, accuracy = self.known(t, x, y)
-        if self.infer is not None and self.position is None:
-            accuracy, self.inferred = self.infer(self, t, x, y)
-        return loss, accuracy
-
-    def known(self, t, x, y):
-        """(loss, accuracy in 0..1) as the scenario says, with every approach's part for task t."""
-        self.model.eval()
-        size = self.eval_sbatch or self.sbatch
-        sums = torch.empty(-(-len(x) // size), 2, device=self.device)
-        with torch.inference_mode(), self.precision(), self.passing(t):
-            self.choose_part(t)
-            penalty = 0 if self.quadratic is None else self.quadratic.value()
-            for k, (images, targets) in enumerate(zip(x.split(size), y.split(size))):
-                loss, sums[k, 1] = self.forward(t, images.to(self.device), targets.to(self.device))
-                sums[k, 0] = loss + penalty
-        losses, hits = sums.t().tolist()
-        return sum(a * min(size, len(x) - i * size) for i, a in enumerate(losses)) / len(x), sum(hits) / len(x)
-
-    @staticmethod
-    def hits(output, targets):
-        """How many of the logits [B, classes] have their maximum at the target (scalar tensor)."""
-        return (output.argmax(1) == targets).sum()
 
     def interrupt(self):
         """Ctrl-C: the first one ends the task's training, a later one the run."""

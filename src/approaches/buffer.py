@@ -1,28 +1,26 @@
 """Samples of earlier tasks, kept for replay: one buffer for all methods."""
-from collections import Counter
-
 import numpy as np
 import torch
 
+from approaches import policies
 from approaches.hyper import Hyper
 
-POLICIES = ('reservoir', 'balanced', 'ring', 'herding')
 HYPER = (Hyper('buffer_size', int, 500, (200, 500, 1000, 5000), 'samples that are kept in all', least=1, most=10 ** 7, positional=False),
          Hyper('buffer', str, 'reservoir', help='which are kept: each of the stream with the same probability; at the end of a task, as '
                'many of each class so far, at random; of each class the last ones; of each class those nearest to its mean feature',
-               choices=POLICIES, positional=False))
+               choices=tuple(policies.KINDS), positional=False))
 
 
 class Buffer:
     """At most `size` samples: images x [N,C,H,W], labels y [N] from 0 within their task, tasks t [N], logits z [N,K] or None.
 
-    Images are bytes where the data are, which pixels, {task: dataloaders.pixels.Pixels or None}, says, else floats. reservoir and
+    Images are bytes where the data are, which pixels, {task: dataloaders.pixels.Pixels}, says, else floats. reservoir and
     ring take samples from the stream, in the first epoch of each task; balanced and herding at the end of a task. Draws from
     numpy's global generator, so that the run's seed makes it reproducible.
     """
 
     def __init__(self, size, policy='reservoir', pixels=None):
-        self.size, self.policy, self.pixels = size, policy, pixels or {}
+        self.size, self.policy, self.pixels = size, policies.KINDS[policy], {} if pixels is None else pixels
         self.x = self.y = self.t = self.z = None
         self.offered, self.ages = 0, []  # samples of the stream so far; of a ring, when each one came
 
@@ -59,41 +57,11 @@ class Buffer:
 
     def stream(self, t, x, y, z=None):
         """Offers a batch of task t's training to a buffer that takes from the stream; z: logits [B,K]."""
-        if self.policy not in ('reservoir', 'ring'):
-            return
-        places = (self.reservoir if self.policy == 'reservoir' else self.ring)(t, y)
+        places = self.policy.places(self, t, y)
         last = {place: i for i, place in enumerate(places) if place is not None}  # of two for one place the later one stays
         if last:
             chosen = list(last.values())
             self.put(list(last), self.encode(t, x[chosen]), y[chosen], torch.full_like(y[chosen], t), None if z is None else z[chosen])
-
-    def reservoir(self, t, y):
-        """Where each sample of a batch goes, or None: after n samples each is there with probability size / n (Vitter, 1985)."""
-        places = []
-        for _ in range(len(y)):
-            place = self.offered if self.offered < self.size else np.random.randint(self.offered + 1)
-            places.append(place if place < self.size else None)
-            self.offered += 1
-        return places
-
-    def ring(self, t, y):
-        """Where each sample of a batch goes: in the place of the oldest of its class, once the class has its share; while it has
-        not and the buffer is full, in that of the oldest of the largest class."""
-        places, there = [], [] if self.y is None else list(zip(self.t.tolist(), self.y.tolist()))
-        for label in y.tolist():
-            mine, counts = (t, label), Counter(there)
-            enough = counts[mine] >= max(1, self.size // len({*counts, mine}))
-            if not enough and len(there) < self.size:
-                place = len(there)
-                there.append(mine), self.ages.append(0)
-            else:
-                victim = mine if enough else max(counts, key=counts.get)
-                place = min((i for i, key in enumerate(there) if key == victim), key=self.ages.__getitem__)
-                there[place] = mine
-            self.offered += 1
-            self.ages[place] = self.offered
-            places.append(place)
-        return places
 
     def put(self, places, x, y, t, z):
         """Puts samples in their places, each another one."""
@@ -109,13 +77,13 @@ class Buffer:
     def end_task(self, t, x, y, features=None, z=None):
         """At the end of task t, gives every class so far the same share, from the task's whole training set. features(x): [N,D]
         for herding; z(x): logits [N,K] if they are to be kept."""
-        if self.policy not in ('balanced', 'herding'):
+        if self.policy.streams:
             return
         there = [] if self.y is None else sorted(set(zip(self.t.tolist(), self.y.tolist())))
         labels = y.unique().tolist()
         share = max(1, self.size // (len(there) + len(labels)))
         kept = [((self.t == u) & (self.y == c)).nonzero().flatten()[:share] for u, c in there]  # in the order of their worth
-        new = [self.best(share, (y == c).nonzero().flatten(), x, features) for c in labels]
+        new = [self.policy.best(share, (y == c).nonzero().flatten(), x, features) for c in labels]
         new = torch.cat(new)[:self.size]
         kept = torch.cat(kept)[:self.size - len(new)] if kept else new[:0]
         fresh = {'x': self.encode(t, x[new.cpu()]), 'y': y[new.to(y.device)], 't': torch.full_like(y[new.to(y.device)], t)}
@@ -123,12 +91,6 @@ class Buffer:
         for name, value in fresh.items():
             old = getattr(self, name)
             setattr(self, name, value if old is None or value is None else torch.cat([old[kept.to(old.device)], value]))
-
-    def best(self, count, mine, x, features):
-        """Of the samples of one class, so many, in the order of their worth."""
-        if self.policy == 'balanced':
-            return mine[torch.from_numpy(np.random.permutation(len(mine))[:count]).to(mine.device)]
-        return mine[herding(features(x[mine.cpu()]), count)]
 
     def draw(self, count, before=None, device='cpu'):
         """(x, y, t, z) of so many samples at random, without repetition, or all if there are fewer; before: of tasks before that
@@ -142,16 +104,3 @@ class Buffer:
         """(x, y, t, z) of the samples at some places."""
         x, y, t, z = (None if v is None else v[chosen.to(v.device)] for v in (self.x, self.y, self.t, self.z))
         return self.decode(t, x).to(device), y.to(device), t.to(device), None if z is None else z.to(device)
-
-
-def herding(features, count):
-    """The order [count] in which samples are chosen, so that their mean feature stays nearest to that of all: the k-th is argmin
-    || mu - (f + sum of those chosen) / k ||, of L2-normalised features [N,D] (Rebuffi et al., 2017, Alg. 4)."""
-    features = torch.nn.functional.normalize(features, dim=1)
-    mean, total, left, order = features.mean(0), torch.zeros_like(features[0]), torch.ones(len(features), dtype=torch.bool), []
-    left = left.to(features.device)
-    for k in range(1, min(count, len(features)) + 1):
-        distance = (mean - (features + total) / k).norm(dim=1).masked_fill(~left, torch.inf)
-        order.append(int(distance.argmin()))
-        total, left[order[-1]] = total + features[order[-1]], False
-    return torch.tensor(order, dtype=torch.int64, device=features.device)

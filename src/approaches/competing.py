@@ -1,10 +1,22 @@
-"""Which logits an approach's samples are decided by: what it asks its scenario, and what the tests ask it."""
+"""Which logits an approach's samples are decided by: what it asks its scenario."""
 import math
+from contextlib import contextmanager
 
 import torch
+from torch.func import functional_call
 
 from approaches.scenarios import joined
 from networks.layers import Plain
+
+
+class Shadow:
+    """A network with other weights {name: tensor}; what it leaves out is the network's own."""
+
+    def __init__(self, model, weights):
+        self.model, self.weights, self.training = model, weights, model.training
+
+    def __call__(self, x, **more):
+        return functional_call(self.model, self.weights, (x,), more)
 
 
 class Competing:
@@ -12,9 +24,7 @@ class Competing:
 
     scenarios = 'task',   # what of approaches.scenarios it supports
     isolated = False      # whether every task has a network or a mask of its own: then a task not told is inferred
-    blind = None          # why a task cannot be tested before it is learnt
-    infer = None          # what infers the task at test where it is not told (approaches.inference); `inferred`: how often rightly
-    inferred, seen = None, 0  # seen: number of tasks met so far
+    seen = 0              # number of tasks met so far
 
     def logits(self, t, x):
         """The logits [B, classes] that compete for samples of task t; of one head, or of several side by side."""
@@ -39,16 +49,17 @@ class Competing:
         """The labels y [B] of task t among the logits that compete."""
         return y if self.separate(t) else self.scenario.targets(t, y, self.heads(t))
 
-    def outputs(self, t, x):
-        """The logits [N, classes] of all of x, in batches."""
-        self.model.eval()
-        with torch.inference_mode(), self.precision(), self.passing(t):
-            self.choose_part(t)
-            return torch.cat([self.logits(t, images.to(self.device)) for images in x.split(self.eval_sbatch or self.sbatch)])
+    def students(self, t, outputs):
+        """[(the earlier tasks' heads, the logits that are to take after them)] of a network's outputs: where earlier classes compete
+        with those of task t, all that compete."""
+        heads = self.heads(t)
+        return [(earlier, joined(outputs, heads if isinstance(heads, range) else earlier)) for earlier in self.scenario.earlier(t)]
 
-    def guess(self, t, x, y):
-        """The accuracy on a task that may not have been learnt yet."""
-        if self.infer is not None:
-            return self.infer(self, t, x, y)[0]
-        told = self.outputs(t, x).argmax(1)
-        return (told == self.targets(t, y.to(self.device))).float().mean().item()
+    @contextmanager
+    def under(self, weights):
+        """Within it, the model has other weights, {name: tensor}, through which gradients flow."""
+        model, self.model = self.model, Shadow(self.model, weights)
+        try:
+            yield
+        finally:
+            self.model = model

@@ -26,7 +26,7 @@ class Appr(replay.Replay):
     )
 
     def everything(self, x):
-        """The logits [B,K] of all heads side by side."""
+        """(the heads' logits, a list; the same side by side, [B,K])."""
         outputs = self.model(x)
         return outputs, joined(outputs, range(len(outputs)))
 
@@ -49,10 +49,8 @@ class Appr(replay.Replay):
         mine = ~self.scenario.foreign(t, range(len(self.scenario.ncla))) if self.scenario.apart(True) else None
         return self.alpha * distance(self.everything(x)[1], z, mine)
 
-    def end_task(self, t, x, y):
-        """As in replay, with the logits."""
-        def logits(images):
-            self.model.eval()
-            with torch.no_grad():
-                return torch.cat([self.everything(b.to(self.device))[1] for b in images.split(256)])
-        self.memory.end_task(t, x, y, self.features, logits)
+    def stored(self, images):
+        """As in replay."""
+        self.model.eval()
+        with torch.no_grad():
+            return torch.cat([self.everything(b.to(self.device))[1] for b in images.split(256)])

@@ -28,81 +28,53 @@ class Appr(base.Appr):
         Hyper('generator_lr', float, 1e-3, (1e-4, 1e-3), 'its learning rate', 'van de Ven et al.', above=0, most=1),
     )
     scenarios = ('task', 'class', 'domain')
-    scratch = (*base.Appr.scratch, 'generator', 'generator_old', 'adam', 'batch')
-    state = {'model_old': keeps.network, 'scholar': lambda self, value, done: keeps.alike(value['now'], self.scholar['now']) and (
-        keeps.alike(value['old'], self.scholar['now']) if done else value['old'] is None) and isinstance(value['adam'], dict), 'range': None}
-    model_old = generator_old = batch = None
-    range = (0., 1.)  # of the first task's pixels: images are mapped to 0..1 by it
+    scratch = (*base.Appr.scratch, 'generator', 'old', 'batch')
+    state = {'model_old': keeps.network, 'scholar': lambda self, value, done: self.generator.fits(value['now']) and (
+        self.generator.fits(value['old']) if done else value['old'] is None)}
+    model_old = old = batch = None  # the network and the generator after the last task; images, and those replayed with them
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         if not hasattr(self.model, 'inputsize'):
             raise UserError('dgr needs a network that says its inputsize, for the generator')
-        pixels = self.model.inputsize[0] * self.model.inputsize[1] * self.model.inputsize[2]
-        self.generator = vae.VAE(pixels, self.width, self.z).to(self.device)
-        self.adam = torch.optim.Adam(self.generator.parameters(), self.generator_lr)
+        self.generator = vae.Generator(self.model.inputsize, self.width, self.z, self.generator_lr, self.device)
 
     @property
     def scholar(self):
-        """The generators' weights and the optimizer's memory, for checkpoints."""
-        return {'now': utils.get_model(self.generator), 'adam': self.adam.state_dict(),
-                'old': None if self.generator_old is None else utils.get_model(self.generator_old)}
+        """Both generators, for checkpoints."""
+        return {'now': self.generator.state, 'old': self.old and self.old.state}
 
     @scholar.setter
     def scholar(self, found):
-        utils.set_model_(self.generator, found['now'])
-        self.adam.load_state_dict(found['adam'])
-        if found['old'] is not None:
-            self.generator_old = deepcopy(self.generator)
-            utils.set_model_(self.generator_old, found['old'])
+        self.generator.state, self.old = found['now'], found['old'] and deepcopy(self.generator)
+        if self.old:
+            self.old.state = found['old']
 
     def begin_task(self, t, x, y):
-        """Notes the range of the pixels."""
+        """The range of the first task's pixels is the generator's."""
         if t == 0:
-            self.range = float(x.min()), float(x.max())
-
-    def unit(self, x):
-        """Images [B,C,H,W] as [B,P] in 0..1."""
-        low, high = self.range
-        return ((x.flatten(1) - low) / max(high - low, 1e-12)).clamp(0, 1)
-
-    def replayed(self, count, like):
-        """So many images of the old generator, as the network sees them."""
-        low, high = self.range
-        return (self.generator_old.sample(count) * (high - low) + low).view(count, *like.shape[1:])
+            self.generator.range = float(x.min()), float(x.max())
 
     def forward(self, t, x, y):
         """As base.forward, in training with replayed samples."""
-        if not self.model.training:
-            return super().forward(t, x, y)
         loss, hits = super().forward(t, x, y)
-        again = None
-        if self.generator_old is not None:
-            again, r = self.replayed(len(x), x), 1 / (t + 1)
+        if not self.model.training:
+            return loss, hits
+        self.batch = x, None
+        if self.old is not None:
+            again, r = self.old.images(len(x)), 1 / (t + 1)
             with torch.no_grad():
-                old = self.model_old(again)
-            outputs, earlier = self.model(again), self.scenario.earlier(t)
-            parts = [F.cross_entropy(outputs[heads] if isinstance(heads, int) else joined(outputs, range(t + 1)),
-                                     joined(old, heads).argmax(1)) for heads in earlier]
-            loss = r * loss + (1 - r) * sum(parts) / len(parts)
-        self.batch = x, again
+                told = self.model_old(again)
+            parts = [F.cross_entropy(new, joined(told, heads).argmax(1)) for heads, new in self.students(t, self.model(again))]
+            loss, self.batch = r * loss + (1 - r) * sum(parts) / len(parts), (x, again)
         return loss, hits
 
     def after_step(self, t):
         """The generator's step."""
-        (x, again), r = self.batch, 1 / (t + 1)
-        with torch.enable_grad():
-            x = self.unit(x)
-            loss = vae.loss(x, *self.generator(x))
-            if again is not None:
-                again = self.unit(again)
-                loss = r * loss + (1 - r) * vae.loss(again, *self.generator(again))
-            self.adam.zero_grad()
-            loss.backward()
-        self.adam.step()
+        self.generator.learn(*self.batch, share=1 / (t + 1))
 
     def end_task(self, t, x, y):
         """The scholar becomes the old one."""
         self.batch = None
-        self.model_old, self.generator_old = deepcopy(self.model).eval(), deepcopy(self.generator).eval()
+        self.model_old, self.old = deepcopy(self.model).eval(), deepcopy(self.generator)
         utils.freeze_model(self.model_old)

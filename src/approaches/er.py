@@ -9,6 +9,7 @@ class Appr(replay.Replay):
     """
 
     family = 'replay'
+
     def forward(self, t, x, y):
         """As base.forward, in training with replayed samples."""
         if not self.model.training:

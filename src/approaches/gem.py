@@ -22,28 +22,27 @@ class Appr(replay.Replay):
             self.batch = t, x, y
         return super().forward(t, x, y)
 
-    def gradient(self, places):
-        """The gradient [p] of the mean loss on the samples at some places of the buffer; 0 for parameters it does not depend on."""
+    def gradients(self, places):
+        """The gradients of the mean loss on the samples at some places of the buffer; None for parameters it does not depend on."""
         x, y, t, _ = self.memory.take(places, self.device)
         with torch.enable_grad():
             loss, _ = super().forward(t, x, y)
-            found = torch.autograd.grad(loss, self.trainable(), allow_unused=True)
-        return torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for p, g in zip(self.trainable(), found)])
+            return torch.autograd.grad(loss, self.trainable(), allow_unused=True)
 
     def before_step(self, t):
         """Projects the gradient. Parameters that had none stay without."""
         earlier = [places for u in range(t) if len(places := (self.memory.t == u).nonzero().flatten())] if t and len(self.memory) else []
         if earlier:
-            self.replace(lambda g: self.project(g, earlier))
+            self.project(earlier)
 
-    def project(self, g, earlier):
-        """The gradient g [p], projected against those of each earlier task's memory."""
-        return projection.gem(g, torch.stack([self.gradient(places) for places in earlier]), self.margin)
-
-    def replace(self, change):
-        """Puts change(g) in the place of the gradient g [p] of all parameters."""
-        params = self.trainable()
-        g = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in params])
-        for p, new in zip(params, change(g).split([p.numel() for p in params])):
+    def project(self, earlier):
+        """Projects the gradient against those of each earlier task's memory, of which there are the places."""
+        memories = torch.stack([self.joined(self.gradients(places)) for places in earlier])
+        new = projection.gem(self.joined([p.grad for p in self.trainable()]), memories, self.margin)
+        for p, part in zip(self.trainable(), new.split([p.numel() for p in self.trainable()])):
             if p.grad is not None:
-                p.grad.copy_(new.view_as(p))
+                p.grad.copy_(part.view_as(p))
+
+    def joined(self, gradients):
+        """All gradients as one vector [p]; 0 where there is none."""
+        return torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for p, g in zip(self.trainable(), gradients)])

@@ -58,3 +58,20 @@ def network(appr, value, done):
 def flag(appr, value, done):
     """True or False."""
     return type(value) is bool
+
+
+def memory(appr, value, done):
+    """What an optimizer remembers of the parameters: tensors like them, or counts."""
+    there = dict(appr.model.named_parameters())
+    return isinstance(value, dict) and all(n in there and isinstance(s, dict) and all(
+        isinstance(v, torch.Tensor) and v.shape in (there[n].shape, ()) and v.is_floating_point() for v in s.values())
+        for n, s in value.items())
+
+
+def megabytes(value):
+    """The memory of what is kept: tensors, networks, and lists and dictionaries of them; plain values take none."""
+    if isinstance(value, torch.nn.Module):
+        value = value.state_dict()
+    if isinstance(value, (dict, list, tuple)):
+        return sum(map(megabytes, value.values() if isinstance(value, dict) else value))
+    return value.numel() * value.element_size() / 1e6 if isinstance(value, torch.Tensor) else 0.

@@ -35,16 +35,13 @@ class Appr(base.Appr):
         if t > 0:
             with torch.no_grad():
                 old = self.model_old(x)
-            loss = loss + self.lamb * sum(self.distilled(output, outputs, old, heads) for heads in self.scenario.earlier(t))
+            loss = loss + self.lamb * sum(self.distilled(new, joined(old, heads)) for heads, new in self.students(t, outputs))
         return loss, self.hits(output, y)
 
-    def distilled(self, output, outputs, old, heads):
-        """The cross-entropy to the old outputs of some heads (Eq. 3). Where these are part of the logits that compete, classes
-        the old model did not know have probability 0 there (van de Ven et al., 2022)."""
-        new, old = joined(outputs, heads), joined(old, heads)
-        if not isinstance(heads, int) and output.shape[1] > old.shape[1]:
-            new, old = output, torch.nn.functional.pad(old, (0, output.shape[1] - old.shape[1]), value=-torch.inf)
-        return cross_entropy(new, old, exp=1 / self.T)
+    def distilled(self, new, old):
+        """The cross-entropy to old outputs (Eq. 3); classes that the old model did not know have probability 0 there (van de Ven et
+        al., 2022)."""
+        return cross_entropy(new, torch.nn.functional.pad(old, (0, new.shape[1] - old.shape[1]), value=-torch.inf), exp=1 / self.T)
 
     def end_task(self, t, x, y):
         """Keeps a frozen copy of the model."""

@@ -1,21 +1,10 @@
 """Online meta-learning: Gupta, Yadav & Paull, La-MAML: Look-ahead Meta Learning for Continual Learning, NeurIPS 2020 (arXiv
 2007.13904): C-MAML, Sync La-MAML and La-MAML."""
 import torch
-from torch.func import functional_call
 
-from approaches import replay
+from approaches import keeps, replay
 from approaches.hyper import Hyper
 from engine.step import step
-
-
-class Shadow:
-    """A network with other weights {name: tensor}."""
-
-    def __init__(self, model, weights):
-        self.model, self.weights, self.training = model, weights, model.training
-
-    def __call__(self, x, **more):
-        return functional_call(self.model, self.weights, (x,), more)
 
 
 class Appr(replay.Replay):
@@ -39,8 +28,7 @@ class Appr(replay.Replay):
     )
     own_optimizer = 'its step is the method'
     clipgrad = 1e30  # gradients have been clipped before
-    state = {**replay.Replay.state, 'rates': lambda self, value, done: isinstance(value, dict) and value.keys() == self.rates.keys() and all(
-        isinstance(v, torch.Tensor) and v.shape == self.rates[n].shape and v.is_floating_point() for n, v in value.items())}
+    state = {**replay.Replay.state, 'rates': lambda self, value, done: keeps.alike(value, self.rates)}
     scratch = (*replay.Replay.scratch, 'left')
     left = 0  # glances that are left of the batch
 
@@ -56,20 +44,17 @@ class Appr(replay.Replay):
             self.batch = t, x, y
         more = self.memory.draw(len(x), device=self.device) if t > 0 else None
         whole = (t, x, y) if more is None else self.mixed(t, x, y, more)
-        model, loss, fast = self.model, 0, dict(self.model.named_parameters())
+        loss, fast = 0, dict(self.model.named_parameters())
         for rate in self.rates.values():
             rate.requires_grad_(self.mode != 'cmaml').grad = None
-        try:
-            for i in range(len(x)):
-                self.model = Shadow(model, fast)
+        for i in range(len(x)):
+            with self.under(fast):
                 inner, _ = super().forward(t, x[i:i + 1], y[i:i + 1])
-                found = torch.autograd.grad(inner, fast.values(), create_graph=bool(self.second_order), retain_graph=True, allow_unused=True)
-                fast = {n: p if g is None else p - self.rates[n].relu() * g for (n, p), g in zip(fast.items(), found)}
-                self.model = Shadow(model, fast)
+            found = torch.autograd.grad(inner, fast.values(), create_graph=bool(self.second_order), retain_graph=True, allow_unused=True)
+            fast = {n: p if g is None else p - self.rates[n].relu() * g for (n, p), g in zip(fast.items(), found)}
+            with self.under(fast):
                 outer, hits = super().forward(*whole)
-                loss = loss + outer / len(x)
-        finally:
-            self.model = model
+            loss = loss + outer / len(x)
         return loss, hits
 
     def before_step(self, t):

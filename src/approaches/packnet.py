@@ -1,6 +1,5 @@
 """PackNet: Mallya & Lazebnik, Adding Multiple Tasks to a Single Network by Iterative Pruning, CVPR 2018 (arXiv 1711.05769)."""
 import torch
-from torch.func import functional_call
 
 from approaches import base, keeps
 from approaches.hyper import Hyper
@@ -34,8 +33,8 @@ class Appr(base.Appr):
 
     family = 'isolation'
     hyperparameters = (
-        Hyper('fraction', float, 0., (0, .5, .75), 'share of the free weights that a task prunes away; 0: so that tasks get the same number',
-              'Section 4, 0.5 and 0.75', least=0, most=0.99),
+        Hyper('fraction', float, 0., (0, .5, .75), 'share of the free weights that a task prunes away; 0: so that tasks get the '
+              'same number', 'Section 4, 0.5 and 0.75', least=0, most=0.99),
         Hyper('retrain', int, 10, (5, 10, 20), 'epochs after pruning, at most', 'Section 4', least=1, most=10 ** 6),
     )
     scenarios, isolated = ('task', 'class', 'domain'), True
@@ -47,7 +46,7 @@ class Appr(base.Appr):
         super().__init__(*args, **kwargs)
         heads = {id(p) for head in layers.heads(self.model) for p in head.parameters()}
         self.shared = {n for n, p in self.model.named_parameters() if id(p) not in heads}
-        self.owners = {n: torch.zeros_like(p, dtype=torch.int64) for n, p in self.model.named_parameters()
+        self.owners = {n: torch.zeros_like(p, dtype=torch.int16) for n, p in self.model.named_parameters()
                        if n in self.shared and p.dim() > 1}
 
     def seen_by(self, task):
@@ -59,7 +58,8 @@ class Appr(base.Appr):
         """Task t's logits; of a task that is frozen, with its weights and those of earlier ones alone."""
         if t >= self.learnt:
             return super().logits(t, x)
-        return functional_call(self.model, self.seen_by(t + 1), (x,), {'only': t} if self.only else {})[t]
+        with self.under(self.seen_by(t + 1)):
+            return super().logits(t, x)
 
     def before_step(self, t):
         """No gradient for weights of earlier tasks nor, after pruning, for free ones; none for biases after the first task."""

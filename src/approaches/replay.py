@@ -25,14 +25,15 @@ class Replay(base.Appr):
     """Keeps samples in `memory`. Of the stream, every sample is offered once, in the first epoch, after the step that it was in."""
 
     hyperparameters = buffer.HYPER
-    scenarios = ('task', 'class', 'domain')
+    scenarios, capturable = ('task', 'class', 'domain'), False  # a step draws samples on the CPU
+    stored = None  # stored(images): the logits [N,K] that the buffer is to keep, for methods that replay them
     state = {'kept': is_kept}
     scratch = (*base.Appr.scratch, 'memory', 'batch')
     batch = None  # what is to be offered after the step: (t, x, y, logits or None)
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.memory = buffer.Buffer(self.buffer_size, self.buffer)
+        self.memory = buffer.Buffer(self.buffer_size, self.buffer, self.pixels)
 
     @property
     def kept(self):
@@ -61,7 +62,11 @@ class Replay(base.Appr):
     def end_task(self, t, x, y):
         """Fills a buffer that waits for the whole task."""
         super().end_task(t, x, y)
-        self.memory.end_task(t, x, y, self.features)
+        self.memory.end_task(t, x, y, self.features, self.stored)
+
+    def account(self):
+        """The buffer's size."""
+        return {**super().account(), 'buffer': {'samples': len(self.memory), 'megabytes': round(self.memory.megabytes, 3)}}
 
     def features(self, x):
         """The last hidden layer [N,D] of images; of a network that does not show it, the logits of the task learnt last."""

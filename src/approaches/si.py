@@ -14,7 +14,7 @@ class Appr(quadratic.Anchored):
 
     family = 'regularisation'
     hyperparameters = (
-        Hyper('c', float, 0.1, (.001, .01, .1, 1, 10, 100), 'weight of the penalty', 'Eq. 4, c', least=0),
+        Hyper('c', float, 1., (.001, .01, .1, 1, 10, 100), 'weight of the penalty', 'Eq. 4, c; value: Section 4.1', least=0),
         Hyper('xi', float, 0.1, (.001, .1, 1), 'keeps importances of weights that hardly moved finite', 'Eq. 5, xi', above=0),
     )
     clipgrad = 100
@@ -36,11 +36,8 @@ class Appr(quadratic.Anchored):
         """Notes weights and the loss's gradient, from which that of the penalty is taken out again."""
         there = {n: p for n, p in self.model.named_parameters() if p.grad is not None}
         self.before = {n: p.detach().clone() for n, p in there.items()}
-        self.gradient = {n: p.grad.clone() for n, p in there.items()}
-        if self.quadratic is not None:
-            names = {id(p): n for n, p in there.items()}
-            for p, g in self.quadratic.gradients():
-                self.gradient[names[id(p)]].sub_(g)
+        pulls = {id(p): g for p, g in self.quadratic.gradients()} if self.quadratic is not None else {}
+        self.gradient = {n: p.grad - pulls[id(p)] if id(p) in pulls else p.grad.clone() for n, p in there.items()}
 
     def after_step(self, t):
         """w += -g * (theta_after - theta_before) (Eq. 3)."""

@@ -72,9 +72,11 @@ def build(tasks, size, seed, pc_valid, data_dir=None, loaded=None):
     pc_valid: share of each training set that becomes the validation set; 0: both are the same data. Only the raw
     data sets of these tasks are read; loaded: {name: arrays} of those that have been.
     """
-    loaded, rows, parts, data = dict(loaded or {}), {}, {}, {}
+    loaded, sources, rows, parts, data = dict(loaded or {}), {}, {}, {}, {}
     for t, task in enumerate(tasks):
         name = getattr(task.raw, 'name', task.raw)
+        if sources.setdefault(name, task.raw) != task.raw:
+            raise UserError('two data sets are named %s: give every raw.Raw a name of its own' % name)
         if name not in loaded:
             loaded[name] = raw.load(task.raw, data_dir)
         if name not in rows:

@@ -1,5 +1,4 @@
 """Images as the networks see them, made from uint8 when they are asked for: of one task, or of batches of many tasks."""
-import math
 import weakref
 from collections import UserDict
 from dataclasses import dataclass

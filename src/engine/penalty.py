@@ -22,7 +22,8 @@ class Quadratic:
     def gradients(self):
         """(parameter, c * (theta - anchor)) of all."""
         for p, anchor, c in self.terms:
-            yield p, torch.sub(p, anchor).mul_(c).mul_(1 / self.lr)
+            gradient = torch.sub(p, anchor).mul_(c)
+            yield p, gradient if self.lr == 1 else gradient.mul_(1 / self.lr)
 
     def add_gradient(self):
         """Adds c * (theta - anchor) to every .grad."""

@@ -1,4 +1,6 @@
 """A variational autoencoder of images in 0..1 (Kingma & Welling, 2014), as replay from a generator uses it."""
+import math
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -18,14 +20,64 @@ class VAE(nn.Module):
         super().__init__()
         self.z = z
         self.encoder = nn.Sequential(nn.Linear(pixels, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 2 * z))
-        self.decoder = nn.Sequential(nn.Linear(z, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, pixels), nn.Sigmoid())
+        self.decoder = nn.Sequential(nn.Linear(z, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, pixels),
+                                     nn.Sigmoid())
 
     def forward(self, x):
         """(reconstruction [B,P], mu [B,z], logvar [B,z])."""
         mu, logvar = self.encoder(x).chunk(2, 1)
         return self.decoder(mu + torch.randn_like(mu) * (logvar / 2).exp()), mu, logvar
 
-    def sample(self, count):
-        """So many images [count,P], the decoder's probabilities for z ~ N(0, 1)."""
+
+class Generator:
+    """A VAE of images [C,H,W], normalised in any way, and the Adam that trains it. range: the least and the largest pixel, which are
+    mapped to 0 and 1."""
+
+    def __init__(self, size, width, z, lr, device):
+        self.size, self.range = tuple(size), (0., 1.)
+        self.vae = VAE(math.prod(self.size), width, z).to(device)
+        self.adam = torch.optim.Adam(self.vae.parameters(), lr)
+
+    @property
+    def state(self):
+        """What a checkpoint keeps."""
+        return {'vae': {n: v.detach().clone() for n, v in self.vae.state_dict().items()}, 'adam': self.adam.state_dict(),
+                'range': list(self.range)}
+
+    @state.setter
+    def state(self, found):
+        self.vae.load_state_dict(found['vae'])
+        self.adam.load_state_dict(found['adam'])
+        self.range = tuple(found['range'])
+
+    def fits(self, found):
+        """Whether a state can be one of this generator."""
+        there = self.vae.state_dict()
+        return found.keys() == self.state.keys() and found['vae'].keys() == there.keys() and all(
+            v.shape == there[n].shape and v.dtype == there[n].dtype for n, v in found['vae'].items()) and isinstance(
+            found['adam'], dict) and len(found['range']) == 2 and all(type(v) is float and math.isfinite(v) for v in found['range'])
+
+    def unit(self, x):
+        """Images [B,C,H,W] as [B,P] in 0..1."""
+        low, high = self.range
+        return ((x.flatten(1) - low) / max(high - low, 1e-12)).clamp(0, 1)
+
+    def images(self, count):
+        """So many images [count,C,H,W], the decoder's probabilities for z ~ N(0, 1)."""
+        low, high = self.range
         with torch.no_grad():
-            return self.decoder(torch.randn(count, self.z, device=next(self.parameters()).device))
+            x = self.vae.decoder(torch.randn(count, self.vae.z, device=next(self.vae.parameters()).device))
+        return (x * (high - low) + low).view(count, *self.size)
+
+    def learn(self, x, again=None, share=1.):
+        """A step on images x and, if given, others, whose loss weighs 1 - share."""
+        with torch.enable_grad():
+            total = self.loss(x) if again is None else share * self.loss(x) + (1 - share) * self.loss(again)
+            self.adam.zero_grad()
+            total.backward()
+        self.adam.step()
+
+    def loss(self, x):
+        """loss() of images [B,C,H,W]."""
+        x = self.unit(x)
+        return loss(x, *self.vae(x))

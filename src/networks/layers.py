@@ -48,14 +48,21 @@ def positions(layers, inputsize):
     side, flat, out = inputsize[1], False, []
     for i, layer in enumerate(layers):
         if layer.kernel and not (inputsize[1] == inputsize[2] and layer.kernel < side):
-            raise UserError('%s, a convolution of %d x %d, cannot be applied to images of %d x %d: %s' % (
-                layer.name, layer.kernel, layer.kernel, inputsize[1], inputsize[2], 'they are too small at that depth'
-                if inputsize[1] == inputsize[2] else 'only square ones go through convolutions'))
+            raise UserError('%s, a convolution of %d x %d, cannot be applied to images of %d x %d: this network takes square ones of %d '
+                            'pixels or more' % (layer.name, layer.kernel, layer.kernel, *inputsize[1:], least(layers)))
         out.append(1 if layer.kernel or flat else side * side if i else inputsize[1] * inputsize[2])
         flat = not layer.kernel
         if layer.kernel:
             side = (side - layer.kernel + 1) // 2
     return out
+
+
+def least(layers):
+    """The smallest side of images of which convolutions and their pooling leave anything."""
+    side = 1
+    for layer in reversed([layer for layer in layers if layer.kernel]):
+        side = 2 * side + layer.kernel - 1
+    return side
 
 
 def uses(layers, inputsize):

@@ -3,9 +3,8 @@ import functools
 import inspect
 from types import SimpleNamespace
 
-import torch
-
 import utils
+from approaches import keeps
 from approaches.base import Appr
 from approaches.inference import Inference
 from approaches.scenarios import KINDS, Task
@@ -104,7 +103,7 @@ def set_optimizer(appr, args):
         appr.optim, appr.momentum, appr.weight_decay = args.optimizer, args.momentum, args.weight_decay
         appr.patience, appr.keep_optimizer = not args.no_patience, args.keep_optimizer
         if args.keep_optimizer:
-            appr.state = {**(appr.state if isinstance(appr.state, dict) else dict.fromkeys(appr.state)), 'remembered': remembered}
+            appr.state = {**(appr.state if isinstance(appr.state, dict) else dict.fromkeys(appr.state)), 'remembered': keeps.memory}
         appr.optimizer = appr._get_optimizer(args.lr) if appr.optimizer else None
 
 
@@ -112,14 +111,6 @@ def byte_images(there):
     """{task: Pixels} of the tasks whose images are whole numbers behind what the network sees."""
     splits = {t: there['data'][t]['train'] for t, _ in there['taskcla']}
     return {t: s.pixels for t, s in splits.items() if isinstance(s, Split) and s.pixels.angle is None}
-
-
-def remembered(appr, value, done):
-    """Whether a value can be what an optimizer remembers: tensors like the parameters, or counts."""
-    there = dict(appr.model.named_parameters())
-    return isinstance(value, dict) and all(n in there and isinstance(s, dict) and all(
-        isinstance(v, torch.Tensor) and v.shape in (there[n].shape, ()) and v.is_floating_point() for v in s.values())
-        for n, s in value.items())
 
 
 def make(approach, net, args, there):
@@ -132,8 +123,7 @@ def make(approach, net, args, there):
     settings = {n: getattr(args, n) for n in ('nepochs', 'sbatch', 'lr', 'lr_min', 'lr_factor', 'lr_patience')}
     appr, scenario = approach(net, args=args, **settings, **getattr(args, 'named', {})), there['scenario']
     set_optimizer(appr, args)
-    if hasattr(appr, 'memory'):
-        appr.memory.pixels = byte_images(there)
+    appr.pixels.update(byte_images(there))
     if not approach.isolated:
         appr.scenario = scenario
     elif not scenario.told:  # it learns every task as if it were told

@@ -18,7 +18,8 @@ def add_options(parser):
                      help='here, or as one job array of a Slurm cluster (default %(default)s)')
     slurm = parser.add_argument_group('with --launcher slurm (needs: pip install submitit)')
     slurm.add_argument('--partition', help='partition of the cluster')
-    slurm.add_argument('--gpus-per-task', type=options.Hyper('gpus_per_task', int, 0, least=0, most=64).parse, default=0, metavar='N', help='default %(default)s')
+    slurm.add_argument('--gpus-per-task', type=options.Hyper('gpus_per_task', int, 0, least=0, most=64).parse, default=0, metavar='N',
+                       help='default %(default)s')
     slurm.add_argument('--cpus-per-task', type=whole, default=1, metavar='N', help='default %(default)s')
     slurm.add_argument('--timeout-min', type=whole, default=24 * 60, metavar='MINUTES', help='default %(default)s')
     slurm.add_argument('--array-parallelism', type=whole, default=100, metavar='N',
@@ -31,8 +32,10 @@ def whole(text):
     return options.Hyper('the value', int, 1, least=1, most=10000).parse(text)
 
 
-def passed_on(argv, *own):
-    """(the script's own options, those after -- for run.py). Raises UserError for one of those that the plan sets."""
+def passed_on(argv=None, *own):
+    """Of a command line (default: the program's): (the script's own options, those after -- for run.py). Raises UserError for one of
+    those that the plan sets."""
+    argv = list(sys.argv[1:] if argv is None else argv)
     cut = argv.index('--') if '--' in argv else len(argv)
     for option in argv[cut + 1:]:
         if option.split('=')[0] in ('--experiment', '--approach', '--seed', '--output', '--resume', '--rerun', '--help', '-h', *own):

@@ -14,14 +14,14 @@ from runs import plan
 
 
 def execute(runs, nproc=1, gpus=(), verbose=False):
-    """Carries runs out, nproc at a time, over the given GPUs (or the CPU, its threads shared fairly), each with its own
-    log. Returns the failed ones. Ctrl-C stops the workers and is passed on."""
+    """Carries runs out, nproc at a time, over the given GPUs (or the CPU, its threads shared fairly unless
+    OMP_NUM_THREADS says how many each has), each with its own log. Returns the failed ones. Ctrl-C stops the workers and is passed on."""
     slots, workers, lock = queue.SimpleQueue(), set(), threading.Lock()
     for i in range(nproc):
         slots.put(gpus[i % len(gpus)] if gpus else None)
     visible = [v for v in os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',') if v]  # what GPU 0, 1, ... are here
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
-    threads = str(max(1, cpus // nproc))
+    threads = os.environ.get('OMP_NUM_THREADS') or str(max(1, cpus // nproc))
     failed, stop = [], threading.Event()
     bar = tqdm(total=len(runs), desc='runs', unit='run', file=sys.stderr, disable=None)
 

@@ -1,13 +1,13 @@
 """run.py's command line: its own options, the choices that the folders hold, and what the approach declares."""
 import argparse
-import difflib
 import functools
 import re
 import sys
 
 import utils
 from approaches.hyper import Hyper
-from runs import foreign
+from runs import advice, foreign
+from runs.advice import flag
 from utils import UserError
 
 # The numbers of a run, declared like an approach's hyper-parameters: type, default, range.
@@ -31,12 +31,8 @@ SPEED = {
     'cuda_graph': ({'action': 'store_true'}, 'capture the training step as a CUDA graph'),
     'dense': ({'action': 'store_true'}, 'hat: compute units that are switched off all the same (slower; for comparison)')}
 
-
 # How weights descend, {name: default}: the original's plain SGD with patience.
 DESCENT = {'optimizer': 'sgd', 'momentum': 0., 'weight_decay': 0., 'no_patience': False, 'keep_optimizer': False}
-
-
-FAMILIES = 'baselines', 'regularisation', 'distillation', 'replay', 'projection', 'isolation', 'meta-learning'
 
 
 class Parser(argparse.ArgumentParser):
@@ -55,11 +51,6 @@ class Parser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
 
-def flag(name):
-    """'lr_min' -> '--lr-min'."""
-    return '--' + name.replace('_', '-')
-
-
 def add(group, declared):
     """Adds a flag for every declared number, which is None unless given."""
     for h in declared:
@@ -71,24 +62,11 @@ def add(group, declared):
                            help='%s: %s%s' % (h.help, h.kind, ' (%s)' % '; '.join(notes) if notes else ''))
 
 
-def families():
-    """The approaches by family with a line each, from their files' texts; imports none of them."""
-    there = {}
-    for name in utils.choices('approaches'):
-        text = utils.source('approaches', name)
-        family, title = re.search(r"^    family = '([^'\n]+)'", text, re.MULTILINE), re.match(r'\s*[ru]*(\"{3}|\'{3})(.+)', text)
-        there.setdefault(family[1] if family else 'others', []).append('  %-14s %s' % (
-            name, title[2].split(title[1])[0].strip()[:110] if title else ''))
-    first = [f for f in FAMILIES if f in there]
-    lines = [line for f in first + sorted(set(there) - set(first)) for line in (f + ':', *there[f])]
-    return '\n'.join(['approaches, by family; with --approach A, --help also lists the options of A itself', '', *lines])
-
-
 @functools.lru_cache(maxsize=64)
 def build(approach=None):
     """The parser, with the options of an approach's class if given."""
     parser = Parser(prog='run.py', allow_abbrev=False, description='Trains one approach on the sequence of tasks of '
-                    'one experiment and saves the accuracy after\nevery task on all tasks so far.', epilog=families(),
+                    'one experiment and saves the accuracy after\nevery task on all tasks so far.', epilog=advice.families(),
                     formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_argument_group('what to run')
     for option, folder in (('--experiment', 'dataloaders'), ('--approach', 'approaches')):
@@ -176,7 +154,7 @@ def parse(argv):
     approach = utils.load('approaches', name).Appr if name in utils.choices('approaches') else None
     args, unknown = build(approach).parse_known_args(argv)
     if unknown:
-        raise UserError(explain(unknown[0], args.approach))
+        raise UserError(advice.explain(unknown[0], args.approach, [s for a in build()._actions for s in a.option_strings]))
     if args.pc_valid is not None and args.pc_valid >= 1:
         raise UserError('--pc-valid must be in [0,1), not %g' % args.pc_valid)
     for name in ('data_dir', 'device'):
@@ -200,7 +178,7 @@ def parse(argv):
                 'resume' if args.resume else 'keep-checkpoint', args.approach))
     elif args.set:
         raise UserError('--set: the hyper-parameters of %s are options of their own: %s' % (
-            args.approach, ', '.join(flags(args.approach)) or 'it has none'))
+            args.approach, ', '.join(advice.flags(args.approach)) or 'it has none'))
     args.hyper = {}
     if hasattr(approach, 'hyperparameters'):  # an approach that declares none reads args.parameter by itself
         args.named = {h.name: getattr(args, h.name) for h in approach.hyperparameters
@@ -238,25 +216,6 @@ def settings(args):
     return {**out, **speed, **(args.hyper or {'parameter': args.parameter})}
 
 
-def flags(approach):
-    """The flags that an approach declares; none for one that cannot be imported."""
-    try:
-        return [flag(h.name) for h in getattr(utils.load('approaches', approach).Appr, 'hyperparameters', ())]
-    except Exception:  # somebody's unfinished file must not stop others
-        return []
-
-
 def label(args):
     """What the names of results begin with: the experiment, with hyphens, and a scenario other than task."""
     return args.experiment.replace(':', '-') + ('-' + args.scenario if args.scenario != 'task' else '')
-
-
-def explain(option, approach):
-    """Why an option is not known: whose it is, or what comes nearest."""
-    name = option.split('=')[0]
-    owners = [a for a in utils.choices('approaches') if a != approach and name in flags(a)]
-    own = flags(approach)
-    if owners:
-        return '%s is an option of %s; %s has %s' % (name, ', '.join(owners), approach, ', '.join(own) or 'none')
-    near = difflib.get_close_matches(name, [s for a in build()._actions for s in a.option_strings] + own, 1)
-    return 'unknown option %s; %s' % (name, 'perhaps %s' % near[0] if near else 'see --help')

@@ -174,8 +174,8 @@ class Sequence:
         """Notes the state for the checkpoint."""
         if self.checkpoint:
             self.checkpoint.take(self.appr, {
-                'done': self.done, 'acc': self.acc, 'lss': self.lss, 'inferred': self.inferred, 'ahead': self.ahead, 'seconds': self.seconds,
-                'cut': self.is_cut(), 'elapsed': self.elapsed(), 'devices': self.devices})
+                'done': self.done, 'acc': self.acc, 'lss': self.lss, 'inferred': self.inferred, 'ahead': self.ahead,
+                'seconds': self.seconds,                 'cut': self.is_cut(), 'elapsed': self.elapsed(), 'devices': self.devices})
 
     def resume(self, progress):
         """Takes up a checkpoint's progress."""
@@ -204,9 +204,9 @@ class Sequence:
             ahead = dict(zip(('untrained', 'before_learning'), self.ahead[:, :n].round(6).tolist()))
             ahead = ahead if self.args.forward_transfer else {}
             record.update(**ahead, **measures.summary(acc, ahead.get('before_learning'), ahead.get('untrained')), status=status,
-                          seconds=round(self.elapsed(), 2), seconds_per_task=self.seconds, accuracy=acc.round(6).tolist(), loss=lss.round(6).tolist())
-            if hasattr(self.appr, 'memory'):
-                record['buffer'] = {'samples': len(self.appr.memory), 'megabytes': round(self.appr.memory.megabytes, 3)}
+                          seconds=round(self.elapsed(), 2), seconds_per_task=self.seconds,
+                          accuracy=acc.round(6).tolist(), loss=lss.round(6).tolist())
+            record.update(self.appr.account() if hasattr(self.appr, 'account') else {})
             if getattr(self.appr, 'infer', None):
                 record['task_inferred'] = self.inferred[:n, :n].round(6).tolist()
             if records.has_log(self.appr):

@@ -80,7 +80,8 @@ def check(state, appr, ntasks):
         like(state['model'], utils.get_model(appr.model), 'the weights')
         done = progress['done']
         matrix = np.zeros((ntasks, ntasks), np.float32)
-        like(progress, {'done': 0, 'acc': matrix, 'lss': matrix, 'inferred': matrix, 'ahead': matrix[[0] * 2], 'seconds': [0.] * done, 'cut': False, 'elapsed': 0.,
+        like(progress, {'done': 0, 'acc': matrix, 'lss': matrix, 'inferred': matrix, 'ahead': matrix[[0] * 2],
+                        'seconds': [0.] * done, 'cut': False, 'elapsed': 0.,
                         'devices': [''] * len(progress['devices'])}, 'the progress')
         if not 0 <= done <= ntasks:
             raise ValueError('the number of tasks learnt')

@@ -19,6 +19,24 @@ KINDS = {
 }
 
 
+def progress(done, ntasks):
+    """What a run notes in a checkpoint besides the approach."""
+    matrix = np.zeros((ntasks, ntasks), np.float32)
+    return {'done': done, 'acc': matrix, 'lss': matrix, 'inferred': matrix, 'ahead': np.zeros((2, ntasks), np.float32),
+            'seconds': [1.] * done, 'cut': False, 'elapsed': 2., 'devices': ['cpu']}
+
+
+def learn(appr, data, first, accs, note=None):
+    """Learns the tasks from `first` on, appending what the tests say of each; joint gets all tasks so far. note(): called after each."""
+    for t in range(first, sum(isinstance(k, int) for k in data)):
+        sets = [[data[u][s] for u in (range(t + 1) if appr.cumulative else [t])] for s in ('train', 'valid')]
+        task = [torch.cat([torch.full_like(d['y'], u) for u, d in enumerate(part)]) for part in sets] if appr.cumulative else t
+        appr.train(task, *(torch.cat([d[k] for d in part]) for part in sets for k in 'xy'))
+        accs.append([(*appr.eval(u, data[u]['test']['x'], data[u]['test']['y']), appr.inferred) for u in range(t + 1)])
+        if note:
+            note()
+
+
 def tasks(kind):
     seed, size, classes, ntrain, nvalid, ntest, noise = KINDS[kind]
     rs = np.random.RandomState(seed)

@@ -186,11 +186,11 @@ def serve(files, mischief=()):
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
+            how = mischief.pop(0) if mischief else ''  # before the answer, after which the next request may come
             body = files.get(self.path.lstrip('/'))
             self.send_response(200 if body else 404)
             self.send_header('Content-Length', str(len(body or b'')))
             self.end_headers()
-            how = mischief.pop(0) if mischief else ''
             if how == 'stall':
                 time.sleep(1.5)
             if how:

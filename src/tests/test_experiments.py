@@ -6,10 +6,9 @@ from torchvision.transforms import functional
 
 import run
 import run_multi
-from conftest import small
-from dataloaders import common, glyphset, pixels, raw
+from dataloaders import common, pixels, raw
 from results import collect, metrics, records
-from runs import build, launch
+from runs import build
 from utils import ROOT, UserError
 
 SHORT = ['--nepochs', '1', '--device', 'cpu']
@@ -156,6 +155,9 @@ def test_a_dataloader_s_own_raw_set_is_checked_normalised_and_hashed(tmp_path):
     data, taskcla, _ = common.build([common.Task('a', made, range(0, 2)), common.Task('b', made, range(2, 4))], [1, 6, 6], 0, .1)
     assert taskcla == [(0, 2), (1, 2)] and data['sha256']['mine'] == raw.sha256(raw.load('shapes', tmp_path))
     assert np.isclose(data['normalisation']['mine']['mean'][0], arrays['x_train'].mean() / 255)
+    other = raw.Raw(name='mine', make=lambda: None)
+    with pytest.raises(UserError, match='two data sets are named mine'):
+        common.build([common.Task('a', made, range(0, 2)), common.Task('b', other)], [1, 6, 6], 0, .1)
     arrays['x_train'] = arrays['x_train'].astype(float)
     with pytest.raises(UserError, match='mine: x_train is float64'):
         common.build([common.Task('a', made)], [1, 6, 6], 0, .1)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import plot_results
-from results import collect, masks, measures, metrics
+from results import masks, measures
 from results.tables import Table
 from runs import launch
 

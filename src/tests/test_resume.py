@@ -18,7 +18,7 @@ import run
 import utils
 from results import records
 from runs import checkpoint, undeclared
-from synthetic import tasks
+from synthetic import learn, progress, tasks
 from utils import ROOT
 
 SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '2', '--device', 'cpu']
@@ -38,42 +38,20 @@ def make(approach):
     return module(net, nepochs=3, lr=0.1, lr_patience=1, args=argparse.Namespace(parameter=parameter), **more)
 
 
-def progress(done):
-    """What a run notes besides the approach."""
-    return {'done': done, 'acc': np.zeros((len(TASKCLA),) * 2, np.float32), 'lss': np.zeros((len(TASKCLA),) * 2, np.float32), 'inferred': np.zeros((len(TASKCLA),) * 2, np.float32),
-            'ahead': np.zeros((2, len(TASKCLA)), np.float32),
-            'seconds': [1.] * done, 'cut': False, 'elapsed': 2., 'devices': ['cpu']}
-
-
-def learn(appr, first, accs):
-    """Learns the tasks from `first` on, appending accuracies; joint gets all tasks so far."""
-    for t in range(first, len(TASKCLA)):
-        data = [DATA[t][s][k] for s in ('train', 'valid') for k in 'xy']
-        task = t
-        if appr.cumulative:
-            data = [torch.cat([DATA[u][s][k] for u in range(t + 1)]) for s in ('train', 'valid') for k in 'xy']
-            task = [torch.cat([torch.full_like(DATA[u][s]['y'], u) for u in range(t + 1)]) for s in ('train', 'valid')]
-        appr.train(task, *data)
-        accs.append([appr.eval(u, DATA[u]['test']['x'], DATA[u]['test']['y']) for u in range(t + 1)])
-        if appr.at_end:
-            appr.at_end(t + 1)
-
-
 @pytest.mark.parametrize('approach', utils.choices('approaches'))
 def test_every_approach_goes_on_bit_for_bit_from_any_epoch(approach, tmp_path, capsys):
     output = ROOT / 'res' / 'test_resume.txt'
     saved, states = checkpoint.Checkpoint(output, {}), []
     appr, accs = make(approach), []
 
-    def take(done=None):
-        saved.take(appr, progress(len(accs) if done is None else done))
+    def take():
+        saved.take(appr, progress(len(accs), len(TASKCLA)))
         f = io.BytesIO()
         torch.save(saved.pending, f)
         states.append(f)
-    appr.on_epoch = appr.at_end = take
+    appr.on_epoch = take
     watch = undeclared.Watch(appr)
-    learn(appr, 0, accs)
-    watch.said.add('at_end')
+    learn(appr, DATA, 0, accs, take)
     watch.look()
     assert capsys.readouterr().err == ''  # nothing changes undeclared
     weights = utils.get_model(appr.model)
@@ -84,8 +62,7 @@ def test_every_approach_goes_on_bit_for_bit_from_any_epoch(approach, tmp_path, c
         other, again = make(approach), []
         np.random.rand(7), torch.rand(7)
         done = checkpoint.Checkpoint.restore(state, other, len(TASKCLA))['done']
-        other.at_end = None
-        learn(other, done, again)
+        learn(other, DATA, done, again)
         assert again == accs[done:]
         assert all(torch.equal(w, weights[n]) for n, w in utils.get_model(other.model).items())
         assert [p.requires_grad for p in other.model.parameters()] == [p.requires_grad for p in appr.model.parameters()]
@@ -170,13 +147,13 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, mon
     output = tmp_path / 'o.txt'
     saved = checkpoint.Checkpoint(output, {'a': 1}, every=0)
     appr = make('sgd')
-    saved.take(appr, progress(1))
+    saved.take(appr, progress(1, len(TASKCLA)))
     before = saved.path.read_bytes()
     def full(f):
         raise OSError(28, 'No space left on device')
     monkeypatch.setattr(checkpoint.os, 'fsync', full)
     with pytest.raises(OSError):
-        saved.take(appr, progress(2))
+        saved.take(appr, progress(2, len(TASKCLA)))
     assert saved.path.read_bytes() == before and [f.name for f in saved.path.parent.iterdir()] == ['checkpoint.pt']
     clean(output)
 

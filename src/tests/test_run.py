@@ -11,7 +11,7 @@ import approaches
 import compare
 import run
 import utils
-from results import collect, metrics, records, unpickler
+from results import collect, records, unpickler
 from runs import launch, machine, network, options, sequence
 
 SHORT = ['--experiment', 'glyphs', '--tasks', '0,glyphs-IJKLMN', '--nepochs', '1', '--device', 'cpu']

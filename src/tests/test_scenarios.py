@@ -11,7 +11,7 @@ from approaches import base, inference, joint, lwf, scenarios, sgd
 from networks import layers, mlp
 from results import records
 from runs import checkpoint
-from synthetic import tasks
+from synthetic import learn, progress, tasks
 
 DATA, TASKCLA, SIZE = tasks('hard')  # two tasks of four classes
 SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu']
@@ -96,6 +96,16 @@ def test_distillation_gives_classes_the_old_model_did_not_know_no_share():
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
+@pytest.mark.parametrize('active, classes', [('all-so-far', [0, 1, 2, 3, 4]), ('all', range(9)), ('current', [0])])
+def test_what_takes_after_the_old_outputs_is_what_competes_with_them(active, classes):
+    taskcla = [(0, 1), (1, 4), (2, 4)]  # in task 1 more classes than before it
+    appr, (x, _) = lwf.Appr(net(taskcla)), batch()
+    appr.scenario, appr.seen = scenarios.Class(taskcla, active), 2
+    outputs = appr.model.train()(x)
+    (earlier, new), = appr.students(1, outputs)
+    assert earlier == range(1) and torch.equal(new, torch.cat(outputs, 1)[:, list(classes)])
+
+
 class Isolated(base.Appr):
     """Has an outcome of its own for every task."""
 
@@ -134,31 +144,18 @@ def learner(name, kind):
     return appr
 
 
-def learn(appr, first, accs, note=None):
-    """Learns the tasks from `first` on; appends what the tests say."""
-    for t in range(first, 2):
-        sets = [[DATA[u][s] for u in (range(t + 1) if appr.cumulative else [t])] for s in ('train', 'valid')]
-        task = [torch.cat([torch.full_like(d['y'], u) for u, d in enumerate(part)]) for part in sets] if appr.cumulative else t
-        appr.train(task, *(torch.cat([d[k] for d in part]) for part in sets for k in 'xy'))
-        accs.append([(*appr.eval(u, DATA[u]['test']['x'], DATA[u]['test']['y']), appr.inferred) for u in range(t + 1)])
-        if note:
-            note()
-
-
 @pytest.mark.parametrize('kind', [scenarios.Class, scenarios.Domain])
 @pytest.mark.parametrize('name', ['sgd', 'ewc', 'imm-mode', 'lwf', 'lfl', 'joint', 'hat', 'progressive'])
 def test_runs_go_on_bit_for_bit(name, kind, capsys, tmp_path):
     saved, states, accs, appr = checkpoint.Checkpoint(tmp_path / 'o.txt', {}), [], [], learner(name, kind)
-    zeros = np.zeros((2, 2), np.float32)
 
     def note():
-        saved.take(appr, {'done': len(accs), 'acc': zeros, 'lss': zeros, 'inferred': zeros, 'ahead': zeros, 'seconds': [1.] * len(accs),
-                          'cut': False, 'elapsed': 2., 'devices': ['cpu']})
+        saved.take(appr, progress(len(accs), 2))
         f = io.BytesIO()
         torch.save(saved.pending, f)
         states.append(f)
     appr.on_epoch = note
-    learn(appr, 0, accs, note)
+    learn(appr, DATA, 0, accs, note)
     weights = utils.get_model(appr.model)
     for k in (0, 3, 5):  # within the first task, after it, within the second
         states[k].seek(0)
@@ -166,7 +163,7 @@ def test_runs_go_on_bit_for_bit(name, kind, capsys, tmp_path):
         torch.rand(3), np.random.rand(3)
         done = checkpoint.Checkpoint.restore(torch.load(states[k], weights_only=True), other, 2)['done']
         other.seen = done
-        learn(other, done, again)
+        learn(other, DATA, done, again)
         assert again == accs[done:] and all(torch.equal(w, weights[n]) for n, w in utils.get_model(other.model).items())
 
 
@@ -318,7 +315,8 @@ def test_a_network_with_a_way_of_its_own_has_no_variants(monkeypatch):
             return super().hidden(x) * 2
     with pytest.raises(utils.UserError, match='its variant test_scenarios_hat does not follow'):
         variants.of(Own, '_hat')
-    with pytest.raises(utils.UserError, match='too small at that depth'):
+    with pytest.raises(utils.UserError, match='square ones of 4 pixels or more'):
         Users([1, 3, 3], [(0, 2)])
-    with pytest.raises(utils.UserError, match='only square ones'):
+    assert Users([1, 4, 4], [(0, 2)])(torch.zeros(1, 1, 4, 4))[0].shape == (1, 2)
+    with pytest.raises(utils.UserError, match='of 30 x 20: this network takes square ones'):
         Users([1, 30, 20], [(0, 2)])

@@ -20,7 +20,7 @@ import work
 from approaches import base
 from results import collect, records
 from runs import checkpoint, launch, local, plan, sequence, state, undeclared
-from synthetic import tasks
+from synthetic import progress, tasks
 from utils import ROOT, UserError
 
 SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu']
@@ -164,9 +164,7 @@ def states(appr, tmp_path):
     saved, found = checkpoint.Checkpoint(tmp_path / 'o.txt', {}, every=1e9), []
 
     def note(done=0):
-        size = (len(TASKCLA),) * 2
-        saved.take(appr, {'done': done, 'acc': np.zeros(size, np.float32), 'lss': np.zeros(size, np.float32), 'inferred': np.zeros(size, np.float32), 'ahead': np.zeros((2, size[0]), np.float32), 'seconds': [1.] * done,
-                          'cut': False, 'elapsed': 2., 'devices': ['cpu']})
+        saved.take(appr, progress(done, len(TASKCLA)))
         found.append(saved.pending)
     appr.on_epoch = note
     for t in (0, 1):
@@ -250,9 +248,9 @@ def test_a_finished_run_removes_an_older_state_alone(tmp_path):
     saved = checkpoint.Checkpoint(tmp_path / 'o.txt', {})
     saved.path = tmp_path / 'checkpoint.pt'
     saved.remove_stale(2)
-    for progress in (5, None, {}, {'dict': []}, {'dict': 3}, {'dict': [1]}, {'dict': [('done', 'x')]}, {'numpy': 3}, {'module': {}},
+    for malformed in (5, None, {}, {'dict': []}, {'dict': 3}, {'dict': [1]}, {'dict': [('done', 'x')]}, {'numpy': 3}, {'module': {}},
                      {'dict': [('done', 2)]}):
-        torch.save({'config': {'dict': []}, 'progress': progress}, saved.path)
+        torch.save({'config': {'dict': []}, 'progress': malformed}, saved.path)
         saved.remove_stale(2)
         assert saved.path.exists()
     torch.save({'config': {'dict': []}, 'progress': {'dict': [('done', 1)]}}, saved.path)
@@ -319,9 +317,7 @@ def test_a_state_that_is_not_the_approach_s_is_refused(name, tmp_path):
     appr = fresh()
     appr.train(0, *data(0))
     saved = checkpoint.Checkpoint(tmp_path / 'o.txt', {}, every=1e9)
-    size = (len(TASKCLA),) * 2
-    saved.take(appr, {'done': 1, 'acc': np.zeros(size, np.float32), 'lss': np.zeros(size, np.float32), 'inferred': np.zeros(size, np.float32), 'ahead': np.zeros((2, size[0]), np.float32), 'seconds': [1.], 'cut': False,
-                      'elapsed': 2., 'devices': ['cpu']})
+    saved.take(appr, progress(1, len(TASKCLA)))
     for attribute, value in states_of(name):
         bad = {**saved.pending, 'approach': {**saved.pending['approach'], attribute: state.encode(value, '')}}
         with pytest.raises(UserError, match='does not fit this run .*%s' % attribute):

@@ -1,0 +1,95 @@
+"""Which samples a buffer keeps: places for those of the stream, or the best of each class at the end of a task."""
+from collections import Counter
+
+import numpy as np
+import torch
+
+
+class Policy:
+    """streams: whether samples are taken from the stream; else at the end of a task."""
+
+    streams = True
+
+    @staticmethod
+    def places(kept, t, y):
+        """Where each sample of a batch of task t with labels y [B] goes in a buffer.Buffer: a number, or None."""
+        return [None] * len(y)
+
+    @staticmethod
+    def best(count, mine, x, features):
+        """Of the samples of one class, mine, indices among the images x, so many, in the order of their worth."""
+
+
+class Reservoir(Policy):
+    """After n samples each of them is there with probability size / n (Vitter, 1985)."""
+
+    @staticmethod
+    def places(kept, t, y):
+        """As in Policy."""
+        counts = np.arange(kept.offered, kept.offered + len(y))  # of the samples before each one
+        kept.offered += len(y)
+        drawn = np.where(counts < kept.size, counts, np.random.randint(counts + 1))
+        places = [place if place < kept.size else None for place in drawn.tolist()]
+        return places
+
+
+class Ring(Policy):
+    """A sample takes the place of the oldest of its class, once the class has its share; while it has not and the buffer is full,
+    that of the oldest of the largest class (Chaudhry et al., 2019)."""
+
+    @staticmethod
+    def places(kept, t, y):
+        """As in Policy."""
+        places, there = [], [] if kept.y is None else list(zip(kept.t.tolist(), kept.y.tolist()))
+        for label in y.tolist():
+            mine, counts = (t, label), Counter(there)
+            enough = counts[mine] >= max(1, kept.size // len({*counts, mine}))
+            if not enough and len(there) < kept.size:
+                place = len(there)
+                there.append(mine), kept.ages.append(0)
+            else:
+                victim = mine if enough else max(counts, key=counts.get)
+                place = min((i for i, key in enumerate(there) if key == victim), key=kept.ages.__getitem__)
+                there[place] = mine
+            kept.offered += 1
+            kept.ages[place] = kept.offered
+            places.append(place)
+        return places
+
+
+class Balanced(Policy):
+    """As many of each class so far, at random."""
+
+    streams = False
+
+    @staticmethod
+    def best(count, mine, x, features):
+        """As in Policy."""
+        return mine[torch.from_numpy(np.random.permutation(len(mine))[:count]).to(mine.device)]
+
+
+class Herding(Policy):
+    """As many of each class so far, those whose mean feature is nearest to the class's (Rebuffi et al., 2017)."""
+
+    streams = False
+
+    @staticmethod
+    def best(count, mine, x, features):
+        """As in Policy."""
+        return mine[herding(features(x[mine.cpu()]), count)]
+
+
+KINDS = {kind.__name__.lower(): kind for kind in (Reservoir, Balanced, Ring, Herding)}
+
+
+def herding(features, count):
+    """The order [count] in which samples are chosen, so that their mean feature stays nearest to that of all: the k-th is argmin
+    || mu - (f + sum of those chosen) / k ||, of L2-normalised features [N,D] (Rebuffi et al., 2017, Alg. 4)."""
+    features = torch.nn.functional.normalize(features, dim=1)
+    mean, total, left, order = features.mean(0), torch.zeros_like(features[0]), torch.ones(len(features), dtype=torch.bool), []
+    left = left.to(features.device)
+    for k in range(1, min(count, len(features)) + 1):
+        distance = (mean - (features + total) / k).norm(dim=1).masked_fill(~left, torch.inf)
+        order.append(int(distance.argmin()))
+        total, left[order[-1]] = total + features[order[-1]], False
+    return torch.tensor(order, dtype=torch.int64, device=features.device)
