@@ -108,27 +108,37 @@ def load_logs(args):
 def main(argv=None):
     """Runs a command line; returns the exit status."""
     args = build().parse_args(argv)
-    output = ROOT / args.output if args.output else None
-    if output and output.suffix not in ('.png', '.pdf'):
-        raise UserError('--output %s: expected a name that ends in .png or .pdf' % args.output)
+    output = target(args.output)
     table, draw = compute(args)
     if args.table:
         print(table.text(args.table))
     if output or not args.table:
-        import matplotlib
-        if output:
-            matplotlib.use('Agg')
-        from matplotlib import pyplot
-        if not output and matplotlib.get_backend().lower() == 'agg':
-            raise UserError('there is no screen to show a figure on: give --output FILE.png, or --table')
-        fig = pyplot.figure(figsize=(6.5, 4), layout='constrained')
-        draw(fig)
-        if output:
-            save(fig, output)
-        else:
-            pyplot.show()
-        pyplot.close(fig)
+        show(draw, output)
     return 0
+
+
+def target(name):
+    """The path of a figure's file, or None for a window. Raises UserError for a name that is neither."""
+    if name and Path(name).suffix not in ('.png', '.pdf'):
+        raise UserError('--output %s: expected a name that ends in .png or .pdf' % name)
+    return ROOT / name if name else None
+
+
+def show(draw, output):
+    """Makes a figure, which draw(fig) fills, in a file or in a window."""
+    import matplotlib
+    if output:
+        matplotlib.use('Agg')
+    from matplotlib import pyplot
+    if not output and matplotlib.get_backend().lower() == 'agg':
+        raise UserError('there is no screen to show a figure on: give --output FILE.png, or --table')
+    fig = pyplot.figure(figsize=(6.5, 4), layout='constrained')
+    draw(fig)
+    if output:
+        save(fig, output)
+    else:
+        pyplot.show()
+    pyplot.close(fig)
 
 
 def save(fig, output):

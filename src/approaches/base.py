@@ -47,6 +47,7 @@ class Appr(Evaluated, Modes, Declared):
     variants = ('',)      # suffixes of the network's name, the first that exists is used: '_hat'
     clipgrad = 10000
     patience = True       # whether the learning rate follows the validation loss and the best weights are kept
+    iterations = None     # steps per task, instead of epochs; then incomplete batches are left out
     cumulative = False    # True: trains on the data of all tasks so far
     logs = None           # what run.py pickles at the end, at self.logpath
     state = ()            # attributes that have to survive a restart, besides the model's weights (approaches.keeps)
@@ -126,7 +127,7 @@ class Appr(Evaluated, Modes, Declared):
         self.renew_optimizer(at['lr'])
         self.optimizer.load_state_dict(at['optimizer'] or self.optimizer.state_dict())
         try:
-            while at['epoch'] < self.nepochs and not at['done']:
+            while at['epoch'] < self.epochs(len(xtrain)) and not at['done']:
                 self.epoch = at['epoch']
                 valid_loss, line = self.one_epoch(t, xtrain, ytrain, xvalid, yvalid)
                 best, note = self.wait(at, valid_loss) if self.patience else (False, '')
@@ -141,6 +142,18 @@ class Appr(Evaluated, Modes, Declared):
             self.interrupt()
         if self.patience:
             utils.set_model_(self.model, at['best_model'])
+
+    def epochs(self, n):
+        """How many epochs a task of n samples takes, at most."""
+        return self.nepochs if self.iterations is None else -(-self.iterations // max(1, n // self.sbatch))
+
+    def batches(self, n):
+        """Where the batches of the present epoch begin among n shuffled samples."""
+        starts = range(0, n, self.sbatch)
+        if self.iterations is None:
+            return starts
+        whole = max(1, n // self.sbatch)
+        return starts[:min(whole, self.iterations - self.epoch * whole)]
 
     def start(self):
         """Where a task begins; what a checkpoint has instead is of the same keys, types and shapes."""
@@ -182,10 +195,11 @@ class Appr(Evaluated, Modes, Declared):
         self.check([train[0], valid[0]], 'in evaluation')
         note = self.end_epoch(t, self.epoch, train, valid) or ''
         per_batch = 1000 * self.sbatch / len(xtrain)  # milliseconds
+        per_step = per_batch if self.iterations is None else 1000 / len(self.batches(len(xtrain)))
         return valid[0], prefix + (
             '| Epoch {:3d}, time={:5.1f}ms/{:5.1f}ms | Train: loss={:.3f}, acc={:5.1f}% |'
             ' Valid: loss={:.3f}, acc={:5.1f}% |').format(
-                self.epoch + 1, per_batch * (clock1 - clock0), per_batch * (clock2 - clock1),
+                self.epoch + 1, per_step * (clock1 - clock0), per_batch * (clock2 - clock1),
                 train[0], 100 * train[1], valid[0], 100 * valid[1]) + note
 
     @contextmanager
@@ -211,18 +225,19 @@ class Appr(Evaluated, Modes, Declared):
                 self.optimizer = self._get_optimizer(self.optimizer.param_groups[0]['lr'])
 
     def train_epoch(self, t, x, y):
-        """One pass over the training set in shuffled batches, the last one smaller."""
+        """One pass over the training set in shuffled batches, the last one smaller, or as far as the iterations go."""
         self.model.train()
         self.progress, graph = 0., None
         r = np.arange(len(x))
         np.random.shuffle(r)
         r = torch.from_numpy(r).to(x.device)
-        starts = range(0, len(r), self.sbatch)
+        starts = self.batches(len(r))
         losses = torch.empty(len(starts), device=self.device)  # one tensor: many small ones would riddle the heap
         with self.passing(t):
             for k, i in enumerate(tqdm(starts, desc='Epoch %d' % (self.epoch + 1), leave=False, disable=None)):
                 b = r[i:i + self.sbatch]
-                self.progress, self.batches_left = i / len(r), len(starts) - k
+                self.progress = i / (len(r) if self.iterations is None else len(starts) * self.sbatch)
+                self.batches_left = len(starts) - k
                 self.choose_part(t)
                 if self.cuda_graph and len(b) == self.sbatch:
                     graph = graph if graph and graph.fits() else Graph(self, t, x, y)

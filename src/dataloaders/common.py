@@ -20,7 +20,7 @@ class Task:
     """One task: some classes of one raw data set, renumbered from 0."""
     name: str
     raw: object                      # its name, or a raw.Raw
-    classes: range = None            # None: all
+    classes: object = None           # a range or tuple of them; None: all
     permutation: np.ndarray = None   # of the pixels [H*W]
     mean: tuple = None               # instead of the raw data set's
     std: tuple = None
@@ -104,8 +104,10 @@ def select(arrays, classes, seed, pc_valid, task):
     for s in ('train', 'test'):
         labels, chosen = arrays['y_' + s], None
         if classes is not None:
-            chosen = np.flatnonzero((labels >= classes.start) & (labels < classes.stop))
-            labels = labels[chosen] - classes.start
+            new = np.full(max(labels.max(), *classes) + 1, -1)  # of each class, its number within the task
+            new[list(classes)] = np.arange(len(classes))
+            chosen = np.flatnonzero(new[labels] >= 0)
+            labels = new[labels[chosen]]
         if not len(labels):
             raise UserError('%s: no %s images of the classes of %s' % (getattr(task.raw, 'name', task.raw), s, task.name))
         if s == 'train' and pc_valid > 0:

@@ -88,6 +88,13 @@ def find(name, folder):
         name, ' (perhaps %s)' % near[0] if near else '', ', '.join(TABLE), path))
 
 
+def obtainable(name, folder):
+    """Whether a set of the table lies in a folder or can be downloaded to it."""
+    row, folder = TABLE[name], Path(folder)
+    return bool(row.make or row.source) or any(p.exists() for p in (
+        folder / (name + '.npz'), folder / row.archive[0], folder / name / row.archive[0]))
+
+
 def shape(name, folder):
     """(channels, height, width) of a name's images, without reading them."""
     row = find(name, folder)

@@ -50,6 +50,28 @@ def heat(ax, matrix, rows, columns, label, hide=None):
     ax.set_title(label, fontsize=10)
 
 
+def published(fig, both, paper):
+    """Ours against the published means, [(results.papers.Cell, our values)], a panel per measure, with the spreads of both."""
+    kinds = list(dict.fromkeys(cell.measure for cell, _ in both))
+    rows = list(dict.fromkeys(cell.row for cell, _ in both))
+    for ax, kind in zip(panels(fig, len(kinds), 2), kinds):
+        columns = list(dict.fromkeys(cell.column for cell, _ in both if cell.measure == kind))
+        ends = []
+        for cell, ours in both:
+            if cell.measure == kind:
+                (mean, spread), k = cell.published, columns.index(cell.column)
+                mine = np.std(ours, ddof=1) if len(ours) > 1 else 0
+                ax.errorbar(mean, np.mean(ours), mine, spread, marker=MARKERS[k], color='C%d' % k, markersize=5, linestyle='', capsize=2,
+                            label=cell.column if cell.column not in ax.get_legend_handles_labels()[1] else None)
+                ax.annotate(str(1 + rows.index(cell.row)), (mean, np.mean(ours)), xytext=(4, -8), textcoords='offset points', fontsize=6)
+                ends += [mean, np.mean(ours)]
+        line = [min(ends), max(ends)]
+        ax.plot(line, line, color='black', linewidth=0.8, zorder=0)
+        finish(ax, 'published, %s' % kind, 'ours, %s' % kind, paper.title)
+    fig.supxlabel(', '.join('%d %s' % (i + 1, r) for i, r in enumerate(rows)) + '\nbars: %s published, standard deviation over seeds ours' % (
+        {'sd': 'standard deviation', 'sem': 'standard error'}[paper.spread]), fontsize=7, wrap=True)
+
+
 def ratio(fig, rho):
     """Forgetting ratio against the number of tasks, {approach: [seeds, T]}."""
     ax = fig.subplots()

@@ -1,4 +1,5 @@
 """What a command line is made into: the data, the network and the approach."""
+import dataclasses
 import functools
 import inspect
 from types import SimpleNamespace
@@ -43,13 +44,34 @@ def load_data(dataloader, args):
     given = {'seed': args.seed, 'pc_valid': args.pc_valid, 'tasks': args.tasks, 'data_dir': ROOT / args.data_dir}
     if args.pc_valid is None:
         del given['pc_valid']
+    if args.class_order != 'fixed':
+        if 'class_order' not in takes:
+            raise UserError('--class-order: the experiment %s does not split the classes of one data set' % args.experiment)
+        given['class_order'] = args.class_order
     data, taskcla, size = dataloader.get(**{k: v for k, v in given.items() if k in takes})
     check.check(data, taskcla, size, dataloader.__name__)
     if args.tasks is not None and 'tasks' not in takes:
         chosen = common.numbers([data[t]['name'] for t, _ in taskcla], args.tasks)
         data, taskcla = {n: data[t] for n, t in enumerate(chosen)}, [(n, taskcla[t][1]) for n, t in enumerate(chosen)]
         data['ncla'] = sum(ncla for _, ncla in taskcla)
-    return data, taskcla, size
+    return data, taskcla, reshaped(data, taskcla, size, args)
+
+
+def reshaped(data, taskcla, size, args):
+    """Lets the data's images be made as --pixels and --pad say; returns their size."""
+    if args.pixels == options.DATA['pixels'] and not args.pad:
+        return size
+    splits = {id(s): s for t, _ in taskcla for s in (data[t][k] for k in ('train', 'valid', 'test'))}.values()
+    if not all(isinstance(s, Split) for s in splits):
+        raise UserError('%s: the images of %s come as they are, not as bytes of a raw data set' % (
+            '--pad' if args.pad else '--pixels', args.experiment))
+    size = [size[0], *(n + 2 * args.pad for n in size[1:])]
+    plain = {'mean': (0.,), 'std': (1.,)} if args.pixels == 'unit' else {}
+    for s in splits:
+        s.pixels = dataclasses.replace(s.pixels, size=tuple(size), **plain)
+    if plain:
+        data['normalisation'] = {name: plain for name in data['normalisation']}
+    return size
 
 
 def held_out(dataloader, args):
@@ -89,19 +111,25 @@ def scenario(args, approach, taskcla):
     return KINDS[args.scenario](taskcla, **more)
 
 
+def descent(args):
+    """The options given of how weights descend."""
+    return [options.flag(n) for n in options.DESCENT if getattr(args, n) != options.DESCENT[n]]
+
+
 def set_optimizer(appr, args):
     """Sets how an approach descends, as the options say. Raises UserError for one that cannot."""
-    given = [options.flag(n) for n in options.DESCENT if getattr(args, n) != options.DESCENT[n]]
+    given = descent(args)
     own = appr.own_optimizer or (type(appr)._get_optimizer is not Modes._get_optimizer and 'its class has an optimizer of its own')
-    if args.no_patience and type(appr).start is not Appr.start:
-        raise UserError('--no-patience: not for %s, which has a patience of its own' % args.approach)
-    if own and set(given) - {'--no-patience'}:
+    if (args.no_patience or args.iterations) and type(appr).start is not Appr.start:
+        raise UserError('%s: not for %s, which has a patience of its own' % (
+            '--no-patience' if args.no_patience else '--iterations', args.approach))
+    if own and set(given) - {'--no-patience', '--iterations'}:
         raise UserError('%s: not for %s: %s' % (', '.join(given), args.approach, own))
     if args.optimizer == 'adam' and args.momentum:
         raise UserError('--momentum is for --optimizer sgd: Adam has its own')
     if given:
         appr.optim, appr.momentum, appr.weight_decay = args.optimizer, args.momentum, args.weight_decay
-        appr.patience, appr.keep_optimizer = not args.no_patience, args.keep_optimizer
+        appr.patience, appr.keep_optimizer, appr.iterations = not args.no_patience, args.keep_optimizer, args.iterations
         if args.keep_optimizer:
             appr.state = {**(appr.state if isinstance(appr.state, dict) else dict.fromkeys(appr.state)), 'remembered': keeps.memory}
         appr.optimizer = appr._get_optimizer(args.lr) if appr.optimizer else None
@@ -116,6 +144,8 @@ def byte_images(there):
 def make(approach, net, args, there):
     """An instance of the approach's class; says what is special about one with a loop of its own."""
     if foreign.is_foreign(approach):
+        if descent(args):
+            raise UserError('%s: not for %s, which has a training loop of its own' % (', '.join(descent(args)), args.approach))
         appr, lines = foreign.make(approach, net, args, there)
         print('\n'.join([*lines, '%s has a training loop of its own, so it keeps no checkpoint: if it is stopped, it starts '
                          'anew' % args.approach]))

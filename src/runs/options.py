@@ -32,7 +32,11 @@ SPEED = {
     'dense': ({'action': 'store_true'}, 'hat: compute units that are switched off all the same (slower; for comparison)')}
 
 # How weights descend, {name: default}: the original's plain SGD with patience.
-DESCENT = {'optimizer': 'sgd', 'momentum': 0., 'weight_decay': 0., 'no_patience': False, 'keep_optimizer': False}
+DESCENT = {'optimizer': 'sgd', 'momentum': 0., 'weight_decay': 0., 'no_patience': False, 'keep_optimizer': False,
+           'iterations': None}
+
+# What becomes of the data of any experiment, {name: default}.
+DATA = {'class_order': 'fixed', 'pixels': 'standard', 'pad': 0}
 
 
 class Parser(argparse.ArgumentParser):
@@ -97,6 +101,8 @@ def build(approach=None):
     training.add_argument('--weight-decay', type=Hyper('weight_decay', float, 0, least=0, most=1e6).parse, default=0.,
                           metavar='FLOAT', help='times the weights, added to their gradient (default 0)')
     training.add_argument('--no-patience', action='store_true', help='train for --nepochs epochs at --lr and keep the last weights')
+    training.add_argument('--iterations', type=Hyper('iterations', int, None, least=1, most=10 ** 9).parse, metavar='INT',
+                          help='steps per task, instead of --nepochs; an epoch then leaves its incomplete batch out')
     training.add_argument('--keep-optimizer', action='store_true', help='momentum and Adam\'s averages go on over tasks')
     where = parser.add_argument_group('data, device and results (paths are relative to the project\'s folder)')
     where.add_argument('--data-dir', default='dat', metavar='DIR',
@@ -105,6 +111,12 @@ def build(approach=None):
     where.add_argument('--pc-valid', type=Hyper('pc_valid', float, None, least=0).parse, metavar='SHARE',
                        help='share of each training set held out for validation, in [0,1); 0: validate on the '
                        'training set (default: the experiment\'s)')
+    where.add_argument('--class-order', choices=('fixed', 'seed'), default='fixed', help='of experiments that split the classes of a '
+                       'data set: in the order of the data set, or shuffled by the seed (default %(default)s)')
+    where.add_argument('--pixels', choices=('standard', 'unit'), default='standard', help='standardised by mean and standard deviation '
+                       'of the data set, or as they are, in 0..1 (default %(default)s)')
+    where.add_argument('--pad', type=Hyper('pad', int, 0, least=0, most=1000).parse, default=0, metavar='N',
+                       help='black pixels around the images, on each side (default 0)')
     where.add_argument('--device', default='auto', help='auto, cpu, cuda, cuda:1, ..., mps (default %(default)s: '
                        'what is there, in the order cuda, mps, cpu)')
     where.add_argument('--output', default='', metavar='FILE', help='the accuracy matrix, and FILE\'s sibling .json '
@@ -167,6 +179,8 @@ def parse(argv):
             setattr(args, h.name, h.default)
     if args.optimizer == 'adam' and args.origin['lr'] == 'default':
         args.lr = 1e-3
+    if args.iterations and args.origin['nepochs'] != 'default':
+        raise UserError('--iterations and --nepochs both say how long a task is trained: give one of them')
     if args.lr < args.lr_min and not args.no_patience:
         raise UserError('--lr %g is below --lr-min %g, at which a task ends: give a larger --lr or a smaller --lr-min' % (
             args.lr, args.lr_min))
@@ -210,7 +224,8 @@ def settings(args):
     out = {n: getattr(args, n) for n in ('experiment', 'approach', 'tasks', 'pc_valid', *(h.name for h in NUMBERS))}
     speed = {n: getattr(args, n) for n in SPEED if getattr(args, n)}  # named only if given
     speed.update({n: getattr(args, n) for n in ('active_classes', 'infer', 'network', 'net') if getattr(args, n)})
-    speed.update({n: getattr(args, n) for n in (*DESCENT, 'forward_transfer') if getattr(args, n) != DESCENT.get(n, False)})
+    speed.update({n: getattr(args, n) for n in (*DESCENT, *DATA, 'forward_transfer')
+                  if getattr(args, n) != {**DESCENT, **DATA}.get(n, False)})
     speed.update({'scenario': args.scenario} if args.scenario != 'task' else {})
     speed.update({'set': args.set} if args.set else {})
     return {**out, **speed, **(args.hyper or {'parameter': args.parameter})}

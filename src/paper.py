@@ -1,0 +1,103 @@
+"""Published tables beside ours: plans the runs, carries them out, and says of every cell whether it is reproduced.
+
+    python src/paper.py hsu2018
+    python src/paper.py hsu2018 --execute --seeds 0-9 --nproc 2
+"""
+from runs import launch, options, plan
+from utils import ROOT, UserError
+
+
+def build():
+    """The parser."""
+    from results import papers
+    parser = options.Parser(prog='paper.py', allow_abbrev=False, description='Compares a published table with results of ours, cell by '
+                            'cell; exit status 1 if a cell that was run misses.', epilog='A cell passes if the means differ by at most 3 '
+                            'standard errors of both together, or by 2 points (or what the table says).')
+    parser.add_argument('table', metavar='TABLE', help='%s; or a .json file like these of src/papers' % ', '.join(
+        sorted(p.stem for p in papers.FOLDER.glob('*.json'))))
+    parser.add_argument('--seeds', metavar='0-9', help='default: those of the table\'s file')
+    parser.add_argument('--rows', metavar='R,...', help='only these, by name')
+    parser.add_argument('--columns', metavar='C,...', help='only these, by name')
+    parser.add_argument('--data-dir', default='dat', metavar='DIR', help='default %(default)s')
+    parser.add_argument('--table', dest='kind', choices=('markdown', 'csv', 'latex'), default='markdown', help='default %(default)s')
+    parser.add_argument('--output', metavar='FILE', help='figure of ours against the published, .png or .pdf')
+    parser.add_argument('--keep', action='store_true', help='pack the finished results into res/papers/<table>.tar.xz, from which they '
+                        'are taken where they are missing')
+    launch.add_options(parser)
+    return parser
+
+
+def chosen(cells, args):
+    """The cells of the rows and columns asked for. Raises UserError for one that is not there."""
+    for option, text, name in (('--rows', args.rows, lambda c: c.row), ('--columns', args.columns, lambda c: c.column)):
+        there = list(dict.fromkeys(map(name, cells)))
+        wanted = text.split(',') if text else there
+        for w in wanted:
+            if w not in there:
+                raise UserError('%s: there is no %r; there are: %s' % (option, w, ', '.join(there)))
+        cells = [c for c in cells if name(c) in wanted]
+    return cells
+
+
+def lacking(cells, data_dir):
+    """{index of a cell: why it cannot be run} where data are missing that have no public download."""
+    from dataloaders import raw
+    out = {}
+    for i, cell in enumerate(cells):
+        gone = [name for name in cell.data if not raw.obtainable(name, ROOT / data_dir)]
+        if gone:
+            out[i] = 'no data: ' + ', '.join(gone)
+    return out
+
+
+def main(argv=None):
+    """Runs a command line; returns the exit status."""
+    import plot_results
+    from results import papers
+    args = build().parse_args(argv)
+    paper = papers.Paper(args.table)
+    cells, seeds = chosen(paper.cells, args), launch.seeds(args.seeds or paper.seeds)
+    plot_results.target(args.output)
+    folder, without = ROOT / 'res' / 'papers' / paper.name, lacking(cells, args.data_dir)
+    papers.unpack(paper, folder)
+    names = dict.fromkeys((c.name, tuple(c.options)) for i, c in enumerate(cells) if i not in without)
+    runs = [plan.Run(['--seed', str(seed), *words, '--data-dir', args.data_dir, '--output', 'res/papers/%s/%s_%d.txt' % (
+        paper.name, name, seed)]) for name, words in names for seed in seeds]
+    status = 0
+    if args.execute:
+        gpus = launch.gpu_ids() if args.launcher == 'local' else ()
+        status = launch.carry_out(args, runs, folder, gpus)
+    states = {run.output: run.status() for run in runs}
+    other = [str(path) for path, state in states.items() if state == 'other']
+    if other:
+        raise UserError('results of another configuration are in the way: %s%s' % (', '.join(other[:3]), ', ...' * (len(other) > 3)))
+    if args.keep:
+        print('%d results kept in %s' % (papers.pack(paper, folder), papers.kept(paper)))
+    show(paper, cells, [papers.values(c, folder, seeds) for c in cells], without, args)
+    missing = sum(state != 'finished' for state in states.values())
+    if missing:
+        print('%d of %d runs are missing%s' % (missing, len(runs), '' if args.execute else ': --execute carries them out'))
+    return status or args.missed
+
+
+def show(paper, cells, found, without, args):
+    """Prints the table and draws the figure; notes in args whether a cell misses."""
+    from results import figures, papers
+    table, passed, missed = papers.table(paper, cells, found, without)
+    args.missed = int(missed > 0)
+    print(table.text(args.kind))
+    if args.kind == 'markdown':
+        print('\n%s. %s; published as mean +- %s, ours as mean +- standard deviation over seeds. %d cells pass, %d miss, %d of %d were '
+              'run.' % (paper.title, paper.source, {'sd': 'standard deviation', 'sem': 'standard error'}[paper.spread], passed, missed,
+                        sum(map(bool, found)), len(cells)))
+        print(''.join('\n- %s' % n for n in [*paper.notes, *dict.fromkeys('%s: %s' % (c.row, c.note) for c in cells if c.note)]))
+    if args.output:
+        import plot_results
+        both = [(c, ours) for c, ours in zip(cells, found) if ours and c.published is not None]
+        if not both:
+            raise UserError('--output: no cell that is published has been run')
+        plot_results.show(lambda fig: figures.published(fig, both, paper), plot_results.target(args.output))
+
+
+if __name__ == '__main__':
+    launch.script(main, 'paper.py')

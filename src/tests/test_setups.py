@@ -1,0 +1,151 @@
+"""What published set-ups need: iterations instead of epochs, other pixels, classes in another order."""
+import argparse
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import run
+import utils
+from approaches import er, hat, sgd
+from dataloaders import raw
+from networks import mlp, mlp_hat
+from runs import build, checkpoint, options
+from synthetic import learn, progress, tasks
+from utils import UserError
+
+DATA, TASKCLA, SIZE = tasks('mlp')
+
+
+def load(folder, *argv):
+    """(data, taskcla, size) of a command line."""
+    args, _ = options.parse(['--approach', 'sgd', '--data-dir', str(folder), *argv])
+    return build.load_data(build.experiment(args.experiment, folder), args)
+
+
+def counted(kind, net, **named):
+    """An approach that notes the size of every batch, and what share of the epoch lies behind it."""
+    class Appr(kind):
+        scratch = (*kind.scratch, 'sizes', 'shares')
+
+        def forward(self, t, x, y):
+            if self.model.training:
+                self.sizes.append(len(x)), self.shares.append(self.progress)
+            return super().forward(t, x, y)
+    appr = Appr(net, **named)
+    appr.sizes, appr.shares = [], []
+    return appr
+
+
+def test_iterations_are_steps_of_whole_batches_over_reshuffled_data(capsys):
+    appr = counted(sgd.Appr, mlp.Net(SIZE, TASKCLA, 1, 8), nepochs=1, sbatch=30)
+    appr.iterations, x, y = 7, DATA[0]['train']['x'][:100], DATA[0]['train']['y'][:100] % 4
+    appr.train(0, x, y, x, y)
+    assert appr.sizes == [30] * 7 and capsys.readouterr().out.count('| Epoch') == 3
+    assert appr.shares == [0, 1 / 3, 2 / 3, 0, 1 / 3, 2 / 3, 0]
+    appr.sbatch, appr.sizes, appr.iterations = 300, [], 2  # more than there are
+    appr.train(1, x, y, x, y)
+    assert appr.sizes == [100] * 2
+    appr.iterations, appr.sbatch, appr.sizes, appr.nepochs = None, 30, [], 2
+    appr.train(2, x, y, x, y)
+    assert appr.sizes == [30, 30, 30, 10] * 2
+
+
+def test_hat_s_gates_close_within_the_last_part_of_an_epoch_too():
+    appr = counted(hat.Appr, mlp_hat.Net(SIZE, TASKCLA, 1, 8), sbatch=30)
+    appr.iterations, x, y = 5, DATA[0]['train']['x'][:120], DATA[0]['train']['y'][:120] % 4
+    appr.train(0, x, y, x, y)
+    assert appr.shares == [0, 1 / 4, 2 / 4, 3 / 4, 0]
+    appr.iterations, appr.shares = 6, []
+    appr.train(1, x, y, x, y)
+    assert appr.shares[4:] == [0, 1 / 2]
+
+
+@pytest.mark.parametrize('kind, network', [(er.Appr, mlp), (hat.Appr, mlp_hat)])
+def test_iterations_go_on_bit_for_bit_from_within_a_task(kind, network, tmp_path, capsys):
+    def make():
+        utils.seed_everything(0)
+        appr = kind(network.Net(SIZE, TASKCLA, 1, 20), sbatch=48, lr=.1)
+        appr.iterations = 11  # of 4 or 5 batches an epoch
+        return appr
+    saved, states, accs, appr = checkpoint.Checkpoint(tmp_path / 'o.txt', {}), [], [], make()
+
+    def take():
+        saved.take(appr, progress(len(accs), len(TASKCLA)))
+        states.append(saved.pending)
+    appr.on_epoch = take
+    learn(appr, DATA, 0, accs, take)
+    for k in (1, len(states) - 3):
+        other, again = make(), []
+        np.random.rand(7), torch.rand(7)
+        done = checkpoint.Checkpoint.restore(states[k], other, len(TASKCLA))['done']
+        learn(other, DATA, done, again)
+        assert again == accs[done:] and len(other.state) and all(
+            torch.equal(w, appr.model.state_dict()[n]) for n, w in other.model.state_dict().items())
+    capsys.readouterr()
+
+
+def test_pixels_can_stay_in_0_to_1_and_be_padded_with_black(data_dir):
+    arrays = raw.load('mnist', data_dir)
+    for experiment in ('smnist', 'permuted:mnist:3', 'rotated:mnist:3'):
+        plain = load(data_dir, '--experiment', experiment, '--pc-valid', '0')
+        data, taskcla, size = load(data_dir, '--experiment', experiment, '--pc-valid', '0', '--pixels', 'unit', '--pad', '2')
+        x, before = data[1]['train']['x'], plain[0][1]['train']['x']
+        assert size == [1, 32, 32] and list(x.shape[1:]) == size and data['normalisation'] == {'mnist': {'mean': (0.,), 'std': (1.,)}}
+        assert torch.allclose(x[:, :, 2:-2, 2:-2], before * .3081 + .1307, atol=1e-6)
+        assert not x[:, :, :2].any() and not x[..., -2:].any()
+    grey, _, size = load(data_dir, '--experiment', 'smnist', '--pc-valid', '0', '--pad', '1')
+    assert size == [1, 30, 30] and torch.allclose(grey[0]['test']['x'][:, :, 0], torch.tensor(-.1307 / .3081))
+    y = arrays['y_train']
+    assert torch.equal(grey[0]['train']['y'], torch.from_numpy(y[y < 2]))
+
+
+def test_a_buffer_keeps_such_images_as_bytes(data_dir):
+    data, _, _ = load(data_dir, '--experiment', 'smnist', '--pixels', 'unit', '--pad', '2')
+    appr = er.Appr(mlp.Net([1, 32, 32], [(t, 2) for t in range(5)], 1, 8), buffer_size=9)
+    appr.pixels.update({t: data[t]['train'].pixels for t in range(5)})
+    x, y = data[1]['train']['x'][:9], data[1]['train']['y'][:9]
+    appr.memory.stream(1, x, y)
+    assert appr.memory.x.dtype == torch.uint8 and torch.allclose(appr.memory.take(torch.arange(9))[0], x, atol=1e-6)
+
+
+def test_classes_can_come_in_an_order_of_the_seed(data_dir):
+    arrays, orders = raw.load('mnist', data_dir), set()
+    for seed in ('1', '2'):
+        data, taskcla, _ = load(data_dir, '--experiment', 'split:mnist:4', '--seed', seed, '--class-order', 'seed', '--pc-valid', '0')
+        names = [list(map(int, data[t]['name'].split('-')[1:])) for t, _ in taskcla]
+        assert sorted(sum(names, [])) == list(range(10)) and [len(n) for n in names] == [n for _, n in taskcla] == [3, 3, 2, 2]
+        for t, classes in enumerate(names):
+            for label, c in enumerate(classes):
+                found = data[t]['test']['x'][data[t]['test']['y'] == label]
+                expected = torch.from_numpy(arrays['x_test'][arrays['y_test'] == c]).float()[:, None]
+                assert torch.allclose(found, (expected / 255 - .1307) / .3081, atol=1e-5)
+        orders.add(str(names))
+    assert len(orders) == 2
+
+
+def test_they_are_part_of_the_configuration_and_named_only_if_given(data_dir, tmp_path):
+    base = ['--experiment', 'smnist', '--approach', 'sgd', '--tasks', '0', '--data-dir', data_dir, '--output', tmp_path / 'o.txt',
+            '--net', 'nhid=8,nlayers=1', '--device', 'cpu']
+    run.main([str(a) for a in [*base, '--iterations', '3', '--pixels', 'unit', '--pad', '1', '--class-order', 'seed']])
+    config = json.loads((tmp_path / 'o.json').read_text())['config']
+    assert (config['iterations'], config['pixels'], config['pad'], config['class_order']) == (3, 'unit', 1, 'seed')
+    settings = options.settings(options.parse([str(a) for a in base])[0])
+    assert not {'iterations', 'pixels', 'pad', 'class_order'} & settings.keys()
+
+
+@pytest.mark.parametrize('more, says', [
+    (['--approach', 'sgd', '--experiment', 'smnist', '--iterations', '5', '--nepochs', '5'], '--nepochs both say'),
+    (['--approach', 'pathnet', '--experiment', 'smnist', '--iterations', '5'], 'a patience of its own'),
+    (['--approach', 'sgd', '--experiment', 'pmnist', '--class-order', 'seed'], 'does not split the classes'),
+    (['--approach', 'sgd', '--experiment', 'smnist', '--iterations', '0'], '>= 1'),
+    (['--approach', 'sgd', '--experiment', 'smnist', '--pad', '-1'], '>= 0')])
+def test_what_does_not_go_together_is_refused(more, says, data_dir, tmp_path, refused):
+    assert says in refused(run.main, [*more, '--data-dir', data_dir, '--output', tmp_path / 'o.txt'])
+
+
+def test_images_that_are_no_bytes_stay_as_they_are():
+    args = argparse.Namespace(pixels='unit', pad=0, experiment='mine')
+    with pytest.raises(UserError, match='--pixels: the images of mine come as they are'):
+        build.reshaped(DATA, TASKCLA, SIZE, args)
