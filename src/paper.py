@@ -20,6 +20,8 @@ def build():
     parser.add_argument('--columns', metavar='C,...', help='only these, by name')
     parser.add_argument('--data-dir', default='dat', metavar='DIR', help='default %(default)s')
     parser.add_argument('--table', dest='kind', choices=('markdown', 'csv', 'latex'), default='markdown', help='default %(default)s')
+    parser.add_argument('--wide', action='store_true', help='a row per method, as the papers have it')
+    parser.add_argument('--res_folder', '--res-folder', metavar='DIR', help='folder of the results (default res/papers/<table>)')
     parser.add_argument('--output', metavar='FILE', help='figure of ours against the published, .png or .pdf')
     parser.add_argument('--keep', action='store_true', help='pack the finished results into res/papers/<table>.tar.xz, from which they '
                         'are taken where they are missing')
@@ -58,11 +60,12 @@ def main(argv=None):
     paper = papers.Paper(args.table)
     cells, seeds = chosen(paper.cells, args), launch.seeds(args.seeds or paper.seeds)
     plot_results.target(args.output)
-    folder, without = ROOT / 'res' / 'papers' / paper.name, lacking(cells, args.data_dir)
+    args.res_folder = args.res_folder or 'res/papers/' + paper.name
+    folder, without = ROOT / args.res_folder, lacking(cells, args.data_dir)
     papers.unpack(paper, folder)
     names = dict.fromkeys((c.name, tuple(c.options)) for i, c in enumerate(cells) if i not in without)
-    runs = [plan.Run(['--seed', str(seed), *words, '--data-dir', args.data_dir, '--output', 'res/papers/%s/%s_%d.txt' % (
-        paper.name, name, seed)]) for name, words in names for seed in seeds]
+    runs = [plan.Run(['--seed', str(seed), *words, '--data-dir', args.data_dir, '--output', '%s/%s_%d.txt' % (
+        args.res_folder, name, seed)]) for name, words in names for seed in seeds]
     status = 0
     if args.execute:
         gpus = launch.gpu_ids() if args.launcher == 'local' else ()
@@ -85,7 +88,7 @@ def show(paper, cells, found, without, args):
     from results import figures, papers
     table, passed, missed = papers.table(paper, cells, found, without)
     args.missed = int(missed > 0)
-    print(table.text(args.kind))
+    print((papers.wide(paper, cells, found, without) if args.wide else table).text(args.kind))
     if args.kind == 'markdown':
         print('\n%s. %s; published as mean +- %s, ours as mean +- standard deviation over seeds. %d cells pass, %d miss, %d of %d were '
               'run.' % (paper.title, paper.source, {'sd': 'standard deviation', 'sem': 'standard error'}[paper.spread], passed, missed,

@@ -62,7 +62,7 @@ class Paper:
             published = float(mean), None if spread is None else float(spread)
         texts = found.get('options', ''), about.get('options', ''), row.get('options', ''), cell.get('options', '')
         return Cell(row['name'], column, [word for text in texts for word in shlex.split(text)],
-                    re.sub(r'[^a-z0-9.+-]+', '-', ('%s_%s' % (row['name'], about.get('run', column))).lower()), published,
+                    '_'.join(re.sub(r'[^a-z0-9.+-]+', '-', name.lower()) for name in (row['name'], about.get('run', column))), published,
                     int(row.get('runs', found.get('runs', 10))), measure, about.get('after'),
                     float(cell.get('within', about.get('within', MEASURES[measure][2]))), list(about.get('data', ())),
                     cell.get('note', row.get('note', '')))
@@ -118,6 +118,14 @@ def table(paper, cells, found, lacking):
                      None if errors is None else float(errors), verdict])
     columns = ['method', 'column', 'published', 'ours', 'seeds', 'difference', 'in standard errors', 'verdict']
     return Table(columns, rows), verdicts.count('pass'), verdicts.count('miss')
+
+
+def wide(paper, cells, found, lacking):
+    """A Table of a row per method and a column per column: 'published / ours', and what does not pass."""
+    columns, lines = list(dict.fromkeys(c.column for c in cells)), table(paper, cells, found, lacking)[0].rows
+    texts = {(row[0], row[1]): '%s / %s%s' % (row[2], row[3], '' if row[7] in ('pass', 'ours alone') else ', ' + row[7]) for row in lines}
+    return Table(['published / ours', *columns], [[r, *(texts.get((r, c), '') for c in columns)] for r in dict.fromkeys(
+        c.row for c in cells)])
 
 
 def shown(mean, spread):

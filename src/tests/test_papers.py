@@ -1,0 +1,140 @@
+"""Published tables: what passes, what is planned, what is kept, what is refused."""
+import json
+
+import numpy as np
+import pytest
+
+import paper
+import run
+from results import collect, metrics, papers
+from runs import launch, plan
+
+TABLE = {'title': 'Glyphs', 'source': 'nobody', 'spread': 'sd', 'runs': 4, 'seeds': '0-1',
+         'options': '--experiment glyphs --tasks 0,1 --nepochs 1 --device cpu',
+         'columns': {'task': {'options': '--net nhid=8,nlayers=1'}, 'rho': {'run': 'task', 'measure': 'forgetting ratio',
+                                                                          'options': '--net nhid=8,nlayers=1'},
+                     'faces': {'data': ['facescrub', 'mnist']}},
+         'rows': [{'name': 'random', 'options': '--approach random', 'cells': {'task': {}}},
+                  {'name': 'joint', 'options': '--approach joint', 'cells': {'task': {}}},
+                  {'name': 'Fine-tuning', 'options': '--approach sgd', 'note': 'as it is', 'cells': {
+                      'task': [99, 1], 'rho': [-.5, None], 'faces': [1, 1]}}],
+         'notes': ['made up']}
+
+
+def written(folder, **changes):
+    """A table's file."""
+    path = folder / 'mine.json'
+    path.write_text(json.dumps({**TABLE, **changes}))
+    return str(path)
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """Where results are kept, instead of in the project."""
+    monkeypatch.setattr(papers, 'kept', lambda paper: tmp_path / 'kept' / (paper.name + '.tar.xz'))
+    return tmp_path / 'kept' / 'mine.tar.xz'
+
+
+def carried_out(monkeypatch):
+    """Lets plans be carried out in this process; returns the list of commands."""
+    done = []
+
+    def here(runs, *args):
+        for r in runs:
+            done.append(r.argv)
+            run.main(r.argv)
+        return []
+    monkeypatch.setattr(launch.local, 'execute', here)
+    return done
+
+
+@pytest.mark.parametrize('published, spread, ours, errors, ok', [
+    ((90, 2.), 'sd', [94., 96.], 5 / np.hypot(1, 1), False),      # 2 / sqrt(4) = 1 of theirs, sqrt(2) / sqrt(2) = 1 of ours
+    ((90, 1.), 'sem', [94., 96.], 5 / np.hypot(1, 1), False),
+    ((90, 4.), 'sd', [94., 96.], 5 / np.hypot(2, 1), True),       # within 3 standard errors
+    ((90, .1), 'sd', [91.9, 91.9], 1.9 / .05, True),              # within 2 points
+    ((90, None), 'sd', [92.1, 92.3], None, False), ((90, 50.), 'sd', [93.], None, False)])
+def test_a_cell_passes_within_three_standard_errors_or_two_points(published, spread, ours, errors, ok):
+    cell = papers.Cell('a', 'b', [], 'a_b', published, 4, 'average accuracy %', None, 2., [], '')
+    difference, found, passes = papers.compare(cell, ours, spread)
+    assert difference == pytest.approx(np.mean(ours) - 90) and passes == ok
+    assert found is None if errors is None else found == pytest.approx(errors)
+
+
+@pytest.mark.parametrize('name', sorted(p.stem for p in papers.FOLDER.glob('*.json')))
+def test_the_tables_of_the_project_can_be_planned(name):
+    table = papers.Paper(name)
+    assert len(table.cells) > 5 and all(c.measure in papers.MEASURES for c in table.cells)
+    by_name = {}
+    for c in table.cells:
+        plan.Run(['--seed', '0', *c.options, '--output', 'o.txt'])
+        assert by_name.setdefault(c.name, c.options) == c.options, 'two kinds of runs of one name'
+        run_of = c.name.split('_', 1)[1]
+        if c.measure == 'forgetting ratio':
+            assert {'random_' + run_of, 'joint_' + run_of} <= {o.name for o in table.cells}
+
+
+def test_a_table_is_run_compared_kept_and_drawn(tmp_path, kept, monkeypatch, capsys):
+    done, res = carried_out(monkeypatch), tmp_path / 'res'
+    base = ['--res_folder', str(res), '--data-dir', str(tmp_path)]
+    path = written(tmp_path)
+    assert paper.main([path, *base]) == 0
+    printed = capsys.readouterr().out
+    assert '6 of 6 runs are missing: --execute' in printed and printed.count('not run') == 4 and 'no data: facescrub |' in printed
+    assert paper.main([path, *base, '--execute', '--output', str(tmp_path / 'f.png'), '--keep']) == 1
+    printed = capsys.readouterr().out
+    assert len(done) == 6 and (tmp_path / 'f.png').stat().st_size > 5000 and '6 results kept' in printed
+    assert '- made up' in printed and '- Fine-tuning: as it is' in printed
+    by = {a: {s: collect.read(res / ('%s_task_%d.txt' % (a, s))) for s in (0, 1)} for a in ('random', 'joint', 'fine-tuning')}
+    accuracy = [100 * r['acc'][-1].mean() for r in by['fine-tuning'].values()]
+    line = next(row for row in printed.splitlines() if row.startswith('| Fine-tuning | task |'))
+    assert '%.2f +- %.2f' % (np.mean(accuracy), np.std(accuracy, ddof=1)) in line and 'miss' in line
+    rho = metrics.ratios(by)['fine-tuning'][:, -1]
+    path = written(tmp_path, rows=[*TABLE['rows'][:2], {**TABLE['rows'][2], 'cells': {
+        'task': [float(np.mean(accuracy)) + 1, .1], 'rho': [float(np.mean(rho)) - .01, None]}}])
+    (tmp_path / 'res').rename(tmp_path / 'away')
+    assert paper.main([path, *base]) == 0 and len(done) == 6  # from what is kept
+    printed = capsys.readouterr().out
+    assert printed.count('| pass |') == 2 and 'missing' not in printed and '| ours alone |' in printed
+    assert paper.main([path, *base, '--wide']) == 0
+    assert '%.2f +- 0.10 / %.2f' % (np.mean(accuracy) + 1, np.mean(accuracy)) in capsys.readouterr().out
+    assert paper.main([path, *base, '--rows', 'Fine-tuning', '--columns', 'rho', '--table', 'csv']) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert len(rows) == 2 and rows[1].startswith('Fine-tuning,rho,') and float(rows[1].split(',')[5]) == pytest.approx(.01)
+
+
+def test_results_of_other_settings_are_not_taken_for_the_table_s(tmp_path, kept, monkeypatch, refused, capsys):
+    carried_out(monkeypatch)
+    base = ['--res_folder', str(tmp_path / 'res'), '--rows', 'random', '--seeds', '0']
+    assert paper.main([written(tmp_path), *base, '--execute']) == 0
+    changed = written(tmp_path, options=TABLE['options'] + ' --sbatch 32')
+
+    def main(argv):
+        launch.script(lambda: paper.main(argv), 'paper.py')
+    assert 'another configuration' in refused(main, [changed, *base])
+
+
+@pytest.mark.parametrize('argv, says', [
+    (['nothing'], ['no table nothing', 'hsu2018']), (['TABLE', '--rows', 'SI'], ['SI', 'Fine-tuning']),
+    (['TABLE', '--columns', 'x'], ['rho']), (['TABLE', '--seeds', 'a'], ['0-9']), (['TABLE', '--output', 'f.txt'], ['.png'])])
+def test_bad_calls_are_refused_in_one_line(argv, says, tmp_path, kept, refused):
+    path = written(tmp_path)
+
+    def main(argv):
+        launch.script(lambda: paper.main(argv), 'paper.py')
+    line = refused(main, [path if a == 'TABLE' else a for a in argv])
+    assert all(s in line for s in says)
+
+
+@pytest.mark.parametrize('text', ['', '[]', '{"title": 1}', json.dumps({**TABLE, 'rows': [{'name': 'a', 'cells': {'task': [1]}}]}),
+                                  json.dumps({**TABLE, 'rows': [{'name': 'a', 'cells': {'other': [1, 1]}}]}),
+                                  json.dumps({**TABLE, 'columns': {'task': {'measure': 'beauty'}}}), '[' * 100000])
+def test_malformed_tables_and_kept_results_are_refused(text, tmp_path, kept, refused):
+    (tmp_path / 'bad.json').write_text(text)
+
+    def main(argv):
+        launch.script(lambda: paper.main(argv), 'paper.py')
+    assert 'is not a table' in refused(main, [tmp_path / 'bad.json'])
+    kept.parent.mkdir()
+    kept.write_bytes(b'nonsense')
+    assert 'cannot be read' in refused(main, [written(tmp_path), '--res_folder', tmp_path / 'res'])
