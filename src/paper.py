@@ -64,8 +64,9 @@ def main(argv=None):
     folder, without = ROOT / args.res_folder, lacking(cells, args.data_dir)
     papers.unpack(paper, folder)
     names = dict.fromkeys((c.name, tuple(c.options)) for i, c in enumerate(cells) if i not in without)
-    runs = [plan.Run(['--seed', str(seed), *words, '--data-dir', args.data_dir, '--output', '%s/%s_%d.txt' % (
-        args.res_folder, name, seed)]) for name, words in names for seed in seeds]
+    outputs = [(words, seed, '%s/%s_%d' % (args.res_folder, name, seed)) for name, words in names for seed in seeds]
+    runs = [plan.Run(['--seed', str(seed), *(w.replace('{output}', output) for w in words), '--data-dir', args.data_dir,
+                      '--output', output + '.txt']) for words, seed, output in outputs]
     status = 0
     if args.execute:
         gpus = launch.gpu_ids() if args.launcher == 'local' else ()

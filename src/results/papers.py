@@ -8,14 +8,22 @@ from pathlib import Path
 
 import numpy as np
 
-from results import collect, measures, records
+from results import collect, masks, measures, records, unpickler
 from results.tables import Table
 from utils import ROOT, UserError
 
 FOLDER = ROOT / 'src' / 'papers'
-MEASURES = {  # name: (a result to a number, the unit's factor, how far a value may be off that is known without its spread)
-    'average accuracy %': (lambda r: measures.average_accuracy(r['acc']), 100, 2.),
-    'forgetting ratio': (None, 1, 0.05)}
+
+
+def weights_kept(path):
+    """Per cent of the weights that the log of a run of hat-test, beside its result, says to be kept."""
+    return float(masks.compression_table({'': unpickler.load_log(Path(path).with_suffix('.pkz'))}).rows[0][2])
+
+
+MEASURES = {  # name: (a result's path to a number, how far the means may be apart)
+    'average accuracy %': (lambda path: 100 * measures.average_accuracy(collect.read(path)['acc']), 2.),
+    'weights kept %': (weights_kept, 2.),
+    'forgetting ratio': (None, 0.05)}
 
 
 @dataclass
@@ -36,8 +44,8 @@ class Cell:
 
 class Paper:
     """A table, from a file {title, source, spread: 'sd' or 'sem', runs, seeds, options, columns: {name: {options, run, measure, after,
-    within, data}}, rows: [{name, options, note, cells: {column: [mean, spread] or {published, options, within, note}}}], notes}.
-    Raises UserError for one that is not so."""
+    within, data}}, rows: [{name, options, note, cells: {column: [mean, spread] or {published, options, within, note}}}], notes};
+    {output} in options is the result's path without suffix. Raises UserError for one that is not so."""
 
     def __init__(self, name):
         path = Path(name) if name.endswith('.json') else FOLDER / (name + '.json')
@@ -64,29 +72,20 @@ class Paper:
         return Cell(row['name'], column, [word for text in texts for word in shlex.split(text)],
                     '_'.join(re.sub(r'[^a-z0-9.+-]+', '-', name.lower()) for name in (row['name'], about.get('run', column))), published,
                     int(row.get('runs', found.get('runs', 10))), measure, about.get('after'),
-                    float(cell.get('within', about.get('within', MEASURES[measure][2]))), list(about.get('data', ())),
+                    float(cell.get('within', about.get('within', MEASURES[measure][1]))), list(about.get('data', ())),
                     cell.get('note', row.get('note', '')))
 
 
 def values(cell, folder, seeds):
     """The cell's measure, one number for each seed of which there is a finished result."""
-    function, factor, _ = MEASURES[cell.measure]
-    found = [(seed, result(folder, cell.name, seed)) for seed in seeds]
-    found = {seed: r for seed, r in found if r}
-    if function is not None:
-        return [factor * function(r) for r in found.values()]
-    run, out = cell.name.split('_', 1)[1], []
-    for seed, r in found.items():
-        others = [result(folder, '%s_%s' % (a, run), seed) for a in ('random', 'joint')]
-        if all(others):
-            out.append(measures.forgetting_ratio(r['acc'], *(o['acc'] for o in others))[(cell.after or len(r['acc'])) - 1])
+    function, run, out = MEASURES[cell.measure][0], cell.name.split('_')[1], []
+    for seed in seeds:
+        names = [cell.name] if function else [cell.name, 'random_' + run, 'joint_' + run]
+        paths = [Path(folder) / ('%s_%d.txt' % (name, seed)) for name in names]
+        if all(map(records.finished, paths)):
+            out.append(function(paths[0]) if function else measures.forgetting_ratio(
+                *(collect.read(p)['acc'] for p in paths))[(cell.after or 0) - 1])
     return out
-
-
-def result(folder, name, seed):
-    """A finished result, or None."""
-    path = Path(folder) / ('%s_%d.txt' % (name, seed))
-    return collect.read(path) if records.finished(path) else None
 
 
 def compare(cell, ours, spread):
