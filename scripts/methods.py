@@ -2,7 +2,8 @@
 
     python scripts/methods.py [--data-dir dat] [--nproc 2] [--seeds 0-1] [--nepochs 3]
 
-Networks of 2 x 400 units (online-meta: 2 x 100 without dropout, in batches of 10, one epoch), every other setting the default.
+Networks of 2 x 400 units, every other setting the default, but: online-meta with 2 x 100 without dropout, in batches of 10, one epoch;
+icarl with Adam, as its loss, a mean over samples and classes, hardly moves at the default learning rate (lr 0.05: 66 %).
 Results go to res/methods; what is there is not run again. A cell is average accuracy after the last task, forgetting, in per
 cent; seconds are the mean over what was run, memory what is kept besides one network of the plain kind, after the class scenario.
 """
@@ -24,9 +25,10 @@ SCENARIOS, FOLDER = {'smnist': 'task', 'smnist-class': 'class', 'smnist-domain':
 
 def plan(scenario, args):
     """[(approaches, options)] of the runs of a scenario."""
-    names = [a for group in advice.by_family().values() for a in group if a not in ('hat-test', 'online-meta')
-             and scenario in utils.load('approaches', a).Appr.scenarios]
-    return [(names, ['--nepochs', str(args.nepochs), '--net', 'nhid=400,nlayers=2']),
+    mine = [a for group in advice.by_family().values() for a in group if scenario in utils.load('approaches', a).Appr.scenarios]
+    usual = ['--nepochs', str(args.nepochs), '--net', 'nhid=400,nlayers=2']
+    return [([a for a in mine if a not in ('hat-test', 'online-meta', 'icarl')], usual),
+            ([a for a in mine if a == 'icarl'], [*usual, '--optimizer', 'adam']),
             (['online-meta'], ['--nepochs', '1', '--net', 'nhid=100,nlayers=2,pdrop=0', '--sbatch', '10'])]
 
 
@@ -47,6 +49,8 @@ def main():
     found = {}
     for experiment, scenario in SCENARIOS.items():
         for names, options in plan(scenario, args):
+            if not names:
+                continue
             run_multi.main(['--experiments', 'smnist', '--approaches', ','.join(names), '--seeds', args.seeds, '--nproc', args.nproc,
                             '--res_folder', FOLDER, '--execute', '--', '--data-dir', args.data_dir, '--scenario', scenario, *options])
             found.update({(a, experiment): collect.collect(experiment, [a], [utils.ROOT / FOLDER])[a] for a in names})

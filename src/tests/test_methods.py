@@ -10,8 +10,8 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 import utils
-from approaches import (agem, buffer, der, derpp, dgr, er, ewc_online, gem, icarl, independent, mas, online_meta, packnet, policies, quadratic,
-                        scenarios, si)
+from approaches import (agem, buffer, der, derpp, dgr, er, ewc, ewc_online, gem, icarl, independent, mas, online_meta, packnet, policies,
+                        quadratic, scenarios, si)
 from dataloaders.pixels import Pixels
 from engine import original, projection, samples, vae
 from engine.penalty import Quadratic
@@ -265,6 +265,7 @@ def test_samples_of_the_generator_are_recognised_by_a_classifier_of_its_own(caps
     appr.train(0, x, y, x, y)
     assert appr.generator.loss(x).item() < .6 * before
     seen = appr.old.images(200)
+    assert -1 <= seen.min() < 0 and 1.5 < seen.max() <= 2  # in the range of the data
     top, bottom = seen[:, :, :3].mean((1, 2, 3)), seen[:, :, 3:].mean((1, 2, 3))  # the classifier: which half is bright
     told = (top < bottom).long()
     clear = (top - bottom).abs() > 1
@@ -517,3 +518,19 @@ def test_independent_networks_forget_nothing(capsys):
     first = appr.outputs(0, x)
     appr.train(1, x, 1 - y, x, 1 - y)
     assert torch.equal(appr.outputs(0, x), first) and not torch.equal(appr.model(x)[0], first)
+
+
+def test_an_anchor_for_every_task_is_the_sum_of_their_penalties(capsys):
+    appr, (x, y) = ewc.Appr(net(((0, 2), (1, 2), (2, 2))), anchors='each', lamb=3., nepochs=2, lr=.1), batch(40)
+    terms = []
+    for t in range(3):
+        appr.train(t, x, y % 2, x, y % 2)
+        terms.append((appr.fisher_diagonal(t, x, y % 2), {n: p.detach().clone() for n, p in appr.model.named_parameters()}))
+    appr.seen = 3
+    theta = {n: p.detach() + .1 * torch.randn_like(p) for n, p in appr.model.named_parameters()}
+    appr.model.load_state_dict(theta)
+    for p, found in appr.penalty(2).gradients():
+        n = next(n for n, q in appr.model.named_parameters() if q is p)
+        expected = sum(3. * fisher[n] * (theta[n] - anchor[n]) for fisher, anchor in terms)
+        assert torch.allclose(found, expected, atol=1e-6, rtol=1e-3), n
+    capsys.readouterr()
