@@ -69,6 +69,7 @@ def run(args, approach, argv):
             return records.matrix(args.output)
         if args.overwrite:
             saved.remove()
+            saved.remove_models()
         elif saved.path.exists() and not args.resume:
             raise UserError('%s is of a run that was interrupted: --resume goes on from it, --overwrite starts anew' % (
                 saved.path))
@@ -84,7 +85,7 @@ def run(args, approach, argv):
         heads = scenario.taskcla() if not getattr(approach, 'isolated', False) else taskcla
         net = network.make(Net, inputsize, heads, settings).to(device)
         there = {'args': args, 'data': data, 'inputsize': inputsize, 'input_size': inputsize, 'taskcla': taskcla, 'device': device,
-                 'scenario': scenario}
+                 'scenario': scenario, 'about': {'network': config['network'], 'settings': network.all_settings(Net, settings)}}
         appr = build.make(approach, net, args, there)
         machine.apply(appr, args)
         if args.rerun:
@@ -118,7 +119,8 @@ def rerun(path, rest):
     """Repeats the run of a record, with further options if given, into <name>_rerun.txt beside it or --output, without writing
     its log, and says whether the accuracy matrix is the same. Returns the new matrix; SystemExit(1) if it differs."""
     old = records.read_record(ROOT / path)
-    again = options.without(old['command'][1:], '--output', '--resume', '--overwrite', '--keep-checkpoint', '--rerun')
+    again = options.without(old['command'][1:], '--output', '--resume', '--overwrite', '--keep-checkpoint', '--save',
+                            '--rerun')
     output = records.record_path(ROOT / path).with_name(records.record_path(path).stem + '_rerun.txt')
     argv = [*again, '--output', str(output), *rest, '--overwrite']
     args, approach = options.parse(argv)

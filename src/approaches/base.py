@@ -51,6 +51,8 @@ class Appr(Evaluated, Modes, Declared):
     cumulative = False    # True: trains on the data of all tasks so far
     logs = None           # what run.py pickles at the end, at self.logpath
     state = ()            # attributes that have to survive a restart, besides the model's weights (approaches.keeps)
+    unsaved = None        # why there is no model to save
+    for_training = ()     # those of them that a model which is only used can do without
     scratch = ('model', 'optimizer', 'epoch', 'progress', 'batches_left', 'position', 'interrupted', 'part', 'quadratic',
                'on_epoch', 'seen', 'inferred', 'scenario', 'infer')  # attributes that change, and are set anew before they are read
     position = None       # where fit() is within a task

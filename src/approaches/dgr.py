@@ -31,6 +31,7 @@ class Appr(base.Appr):
     scratch = (*base.Appr.scratch, 'generator', 'old', 'batch')
     state = {'model_old': keeps.network, 'scholar': lambda self, value, done: self.generator.fits(value['now']) and (
         self.generator.fits(value['old']) if done else value['old'] is None)}
+    for_training = 'scholar',
     model_old = old = batch = None  # the network and the generator after the last task; images, and those replayed with them
 
     def __init__(self, *args, **kwargs):

@@ -19,14 +19,19 @@ class Inference:
     def __call__(self, appr, t, x, y):
         """(accuracy, share of samples whose task is right) on x [N,C,H,W], y [N] of task t, among the tasks that the approach
         has met so far."""
-        best = torch.full((len(y),), -torch.inf, device=appr.device)
-        task, told = torch.full((2, len(y)), -1, device=appr.device)
-        for u in range(max(appr.seen, t + 1)):
+        task, told = self.choose(appr, x, max(appr.seen, t + 1))
+        right = told == self.scenario.numbered(t, y.to(appr.device))
+        return right.float().mean().item(), (task == t).float().mean().item()
+
+    def choose(self, appr, x, seen):
+        """(the task, the label as the scenario numbers them), int64 [N] each, of x [N,C,H,W], among so many tasks."""
+        best = torch.full((len(x),), -torch.inf, device=appr.device)
+        task, told = torch.full((2, len(x)), -1, device=appr.device)
+        for u in range(seen):
             z = appr.outputs(u, x)
             sure = self.sure(z)
             better = sure > best
             best = torch.where(better, sure, best)
             task = torch.where(better, u, task)
-            told = torch.where(better, z.argmax(1) + self.scenario.label(u), told)
-        right = told == y.to(appr.device) + self.scenario.label(t)
-        return right.float().mean().item(), (task == t).float().mean().item()
+            told = torch.where(better, self.scenario.numbered(u, z.argmax(1)), told)
+        return task, told

@@ -28,6 +28,7 @@ class Replay(base.Appr):
     scenarios, capturable = ('task', 'class', 'domain'), False  # a step draws samples on the CPU
     stored = None  # stored(images): the logits [N,K] that the buffer is to keep, for methods that replay them
     state = {'kept': is_kept}
+    for_training = 'kept',
     scratch = (*base.Appr.scratch, 'memory', 'batch')
     batch = None  # what is to be offered after the step: (t, x, y, logits or None)
 

@@ -55,9 +55,9 @@ class Task:
         """What to add to task t's labels to have its classes among those of all tasks."""
         return self.table(t.device)[0][t] if isinstance(t, torch.Tensor) else self.shifts[t]
 
-    def label(self, t):
-        """What to add to task t's labels to have what is to be told at test."""
-        return 0
+    def numbered(self, t, y):
+        """Task t's labels y [N] as what is to be told at test."""
+        return y
 
     def earlier(self, t):
         """The heads of which the earlier tasks' outputs are made, for distillation: a list of numbers and ranges."""
@@ -85,9 +85,9 @@ class Class(Task):
         """As in Task."""
         return training and self.active == 'current'
 
-    def label(self, t):
+    def numbered(self, t, y):
         """As in Task."""
-        return self.shift(t)
+        return y + self.shift(t)
 
     def earlier(self, t):
         """As in Task."""

@@ -19,6 +19,7 @@ class Appr(quadratic.Anchored):
     )
     clipgrad = 100
     state = {'old': keeps.parameters, 'running': keeps.parameters, 'path': None, 'begin': None}
+    for_training = 'path', 'begin'
     scratch = (*quadratic.Anchored.scratch, 'gradient', 'before')
     running = None            # {parameter's name: sum over tasks of path / (way^2 + xi)}; what is below 0 counts as 0
     path, begin = None, None  # of the present task: {name: w, the path integral}, {name: the weights it began with}

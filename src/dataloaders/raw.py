@@ -30,26 +30,29 @@ class Raw:
     class_names: tuple = None
 
 
-GREY, COLOUR = (28, 28), (32, 32, 3)
+GREY, COLOUR, DIGITS = (28, 28), (32, 32, 3), tuple('0123456789')
 CIFAR = dict(mean=(125.3 / 255, 123.0 / 255, 113.9 / 255), std=(63.0 / 255, 62.1 / 255, 66.7 / 255))
 TABLE = {
-    'mnist': Raw(10, (GREY,), (60000, 10000), (0.1307,), (0.3081,), 'MNIST', ('MNIST',)),
+    'mnist': Raw(10, (GREY,), (60000, 10000), (0.1307,), (0.3081,), 'MNIST', ('MNIST',), class_names=DIGITS),
     # The published mean and std of fashion-mnist are those of the padded images that mixture uses.
     'fashion-mnist': Raw(10, (GREY,), (60000, 10000), (0.2190,), (0.3318,), 'FashionMNIST',
-                         ('FashionMNIST',)),
+                         ('FashionMNIST',), class_names=('T-shirt/top', 'trouser', 'pullover', 'dress', 'coat', 'sandal', 'shirt',
+                                                         'sneaker', 'bag', 'ankle boot')),
     'cifar10': Raw(10, (COLOUR,), (50000, 10000), source='CIFAR10',
-                   files=('cifar-10-batches-py', 'cifar-10-python.tar.gz'), **CIFAR),
+                   files=('cifar-10-batches-py', 'cifar-10-python.tar.gz'), class_names=(
+                       'airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck'), **CIFAR),
     'cifar100': Raw(100, (COLOUR,), (50000, 10000), source='CIFAR100',
                     files=('cifar-100-python', 'cifar-100-python.tar.gz'), **CIFAR),
     'svhn': Raw(10, (COLOUR,), (73257, 26032), (0.4377, 0.4438, 0.4728), (0.198, 0.201, 0.197), 'SVHN',
-                ('train_32x32.mat', 'test_32x32.mat')),
+                ('train_32x32.mat', 'test_32x32.mat'), class_names=DIGITS),
     'traffic-signs': Raw(43, (COLOUR,), (26640, 12630), (0.3398, 0.3117, 0.3210), (0.2755, 0.2647, 0.2712), 'GTSRB',
                          ('gtsrb',)),
     'facescrub': Raw(100, (COLOUR,), (None, None), (0.5163, 0.5569, 0.4695), (0.2307, 0.2272, 0.2479),
                      archive=('facescrub_100.zip', 'facescrub_train_100.pkl', 'facescrub_test_100.pkl')),
     'notmnist': Raw(10, (GREY, (32, 32)), (None, None), (0.4254,), (0.4501,),
-                    archive=('notmnist.zip', 'notmnist_train.pkl', 'notmnist_test.pkl')),
-    'glyphs': Raw(36, (GREY,), glyphset.COUNTS, (0.125,), (0.304,), make=glyphset.make),
+                    archive=('notmnist.zip', 'notmnist_train.pkl', 'notmnist_test.pkl'), class_names=tuple('ABCDEFGHIJ')),
+    'glyphs': Raw(36, (GREY,), glyphset.COUNTS, (0.125,), (0.304,), make=glyphset.make,
+                  class_names=(*DIGITS, *map(chr, range(65, 91)))),
 }
 ARRAYS = ('x_train', 'y_train', 'x_test', 'y_test')
 

@@ -50,6 +50,18 @@ def heat(ax, matrix, rows, columns, label, hide=None):
     ax.set_title(label, fontsize=10)
 
 
+def confusion(fig, matrix, names):
+    """Which classes are taken for which, in per cent of the images of each class."""
+    there = matrix.sum(1) > 0
+    side = max(4, 0.32 * len(names))
+    fig.set_size_inches(side + 1.5, side)
+    shares = 100 * matrix / np.maximum(1, matrix.sum(1, keepdims=True))
+    ax = fig.subplots()
+    heat(ax, shares[there], [n for n, t in zip(names, there) if t], names, '% of the images of a class (row) that are told to be of another')
+    ax.set_xlabel('told')
+    ax.set_ylabel('class')
+
+
 def published(fig, both, paper):
     """Ours against the published means, [(results.papers.Cell, our values)], a panel per measure, with the spreads of both."""
     kinds = list(dict.fromkeys(cell.measure for cell, _ in both))

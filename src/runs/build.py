@@ -150,6 +150,8 @@ def make(approach, net, args, there):
         print('\n'.join([*lines, '%s has a training loop of its own, so it keeps no checkpoint: if it is stopped, it starts '
                          'anew' % args.approach]))
         return appr
+    if args.save and approach.unsaved:
+        raise UserError('--save: not for %s: %s' % (args.approach, approach.unsaved))
     settings = {n: getattr(args, n) for n in ('nepochs', 'sbatch', 'lr', 'lr_min', 'lr_factor', 'lr_patience')}
     appr, scenario = approach(net, args=args, **settings, **getattr(args, 'named', {})), there['scenario']
     set_optimizer(appr, args)

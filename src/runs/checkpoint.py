@@ -26,6 +26,14 @@ def folder(output):
     return ROOT.joinpath('logs', *parts).with_suffix('')
 
 
+def load(path):
+    """What torch.save wrote to a file. Raises anything for one that is broken or holds more than plain data."""
+    with zipfile.ZipFile(path) as z:  # stored, so that nothing grows, and with checksums
+        if any(i.compress_type != zipfile.ZIP_STORED for i in z.infolist()) or z.testzip():
+            raise ValueError('a part of it is broken')
+    return torch.load(path, map_location='cpu', weights_only=True)
+
+
 class Checkpoint:
     """A run's checkpoint.pt. take() holds the state in memory and writes it when `every` seconds have passed since the
     last time; write() does so at once. A new one takes the old one's place only when it is whole."""
@@ -63,10 +71,7 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
-            with zipfile.ZipFile(self.path) as z:  # stored, so that nothing grows, and with checksums
-                if any(i.compress_type != zipfile.ZIP_STORED for i in z.infolist()) or z.testzip():
-                    raise ValueError('a part of it is broken')
-            found = torch.load(self.path, map_location='cpu', weights_only=True)
+            found = load(self.path)
             config = state.decode(found['config'])
             differ = sorted(k for k in {*config, *self.config} if config.get(k) != self.config.get(k))
         except Exception as e:  # a malformed file can raise anything
@@ -102,6 +107,11 @@ class Checkpoint:
         with contextlib.suppress(Exception):  # a malformed file can raise anything
             if state.decode(self.read()['progress'])['done'] < ntasks:
                 self.remove()
+
+    def remove_models(self):
+        """Removes the models that --save kept of a result that is replaced."""
+        for path in self.path.parent.glob('task[0-9]*.pt'):
+            path.unlink()
 
     def remove(self):
         """Removes the checkpoint."""

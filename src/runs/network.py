@@ -29,6 +29,18 @@ def choose(dataloader, args, approach):
         name, ' or '.join(wanted), ', '.join(fit) or 'none'))
 
 
+def named(name):
+    """The class of a network by the name that a run's record has."""
+    from networks import variants as derived
+    if name.replace('_', '-') in utils.choices('networks'):
+        return utils.load('networks', name).Net
+    suffix = next((s for s in sorted(derived.KINDS, key=len, reverse=True) if name.endswith(s)), '')
+    plain = name[:len(name) - len(suffix)]
+    if not suffix or plain.replace('_', '-') not in utils.choices('networks'):
+        raise UserError('the network %s is not there any more' % name)
+    return derived.of(utils.load('networks', plain).Net, suffix)
+
+
 def settings(kind, text):
     """{name: value} of --net's 'nhid=400,pdrop=0' for a network's class, whose signature says what there is. Raises UserError."""
     declared = [declare(p) for p in list(inspect.signature(kind).parameters.values())[2:] if type(p.default) in (int, float)]

@@ -121,6 +121,8 @@ def build(approach=None):
                        'what is there, in the order cuda, mps, cpu)')
     where.add_argument('--output', default='', metavar='FILE', help='the accuracy matrix, and FILE\'s sibling .json '
                        'the record of the run (default res/<experiment>_<approach>_<seed>.txt)')
+    where.add_argument('--save', action='store_true', help='keep the model after each task in logs/<run>/, for evaluate.py, predict.py '
+                       'and export.py')
     where.add_argument('--final-valid', action='store_true',
                        help='also record the final accuracy on every task\'s validation set, by which to choose '
                        'hyper-parameters')
@@ -187,9 +189,10 @@ def parse(argv):
     if foreign.is_foreign(approach):
         args.set = foreign.attributes(args.set, vars(args))
         vars(args).update(args.set)
-        if args.resume or args.keep_checkpoint:
-            raise UserError('--%s: %s has a training loop of its own and keeps no checkpoint' % (
-                'resume' if args.resume else 'keep-checkpoint', args.approach))
+        refused = [n for n in ('resume', 'keep_checkpoint', 'save') if getattr(args, n)]
+        if refused:
+            raise UserError('%s: %s has a training loop of its own and does not say what it keeps' % (
+                advice.flag(refused[0]), args.approach))
     elif args.set:
         raise UserError('--set: the hyper-parameters of %s are options of their own: %s' % (
             args.approach, ', '.join(advice.flags(args.approach)) or 'it has none'))

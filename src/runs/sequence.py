@@ -83,6 +83,8 @@ class Sequence:
                     self.learn(t)
                     self.test(t)
                     self.done = t + 1
+                    if self.args.save:
+                        self.save_model(t)
                     if watch:
                         watch.look()
                     self.note()
@@ -147,6 +149,12 @@ class Sequence:
                 u, self.data[u]['name'], self.lss[t, u], 100 * self.acc[t, u], note))
         self.seconds.append(round(time.time() - self.tick, 2))
 
+    def save_model(self, t):
+        """Keeps the model after task t."""
+        from runs import saved
+        size = saved.save(self.args.output, t, self.appr, self.there, {**self.there['about'], 'config': self.record['config']})
+        print('Model at %s (%.1f MB)' % (saved.path(self.args.output, t), size))
+
     def evaluate(self, u, split):
         """(loss, accuracy) on a split of task u."""
         loss, acc = self.appr.eval(u, *(self.data[u][split][k].to(self.device) for k in 'xy'),
@@ -175,7 +183,7 @@ class Sequence:
         if self.checkpoint:
             self.checkpoint.take(self.appr, {
                 'done': self.done, 'acc': self.acc, 'lss': self.lss, 'inferred': self.inferred, 'ahead': self.ahead,
-                'seconds': self.seconds,                 'cut': self.is_cut(), 'elapsed': self.elapsed(), 'devices': self.devices})
+                'seconds': self.seconds, 'cut': self.is_cut(), 'elapsed': self.elapsed(), 'devices': self.devices})
 
     def resume(self, progress):
         """Takes up a checkpoint's progress."""

@@ -1,0 +1,106 @@
+"""Tests the saved model of a run: the row of its accuracy matrix again, the classes one by one, disturbed images.
+
+    python src/run.py --experiment glyphs --approach hat --nepochs 5 --save
+    python src/evaluate.py res/glyphs_hat_0.json --corrupt noise:0.1,blur:1
+"""
+from runs import launch, options
+from utils import UserError
+
+
+def build():
+    """The parser."""
+    parser = options.Parser(prog='evaluate.py', allow_abbrev=False, description='Tests the saved model of a run (run.py --save).')
+    parser.add_argument('run', metavar='RUN', help='a result or its record')
+    parser.add_argument('--after', type=options.Hyper('--after', int, 0, least=0).parse, metavar='T', help='the model after task T, '
+                        'counted from 0 (default: the last)')
+    parser.add_argument('--task', help='test on this task alone, by name or number (default: all learnt by then)')
+    parser.add_argument('--data-dir', metavar='DIR', help='default: the run\'s')
+    parser.add_argument('--corrupt', default='', metavar='KIND:AMOUNT,...', help='disturb the images: noise:0.1 adds normal noise of that '
+                        'deviation, in shares of the range of the pixels; blur:1 is a Gaussian blur of that deviation in pixels')
+    parser.add_argument('--device', default='cpu', help='default %(default)s')
+    parser.add_argument('--table', choices=('markdown', 'csv', 'latex'), default='markdown', help='default %(default)s')
+    parser.add_argument('--matrix', action='store_true', help='also print the confusion matrix')
+    parser.add_argument('--output', metavar='FILE', help='figure of the confusion matrix, .png or .pdf')
+    return parser
+
+
+def corruptions(text):
+    """[(kind, amount)] of --corrupt. Raises UserError."""
+    out = []
+    for part in text.split(',') if text else ():
+        kind, _, amount = part.partition(':')
+        if kind not in ('noise', 'blur'):
+            raise UserError('--corrupt %s: expected noise:0.1 or blur:1' % part)
+        out.append((kind, options.Hyper('--corrupt ' + kind, float, 0, above=0, most=100).parse(amount)))
+    return out
+
+
+def corrupted(x, how, std):
+    """Images [N,C,H,W], standardised by std per channel, disturbed; the same every time."""
+    import torch
+    from torchvision.transforms import functional
+    draw = torch.Generator().manual_seed(0)
+    for kind, amount in how:
+        if kind == 'noise':
+            x = x + amount * torch.randn(x.shape, generator=draw) / torch.tensor(std).view(1, -1, 1, 1)
+        else:
+            x = functional.gaussian_blur(x, 2 * round(3 * amount) + 1, amount)
+    return x
+
+
+def numbered(appr, t, told):
+    """Labels that an approach tells of task t, as classes of all tasks; of those of one head for all, as they are."""
+    kind = (appr.infer or appr).scenario
+    return told + kind.shifts[t] if kind.told else told
+
+
+def main(argv=None):
+    """Runs a command line; returns the exit status."""
+    import numpy as np
+    import plot_results
+    from results import confusion, figures
+    from runs import machine, saved
+    args = build().parse_args(argv)
+    how, output = corruptions(args.corrupt), plot_results.target(args.output)
+    machine.prepare()
+    model = saved.Model(args.run, args.after, args.device)
+    appr, tasks = model.appr, [model.learnt(args.task)] if args.task else range(model.t + 1)
+    data, _, _ = model.data(args.data_dir)
+    row, same, wanted, told = model.record['accuracy'][model.t], True, [], []
+    print('%s after task %d (%s), %s%s' % (model.output, model.t, model.names[model.t], model.path,
+                                            ', images with ' + args.corrupt if how else ''))
+    for u in tasks:
+        x, y = (data[u]['test'][k] for k in 'xy')
+        if how:
+            x = corrupted(x, how, getattr(getattr(data[u]['test'], 'pixels', None), 'std', (1.,)))
+        loss, accuracy = appr.eval(u, x, y)
+        differ = not how and np.float32(accuracy).round(6) != np.float32(row[u])
+        same = same and not differ
+        print('>>> Test on task {:2d} - {:15s}: loss={:.3f}, acc={:.4f}% <<<{}'.format(
+            u, model.names[u], loss, 100 * accuracy, ' the record has %.4f%%' % (100 * row[u]) if differ or how else ''))
+        told.append(numbered(appr, u, appr.told(u, x).cpu()).numpy())
+        wanted.append(numbered(appr, u, (appr.infer or appr).scenario.numbered(u, y)).numpy())
+    if not how:
+        print('The row of the record is the same' if same else 'It is not the row of the record: %s then, %s now' % (
+            model.record['device'], machine.describe(model.args.device)['device']))
+    names = classes(model)
+    matrix = confusion.confusion(np.concatenate(wanted), np.concatenate(told), len(names))
+    print(confusion.class_table(matrix, names).text(args.table))
+    if args.matrix:
+        print(confusion.matrix_table(matrix, names).text(args.table))
+    if output:
+        plot_results.show(lambda fig: figures.confusion(fig, matrix, names), output)
+    return 0
+
+
+def classes(model):
+    """The names of the classes that are told: of one head for all tasks numbers, else those of all tasks, with the task's where they
+    do not differ."""
+    if model.args.scenario == 'domain':
+        return [str(c) for c in range(model.about['taskcla'][0][1])]
+    plain = [c for t in range(len(model.names)) for c in model.classes(t)]
+    return plain if len(set(plain)) == len(plain) else ['%s:%s' % (name, c) for t, name in enumerate(model.names) for c in model.classes(t)]
+
+
+if __name__ == '__main__':
+    launch.script(main, 'evaluate.py')

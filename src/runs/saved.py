@@ -1,0 +1,140 @@
+"""Models that outlive their run: after each task one file, with what it takes to use the network, even without the data."""
+import contextlib
+import io
+from types import SimpleNamespace
+
+import torch
+
+import utils
+from approaches import keeps
+from dataloaders.pixels import Pixels, Split
+from results import records
+from runs import build, checkpoint, machine, network, options, state
+from utils import ROOT, UserError
+
+VERSION = 1
+
+
+def path(output, t):
+    """The file of the model after task t."""
+    return checkpoint.folder(output) / ('task%d.pt' % t)
+
+
+def images(split):
+    """What becomes of the images of a split, {name: plain value}; None if they come as they are."""
+    if not isinstance(split, Split):
+        return None
+    return {'raw': list(split.images.shape[1:]), **vars(split.pixels)}
+
+
+def save(output, t, appr, there, about):
+    """Writes the model after task t, whole or not at all; returns its size in MB. about: {'network', 'settings', 'command', 'config'}.
+    Of what the approach keeps, what only further training needs is left out."""
+    data, tasks = there['data'], there['taskcla']
+    found = {'version': VERSION, 'done': t + 1, **about, 'inputsize': list(there['inputsize']), 'taskcla': [list(row) for row in tasks],
+             'tasks': [{'name': data[u]['name'], 'class_names': data[u].get('class_names'), 'images': images(data[u]['test'])}
+                       for u, _ in tasks]}
+    whole = io.BytesIO()
+    torch.save({'about': state.encode(found, 'what is said of the model'), 'model': utils.get_model(appr.model), 'approach': {
+        n: state.encode(getattr(appr, n), 'self.%s' % n) for n in appr.state if n not in appr.for_training}}, whole)
+    path(output, t).parent.mkdir(parents=True, exist_ok=True)
+    with utils.replacing(path(output, t), 'wb') as f:
+        f.write(whole.getbuffer())
+    return whole.tell() / 1e6
+
+
+class Model:
+    """The model of a result after a task (default: the last one there): about, as save() wrote it, record, args, and appr, an approach
+    that can be tested. Raises UserError for a result without one, and for a file that is none."""
+
+    def __init__(self, result, after=None, device='cpu'):
+        self.output = ROOT / records.record_path(result).with_suffix('.txt')
+        self.record = records.read_record(self.output)
+        learnt = len(self.record['accuracy'])
+        there = [t for t in range(learnt) if path(self.output, t).exists()]
+        if not there:
+            raise UserError('%s has no saved model: run it with --save' % result)
+        if after is not None and after not in there:
+            raise UserError('--after %d: %s' % (after, 'there are models after the tasks %s' % ', '.join(map(str, there))))
+        self.t = there[-1] if after is None else after
+        self.path = path(self.output, self.t)
+        self.about, found = self.read()
+        self.args, approach = options.parse([*self.record['command'][1:]])
+        self.args.device = machine.choose_device(device)
+        self.names = [task['name'] for task in self.about['tasks']]
+        self.appr = self.make(approach, found)
+
+    def read(self):
+        """(about, the file's contents)."""
+        try:
+            found = checkpoint.load(self.path)
+            about = state.decode(found['about'])
+            if about['version'] != VERSION:
+                raise ValueError('version %s' % about['version'])
+            state.ordinary(found)
+        except Exception as e:  # a malformed file can raise anything
+            raise UserError('%s is not a model of this version, or broken (%s)' % (self.path, type(e).__name__))
+        if about['config'] != self.record['config']:
+            raise UserError('%s is of another run than %s' % (self.path, self.output))
+        return about, found
+
+    def make(self, approach, found):
+        """The approach, as it was after the task."""
+        args, about = self.args, self.about
+        tasks = [tuple(row) for row in about['taskcla']]
+        scenario = build.scenario(args, approach, tasks)
+        utils.seed_everything(args.seed)
+        net = network.make(network.named(about['network']), about['inputsize'], tasks if approach.isolated else scenario.taskcla(),
+                           about['settings']).to(args.device)
+        with contextlib.redirect_stdout(io.StringIO()):
+            appr = build.make(approach, net, args, {'data': {t: {'train': None} for t, _ in tasks}, 'taskcla': tasks, 'scenario': scenario})
+        machine.apply(appr, args)
+        try:
+            keeps.like(found['model'], utils.get_model(net), 'the weights')
+            kept = {n: state.decode(v, net) for n, v in found['approach'].items()}
+            if set(kept) != set(appr.state) - set(appr.for_training):
+                raise ValueError('what the approach keeps')
+            for n, value in kept.items():
+                fits = appr.state[n] if isinstance(appr.state, dict) else None
+                if fits and not fits(appr, value, about['done']):
+                    raise ValueError('%s of the approach' % n)
+                state.of_model(value, net, n)
+        except Exception as e:  # anything may be in somebody's file
+            raise UserError('%s does not fit its run (%s: %s)' % (self.path, type(e).__name__, e))
+        utils.set_model_(net, found['model'])
+        for n, value in kept.items():
+            setattr(appr, n, state.to_device(value, appr.device))
+        appr.seen = about['done']
+        return appr
+
+    def data(self, data_dir=None):
+        """(data, taskcla, size) of the run. Raises UserError if they are not those it was trained on."""
+        if data_dir is not None:
+            self.args.data_dir = data_dir
+        utils.seed_everything(self.args.seed)
+        found = build.load_data(build.experiment(self.args.experiment, self.args.data_dir), self.args)
+        wanted = self.record['config'].get('data', {})
+        other = [name for name, digest in found[0].get('sha256', {}).items() if wanted.get(name) != digest]
+        if other:
+            raise UserError('%s in %s is another data set than that of the run: its SHA-256 differs' % (', '.join(other), self.args.data_dir))
+        return found
+
+    def pixels(self, t):
+        """(shape of raw images, the Pixels that make them what the network sees) of task t. Raises UserError where there are none."""
+        found = self.about['tasks'][t]['images']
+        if found is None:
+            raise UserError('the images of %s come as they are, not as bytes: use evaluate.py' % self.args.experiment)
+        raw, found = found['raw'], {k: v for k, v in found.items() if k != 'raw'}
+        return raw, Pixels(**{k: tuple(v) if isinstance(v, list) else v for k, v in found.items()})
+
+    def classes(self, t):
+        """The names of task t's classes: the data set's or numbers."""
+        return self.about['tasks'][t]['class_names'] or [str(c) for c in range(self.about['taskcla'][t][1])]
+
+    def learnt(self, text, option='--task'):
+        """The number of a task that is named or numbered. Raises UserError for one that was not learnt yet."""
+        from dataloaders import common
+        t = common.numbers(self.names, text)[0]
+        if t > self.t:
+            raise UserError('%s %s: the model is of the time after task %d, before this one was learnt' % (option, text, self.t))
+        return t

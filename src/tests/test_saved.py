@@ -1,0 +1,134 @@
+"""Models that outlive their run: what is kept, that it computes what the run computed, what is refused."""
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+import evaluate
+import run
+import utils
+from results import records
+from runs import launch, saved
+
+MORE = {'online-meta': ['--sbatch', '10'], 'packnet': ['--retrain', '1'], 'pathnet': ['--generations', '1'], 'hat-test': ['--logpath', 'LOG'],
+        'icarl': ['--scenario', 'class'], 'dgr': ['--width', '8', '--z', '2']}
+
+
+def trained(folder, data_dir, approach, *options):
+    """The path of a result with saved models."""
+    more = [str(folder / 'log.pkz') if o == 'LOG' else o for o in MORE.get(approach, [])]
+    net = [] if '--network' in options else ['--net', 'nhid=12,nlayers=2']
+    run.main(['--experiment', 'smnist', '--approach', approach, '--tasks', '0,3,1', '--data-dir', str(data_dir), '--nepochs', '2',
+              '--device', 'cpu', '--output', str(folder / (approach + '.txt')), '--save', *net, *more, *options])
+    return folder / (approach + '.txt')
+
+
+@pytest.fixture(autouse=True)
+def tidy(tmp_path):
+    """Removes the models afterwards."""
+    yield
+    shutil.rmtree(utils.ROOT / 'logs' / '+' / str(tmp_path)[1:], ignore_errors=True)
+
+
+def check(output, data_dir):
+    """Whether every saved model evaluates to its row of the matrix."""
+    matrix = np.float32(records.read_record(output)['accuracy'])
+    for t in range(len(matrix)):
+        model = saved.Model(output, t)
+        data, _, _ = model.data(data_dir)
+        found = [model.appr.eval(u, data[u]['test']['x'], data[u]['test']['y'])[1] for u in range(t + 1)]
+        assert (np.float32(found).round(6) == matrix[t, :t + 1]).all(), (t, found, matrix[t])
+        for u in range(t + 1):  # and what it says of each image is what that counts
+            y = (model.appr.infer or model.appr).scenario.numbered(u, data[u]['test']['y'])
+            assert (model.appr.told(u, data[u]['test']['x']).cpu() == y).float().mean().item() == pytest.approx(found[u], abs=1e-6)
+
+
+@pytest.mark.parametrize('approach', [a for a in utils.choices('approaches') if a != 'random'])
+def test_a_saved_model_of_every_approach_computes_its_row_of_the_matrix(approach, tmp_path, data_dir, one_thread):
+    check(trained(tmp_path, data_dir, approach), data_dir)
+
+
+@pytest.mark.parametrize('approach', ['sgd', 'hat', 'er', 'packnet', 'independent'])
+@pytest.mark.parametrize('scenario', ['class', 'domain'])
+def test_under_the_other_scenarios_too(approach, scenario, tmp_path, data_dir, one_thread):
+    check(trained(tmp_path, data_dir, approach, '--scenario', scenario), data_dir)
+
+
+def test_a_model_needs_no_data_and_has_no_buffer(tmp_path, data_dir):
+    output = trained(tmp_path, data_dir, 'er', '--pixels', 'unit', '--pad', '2', '--buffer-size', '50')
+    shutil.rmtree(data_dir)
+    model = saved.Model(output)
+    assert not len(model.appr.memory) and model.about['inputsize'] == [1, 32, 32] and model.classes(1) == ['6', '7']
+    raw, pixels = model.pixels(1)
+    assert raw == [28, 28] and pixels.mean == (0.,) and pixels.size == (1, 32, 32)
+    assert model.appr.outputs(2, torch.zeros(3, 1, 32, 32)).shape == (3, 2)
+    assert 'kept' not in torch.load(model.path, weights_only=True)['approach']
+
+
+def call(argv):
+    """evaluate.py as a command."""
+    launch.script(lambda: evaluate.main([str(a) for a in argv]), 'evaluate.py')
+
+
+def test_evaluate_says_whether_the_row_is_the_same_and_what_the_classes_are_taken_for(tmp_path, data_dir, capsys, one_thread):
+    output = trained(tmp_path, data_dir, 'hat')
+    capsys.readouterr()
+    assert evaluate.main([str(output), '--output', str(tmp_path / 'f.png'), '--matrix', '--table', 'csv']) == 0
+    printed = capsys.readouterr().out
+    assert printed.count('>>> Test on task') == 3 and 'The row of the record is the same' in printed
+    assert (tmp_path / 'f.png').stat().st_size > 5000
+    rows = [line.split(',') for line in printed.splitlines() if line[:2] in ('0,', '1,', '6,', '7,', '2,', '3,')]
+    shares, matrix = rows[:6], np.array([r[1:] for r in rows[6:]], dtype=int)
+    assert [int(r[1]) for r in shares] == matrix.sum(1).tolist() == [10] * 6
+    assert [float(r[2]) for r in shares] == pytest.approx((10 * np.diag(matrix)).tolist())
+    assert evaluate.main([str(output), '--after', '1', '--task', 'mnist-0-1', '--corrupt', 'noise:0.5,blur:1']) == 0
+    printed = capsys.readouterr().out
+    assert printed.count('>>> Test on task') == 1 and 'the record has' in printed and 'row of the record is' not in printed
+    path = saved.path(output, 2)  # other weights are not taken for those of the record
+    found = torch.load(path, weights_only=True)
+    found['model']['fc1.weight'].mul_(-1)
+    torch.save(found, path)
+    assert evaluate.main([str(output)]) == 0 and 'It is not the row of the record' in capsys.readouterr().out
+
+
+def test_corrupted_images_are_disturbed_by_as_much_as_asked():
+    x = torch.zeros(50, 1, 20, 20)
+    noisy = evaluate.corrupted(x, [('noise', .1)], (.5,))
+    assert noisy.std().item() == pytest.approx(.2, rel=.05) and torch.equal(noisy, evaluate.corrupted(x, [('noise', .1)], (.5,)))
+    x[:, :, 10, 10] = 1
+    blurred = evaluate.corrupted(x, [('blur', 1.)], (1.,))
+    assert blurred[0, 0, 10, 10].item() == pytest.approx(1 / (2 * np.pi), rel=.02) and blurred.sum().item() == pytest.approx(50, rel=1e-4)
+
+
+def test_what_cannot_be_used_is_refused_in_one_line(tmp_path, data_dir, refused, capsys):
+    output = trained(tmp_path, data_dir, 'sgd')
+    capsys.readouterr()
+    path, whole = saved.path(output, 2), saved.path(output, 2).read_bytes()
+    for argv, says in ((['--after', '7'], '0, 1, 2'), (['--after', '0', '--task', '2'], 'before this one was learnt'),
+                       (['--task', 'x'], 'mnist-6-7'), (['--corrupt', 'rain:1'], 'noise:0.1'), (['--corrupt', 'blur:x'], 'blur')):
+        assert says in refused(call, [output, *argv])
+    arrays = dict(np.load(data_dir / 'mnist.npz'))
+    other = tmp_path / 'other'
+    other.mkdir()
+    np.savez(other / 'mnist.npz', **{**arrays, 'x_test': 255 - arrays['x_test']})
+    assert 'another data set' in refused(call, [output, '--data-dir', other])
+    for content in (whole[:-100], b'', b'PK' + whole[2:1000]):
+        path.write_bytes(content)
+        assert 'or broken' in refused(call, [output])
+    found = torch.load(saved.path(output, 1), weights_only=True)
+    for change in ({'model': {}}, {'approach': {'x': 1}}, {'about': {'dict': [('version', 99)]}}):
+        torch.save({**found, **change}, path)
+        assert 'of this version' in refused(call, [output]) if 'about' in change else 'does not fit' in refused(call, [output])
+    for t in range(3):
+        saved.path(output, t).unlink()
+    assert 'run it with --save' in refused(call, [output])
+    assert 'it guesses' in refused(run.main, ['--experiment', 'glyphs', '--approach', 'random', '--save', '--output', tmp_path / 'r.txt'])
+
+
+def test_overwriting_a_result_takes_its_models_along(tmp_path, data_dir):
+    output = trained(tmp_path, data_dir, 'sgd')
+    assert saved.path(output, 2).exists()
+    run.main(['--experiment', 'smnist', '--approach', 'sgd', '--tasks', '0', '--data-dir', str(data_dir), '--nepochs', '1', '--device',
+              'cpu', '--output', str(output), '--overwrite'])
+    assert not any(saved.path(output, t).exists() for t in range(3))
