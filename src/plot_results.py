@@ -15,6 +15,7 @@ FIGURES = {
     'matrix': 'accuracy matrices', 'tasks': 'accuracy of each task over the sequence',
     'bars': 'average accuracy and forgetting', 'paired': 'differences from one approach, paired by seed (--against)',
     'orders': 'spread over orders of the tasks beside that over seeds (of run_multi.py --orders)',
+    'ledger': 'what each task takes of every layer, reuses and leaves (one approach: hat)',
     'surface': 'accuracy over the hyper-parameters of a grid by work.py (one approach; --over)',
     'capacity': 'share of the layers that tasks use (--logs, one)',
     'overlap': 'overlap of the tasks\' masks (--logs, one)',
@@ -42,7 +43,7 @@ def build():
 
 def compute(args):
     """(table, draw) of what the options ask for; draw fills a matplotlib figure. Raises UserError."""
-    from results import collect, figures, masks, metrics
+    from results import collect, figures, ledger, masks, metrics
     from results.tables import Table
     if args.figure in ('capacity', 'overlap', 'compression'):
         logs = load_logs(args)
@@ -64,15 +65,18 @@ def compute(args):
     if not args.experiment or not args.approaches:
         raise UserError('--figure %s needs --experiment and --approaches' % args.figure)
     approaches, folders = list(dict.fromkeys(args.approaches.split(','))), [ROOT / d for d in args.folders]
+    if args.figure in ('surface', 'ledger') and len(approaches) > 1:
+        raise UserError('--figure %s takes one approach' % args.figure)
     if args.figure == 'surface':
-        if len(approaches) > 1:
-            raise UserError('--figure surface takes one approach')
         names, points, which = collect.surface(args.experiment, approaches[0], folders,
                                                args.over.split(',') if args.over else None)
         return (Table([*names, 'average %s accuracy %%' % which], [[*map(float, k), v] for k, v in points.items()]),
                 lambda fig: figures.surface(fig, names, points, which))
 
     seeds = launch.seeds(args.seeds) if args.seeds else None
+    if args.figure == 'ledger':
+        found = collect.ledgers(args.experiment, approaches[0], folders, seeds)
+        return ledger.table(found), lambda fig: figures.ledger(fig, found)
     if args.figure == 'orders':
         values = metrics.over_orders(collect.orders(args.experiment, approaches, folders, seeds))
         return metrics.order_table(values), lambda fig: figures.orders(fig, values)

@@ -41,7 +41,7 @@ def main(argv=None):
 
 def run(args, approach, argv):
     """Runs what parse() returned. Raises UserError for what cannot be run."""
-    from runs import build, checkpoint, machine, network, sequence
+    from runs import build, certificate, checkpoint, machine, network, sequence
     tstart = time.time()
     machine.prepare()
     device = args.device = machine.choose_device(args.device)
@@ -111,6 +111,9 @@ def run(args, approach, argv):
         acc = sequence.Sequence(appr, there, record, saved if resumable else None, replaced).run(state)
     print_matrix(acc)
     print('\n'.join(measures.lines(metrics.report(args.output))))
+    change = certificate.line(records.read_record(args.output).get('largest_change', {'logits': []}))
+    if change:
+        print(change)
     print('[Elapsed time = {} min {} s]'.format(*divmod(round(time.time() - tstart), 60)))
     return acc
 

@@ -112,6 +112,14 @@ class Appr(Evaluated, Modes, Declared):
         """What the record of a run is to say of the approach, {name: plain value}; no hook of the loop's."""
         return {'kept_megabytes': round(sum(keeps.megabytes(getattr(self, n)) for n in self.state), 3)}
 
+    def report(self):
+        """Lines to print after the tests of a task."""
+        return []
+
+    def guarded(self):
+        """{parameter's name: bool mask} of the weights that no later task is to change, as far as there are any."""
+        return {}
+
     # The loop
     def train(self, t, xtrain, ytrain, xvalid, yvalid):
         """Learns task t. x: float [N,C,H,W]; y: int64 [N]. Ends with the weights of the lowest validation loss, or without

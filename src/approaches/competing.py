@@ -55,6 +55,10 @@ class Competing:
         heads = self.heads(t)
         return [(earlier, joined(outputs, heads if isinstance(heads, range) else earlier)) for earlier in self.scenario.earlier(t)]
 
+    def weights(self, t):
+        """{parameter's name: tensor} of the network by which task t is tested."""
+        return dict(self.model.named_parameters())
+
     @contextmanager
     def under(self, weights):
         """Within it, the model has other weights, {name: tensor}, through which gradients flow."""

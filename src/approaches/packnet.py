@@ -61,6 +61,10 @@ class Appr(base.Appr):
         with self.under(self.seen_by(t + 1)):
             return super().logits(t, x)
 
+    def weights(self, t):
+        """As in competing."""
+        return {**super().weights(t), **(self.seen_by(t + 1) if t < self.learnt else {})}
+
     def before_step(self, t):
         """No gradient for weights of earlier tasks nor, after pruning, for free ones; none for biases after the first task."""
         mine = 0 if self.position['phase'] == 0 else t + 1
@@ -69,6 +73,10 @@ class Appr(base.Appr):
                 p.grad.mul_(self.owners[n] == mine)
             elif n in self.shared and t > 0 and p.grad is not None:
                 p.grad.zero_()
+
+    def guarded(self):
+        """The weights that have owners."""
+        return {n: owner > 0 for n, owner in self.owners.items()}
 
     def start(self):
         """As in base; phase 1 is the training after pruning."""

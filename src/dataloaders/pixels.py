@@ -76,6 +76,10 @@ class Split(UserDict):
             self.made = weakref.ref(x)
         return x
 
+    def first(self, n):
+        """The first n images."""
+        return self.pixels(self.images[:n] if self.rows is None else self.images[self.rows[:n]])
+
 
 class Pool:
     """The images of several Splits one after another, of which only what is asked for is made into floats: pool[b] for an int64

@@ -88,6 +88,19 @@ def orders(experiment, approaches, folders, seeds=None):
     return {k: collect('%s-order%d' % (experiment, k), approaches, folders, seeds) for k in there}
 
 
+def ledgers(experiment, approach, folders, seeds=None):
+    """The ledgers of HAT's finished results, a list. Raises UserError if there are none, or of different networks."""
+    found = []
+    for seed in collect(experiment, [approach], folders, seeds)[approach]:
+        path = next(f for f in listing(folders) if f.name == '%s_%s_%d.txt' % (experiment, approach, seed))
+        found.append(records.read_record(path).get('ledger'))
+    if None in found:
+        raise UserError('the results of %s have no ledger: that is of hat and hat-test, of runs since there is one' % approach)
+    if len({str([[row[0] for row in e['layers']] for e in f]) for f in found}) > 1:
+        raise UserError('the ledgers are of networks of different sizes')
+    return found
+
+
 def beside(output, approach):
     """The matrix [T,T] of another approach on the same tasks and seed, from the folder of a result; None if it is not there."""
     there = records.read_record(output)

@@ -2,6 +2,7 @@
 dash and bars by hatch, so that figures can be read without colour."""
 import numpy as np
 
+from results import ledger as books
 from results import masks, metrics
 
 MARKERS, DASHES = 'os^Dv<>Xp*P', ('-', '--', '-.', ':')
@@ -60,6 +61,18 @@ def confusion(fig, matrix, names):
     heat(ax, shares[there], [n for n, t in zip(names, there) if t], names, '% of the images of a class (row) that are told to be of another')
     ax.set_xlabel('told')
     ax.set_ylabel('class')
+
+
+def sheet(fig, images, titles):
+    """A contact sheet of images [H,W] or [H,W,3], uint8, with a title each."""
+    columns = min(8, len(images))
+    rows = -(-len(images) // columns)
+    fig.set_size_inches(1.5 * columns, 1.8 * rows)
+    for ax, image, title in zip(fig.subplots(rows, columns, squeeze=False).ravel(), images, titles):
+        ax.imshow(image, cmap='gray', vmin=0, vmax=255)
+        ax.set_title(title, fontsize=7)
+    for ax in fig.axes:
+        ax.set_axis_off()
 
 
 def published(fig, both, paper):
@@ -178,6 +191,20 @@ def capacity(fig, logs):
         ax.set_xticks(np.arange(len(values)) + 1)
         ax.set_ylim(0, 103)
         finish(ax, 'task', 'units in use (%)', title, legend=ax is axes[1])
+
+
+def ledger(fig, found):
+    """What each task takes of every layer, means over the ledgers of some seeds."""
+    layers = len(found[0][0]['layers'])
+    axes = panels(fig, layers)
+    for i, ax in enumerate(axes):
+        values, bottom = np.mean([books.shares(f, i) for f in found], 0), 0
+        for k, name in enumerate(('reused', 'newly taken', 'taken before, not used', 'free')):
+            ax.bar(np.arange(len(values)) + 1, values[:, k], bottom=bottom, label=name, hatch=HATCHES[k], edgecolor='black', linewidth=0.5,
+                   color=('C0', 'C1', '0.8', 'white')[k])
+            bottom = bottom + values[:, k]
+        ax.set_xticks(np.arange(len(values)) + 1)
+        finish(ax, 'task', 'units (%)', 'layer %d' % (i + 1), legend=i == layers - 1)
 
 
 def overlap(fig, logs):

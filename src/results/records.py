@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import utils
-from results import measures, unpickler
+from results import ledger, measures, unpickler
 from utils import UserError
 
 
@@ -145,6 +145,9 @@ FIELDS = {
               and (len(v) == tasks(record) or record.get('status') != 'finished')),
     'before_learning': (False, lambda v, record: 'untrained' in record and listed(number(0, 1), tasks)(v, record)),
     'untrained': (False, lambda v, record: 'before_learning' in record and listed(number(0, 1), tasks)(v, record)),
+    'ledger': (False, lambda v, record: ledger.sound(v, tasks(record))),
+    'largest_change': (False, lambda v, record: isinstance(v, dict) and listed(number(0), tasks)(v.get('logits'), record)
+                       and number(0)(v.get('weights', 0))),
     'task_inferred': (False, listed(listed(number(0, 1), tasks), tasks)),
     'seconds_per_task': (False, listed(number(0, 1e12))), 'matrix_sha256': (False, is_text)}
 

@@ -1,7 +1,6 @@
 """Models that outlive their run: after each task one file, with what it takes to use the network, even without the data."""
 import contextlib
 import io
-from types import SimpleNamespace
 
 import torch
 

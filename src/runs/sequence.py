@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 from results import measures, records
-from runs import foreign, undeclared
+from runs import certificate, foreign, undeclared
 from utils import UserError
 
 STOPPED = 75  # exit status of a run that was stopped and can be resumed
@@ -65,6 +65,7 @@ class Sequence:
         self.done, self.seconds, self.before = 0, [], 0.  # tasks learnt, seconds of each, seconds of earlier starts
         self.devices = [record['device']]  # of all starts
         self.cut = False  # whether Ctrl-C ended a task of an earlier start
+        self.certificate = certificate.Certificate(appr, self.data)
         self.tick = time.time()
         self.protected = records.finished(self.args.output)  # a finished result stays until there is a new one
 
@@ -82,6 +83,9 @@ class Sequence:
                 for t in range(self.done, self.ntasks):
                     self.learn(t)
                     self.test(t)
+                    if self.checkpoint:
+                        self.certificate.note(t)
+                        print('\n'.join(self.appr.report()), end='\n' * bool(self.appr.report()))
                     self.done = t + 1
                     if self.args.save:
                         self.save_model(t)
@@ -183,12 +187,14 @@ class Sequence:
         if self.checkpoint:
             self.checkpoint.take(self.appr, {
                 'done': self.done, 'acc': self.acc, 'lss': self.lss, 'inferred': self.inferred, 'ahead': self.ahead,
-                'seconds': self.seconds, 'cut': self.is_cut(), 'elapsed': self.elapsed(), 'devices': self.devices})
+                'seconds': self.seconds, 'cut': self.is_cut(), 'elapsed': self.elapsed(), 'devices': self.devices,
+                'certificate': self.certificate.state})
 
     def resume(self, progress):
         """Takes up a checkpoint's progress."""
         self.appr.seen = progress['done']
         self.done, self.acc, self.lss, self.inferred, self.ahead = (progress[k] for k in ('done', 'acc', 'lss', 'inferred', 'ahead'))
+        self.certificate.state = progress['certificate']
         self.seconds, self.before, self.cut = progress['seconds'], progress['elapsed'], progress['cut']
         self.devices = list(dict.fromkeys(progress['devices'] + self.devices))
         self.record.update(resumed=True, devices=self.devices)
@@ -214,7 +220,7 @@ class Sequence:
             record.update(**ahead, **measures.summary(acc, ahead.get('before_learning'), ahead.get('untrained')), status=status,
                           seconds=round(self.elapsed(), 2), seconds_per_task=self.seconds,
                           accuracy=acc.round(6).tolist(), loss=lss.round(6).tolist())
-            record.update(self.appr.account() if hasattr(self.appr, 'account') else {})
+            record.update({**self.appr.account(), **self.certificate.account()} if self.checkpoint else {})
             if getattr(self.appr, 'infer', None):
                 record['task_inferred'] = self.inferred[:n, :n].round(6).tolist()
             if records.has_log(self.appr):

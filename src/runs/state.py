@@ -7,6 +7,7 @@ import torch
 import utils
 from approaches.keeps import like
 from engine.step import is_plain
+from runs import certificate
 from utils import UserError
 
 PLAIN = (type(None), bool, int, float, str)
@@ -82,7 +83,9 @@ def check(state, appr, ntasks):
         matrix = np.zeros((ntasks, ntasks), np.float32)
         like(progress, {'done': 0, 'acc': matrix, 'lss': matrix, 'inferred': matrix, 'ahead': matrix[[0] * 2],
                         'seconds': [0.] * done, 'cut': False, 'elapsed': 0.,
-                        'devices': [''] * len(progress['devices'])}, 'the progress')
+                        'devices': [''] * len(progress['devices']), 'certificate': progress['certificate']}, 'the progress')
+        if not certificate.fits(progress['certificate'], appr, done):
+            raise ValueError('what old tasks said')
         if not 0 <= done <= ntasks:
             raise ValueError('the number of tasks learnt')
         if set(state['trained']) - set(names):

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 import evaluate
+import plot_results
 import run
 import utils
-from results import records
-from runs import launch, saved
+from results import ledger, records
+from runs import certificate, launch, saved
 
 MORE = {'online-meta': ['--sbatch', '10'], 'packnet': ['--retrain', '1'], 'pathnet': ['--generations', '1'], 'hat-test': ['--logpath', 'LOG'],
         'icarl': ['--scenario', 'class'], 'dgr': ['--width', '8', '--z', '2']}
@@ -19,8 +20,9 @@ def trained(folder, data_dir, approach, *options):
     """The path of a result with saved models."""
     more = [str(folder / 'log.pkz') if o == 'LOG' else o for o in MORE.get(approach, [])]
     net = [] if '--network' in options else ['--net', 'nhid=12,nlayers=2']
-    run.main(['--experiment', 'smnist', '--approach', approach, '--tasks', '0,3,1', '--data-dir', str(data_dir), '--nepochs', '2',
-              '--device', 'cpu', '--output', str(folder / (approach + '.txt')), '--save', *net, *more, *options])
+    first = [] if '--experiment' in options else ['--experiment', 'smnist', '--tasks', '0,3,1', '--nepochs', '2']
+    run.main([*first, '--approach', approach, '--data-dir', str(data_dir), '--device', 'cpu', '--output',
+              str(folder / (approach + '.txt')), '--save', *net, *more, *options])
     return folder / (approach + '.txt')
 
 
@@ -132,3 +134,62 @@ def test_overwriting_a_result_takes_its_models_along(tmp_path, data_dir):
     run.main(['--experiment', 'smnist', '--approach', 'sgd', '--tasks', '0', '--data-dir', str(data_dir), '--nepochs', '1', '--device',
               'cpu', '--output', str(output), '--overwrite'])
     assert not any(saved.path(output, t).exists() for t in range(3))
+
+
+def test_the_certificate_says_how_far_old_tasks_and_guarded_weights_have_moved(tmp_path, data_dir, capsys):
+    for approach in ('sgd', 'hat', 'packnet', 'independent'):
+        output = trained(tmp_path, data_dir, approach, '--lr', '.1')
+        printed, found = capsys.readouterr().out, records.read_record(output)['largest_change']
+        assert 'Largest change of an old task\'s logits: ' in printed and found['logits'][-1] == 0
+        first, last = saved.Model(output, 0), saved.Model(output)
+        x = first.data(data_dir)[0][0]['test']['x'][:64]
+        moved = (first.appr.outputs(0, x) - last.appr.outputs(0, x)).abs().max().item()
+        assert found['logits'][0] >= moved - 1e-7 and (moved > 1e-3) == (approach == 'sgd')
+        assert found.get('weights') == {'hat': 0, 'packnet': 0}.get(approach)
+
+
+@pytest.mark.parametrize('approach', ['hat', 'packnet'])
+def test_the_certificate_catches_a_weight_that_is_changed_by_hand(approach, tmp_path, data_dir):
+    model = saved.Model(trained(tmp_path, data_dir, approach), 0)
+    appr, (data, _, _) = model.appr, model.data(data_dir)
+    if approach == 'hat':
+        appr.mask_pre = [torch.ones_like(m) for m in appr.mask_pre]
+    there = certificate.Certificate(appr, data)
+    there.note(0)
+    name = next(n for n, mask in appr.guarded().items() if mask.any())
+    with torch.no_grad():
+        weight = dict(appr.model.named_parameters())[name]
+        weight[tuple(appr.guarded()[name].nonzero()[0])] += .25
+    appr.seen = 2
+    there.note(1)
+    assert there.account()['largest_change']['weights'] == pytest.approx(.25, abs=1e-6) and there.state['moved'][0] > 0
+    assert certificate.fits(there.state, appr, 2) and not certificate.fits(there.state, appr, 1)
+
+
+def test_the_ledger_counts_what_each_task_takes_of_each_layer():
+    masks = [[np.array([1, 1, 0, 0.]), np.array([1, 0, 0.])], [np.array([0, 1, 1, 0.]), np.array([.5, 1, 0.4])]]
+    found = ledger.entries(masks, [('fc1', 5, 4, 1), ('fc2', 4, 3, 1)])
+    assert found[0]['layers'] == [[4, 2, 0, 2, 2], [3, 1, 0, 1, 2]] and found[1]['layers'] == [[4, 2, 1, 1, 1], [3, 1, 0, 1, 1]]
+    assert found[0]['binary'] == 1 and found[1]['binary'] == pytest.approx(5 / 7)
+    assert found[0]['protected'] == (2 * 5 + 1 * 2) / 32 and found[1]['protected'] == (3 * 5 + 2 * 3) / 32
+    more, least, most = ledger.forecast(found)  # 1 free of each: 1.5 and 1 a task; at most 2 and 1, at least 1 and 1
+    assert (more, least, most) == (pytest.approx(1 / 1.5), .5, 1.)
+    assert ledger.shares(found, 0).tolist() == [[0, 50, 0, 50], [25, 25, 25, 25]]
+    assert ledger.sound(found, 2) and not ledger.sound(found, 3)
+    assert ledger.forecast(ledger.entries([[np.zeros(3)]])) is None
+
+
+def test_the_ledger_is_printed_recorded_and_drawn(tmp_path, data_dir, capsys):
+    output = trained(tmp_path, data_dir, 'hat')
+    printed = capsys.readouterr().out
+    assert printed.count('Units of') == 3 and 'At this rate' in printed
+    found = records.read_record(output)['ledger']
+    assert [row[0] for row in found[2]['layers']] == [12, 12] and len(found) == 3
+    (tmp_path / 'smnist_hat_0.txt').write_bytes(output.read_bytes())
+    (tmp_path / 'smnist_hat_0.json').write_bytes(output.with_suffix('.json').read_bytes())
+    argv = ['--figure', 'ledger', '--experiment', 'smnist', '--approaches', 'hat', '--folders', str(tmp_path)]
+    assert plot_results.main([*argv, '--output', str(tmp_path / 'l.png'), '--table', 'csv']) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert len(rows) == 7 and (tmp_path / 'l.png').stat().st_size > 5000
+    units, used, reused, new, free = found[1]['layers'][1]
+    assert [float(v) for v in rows[4].split(',')[2:6]] == pytest.approx([100 * v / units for v in (reused, new, units - used - free, free)])

@@ -1,0 +1,144 @@
+"""Tells what image files show, by the saved model of a run.
+
+    python src/predict.py res/glyphs_hat_0.json --task 0 images/ --top 3
+"""
+import json
+import sys
+from pathlib import Path
+
+from runs import launch, options
+from utils import ROOT, UserError
+
+SUFFIXES = '.png', '.jpg', '.jpeg', '.bmp', '.gif', '.tif', '.tiff', '.webp', '.pgm', '.ppm'
+
+
+def build():
+    """The parser."""
+    parser = options.Parser(prog='predict.py', allow_abbrev=False, description='Tells what image files show, by the saved model of a run '
+                            '(run.py --save); exit status 1 if a file is no image.')
+    parser.add_argument('run', metavar='RUN', help='a result or its record')
+    parser.add_argument('images', nargs='+', metavar='IMAGE|FOLDER', help='image files, or folders of them')
+    parser.add_argument('--task', help='the task they are of, by name or number (default: inferred)')
+    parser.add_argument('--after', type=options.Hyper('--after', int, 0, least=0).parse, metavar='T', help='the model after task T '
+                        '(default: the last)')
+    parser.add_argument('--top', type=launch.whole, default=1, metavar='N', help='the N likeliest classes (default %(default)s)')
+    parser.add_argument('--json', action='store_true', help='print JSON instead of a table')
+    parser.add_argument('--sheet', metavar='FILE', help='a .png or .pdf of the images with what they are told to be')
+    parser.add_argument('--device', default='cpu', help='default %(default)s')
+    return parser
+
+
+def files(names):
+    """The image files of files and folders. Raises UserError for what is not there, and for a folder without any."""
+    out = []
+    for name in names:
+        path = ROOT / name if not Path(name).exists() else Path(name)
+        if path.is_dir():
+            there = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+            if not there:
+                raise UserError('%s has no images (%s)' % (name, ', '.join(SUFFIXES)))
+            out += there
+        elif path.exists():
+            out.append(path)
+        else:
+            raise UserError('%s is not there' % name)
+    return out
+
+
+def read(path, shape):
+    """(a file's pixels, uint8 of a raw data set's shape [H,W] or [H,W,3], what was converted). Raises ValueError for no image."""
+    import numpy as np
+    from PIL import Image
+    try:
+        with Image.open(path) as image:
+            image.load()
+            mode, size = ('RGB' if len(shape) == 3 else 'L'), (shape[1], shape[0])
+            said = [] if image.mode == mode else ['%s to %s' % (image.mode, mode)]
+            said += [] if image.size == size else ['%dx%d to %dx%d' % (*image.size, *size)]
+            image = image.convert('RGB' if image.mode in ('P', 'RGBA', 'LA') and mode == 'L' else mode).convert(mode)
+            return np.asarray(image if image.size == size else image.resize(size, Image.Resampling.BILINEAR)), said
+    except Exception as e:  # a malformed file can raise anything
+        raise ValueError('%s is no image (%s)' % (path, type(e).__name__))
+
+
+def tell(model, x, t):
+    """(the task of each of the images [N,C,H,W], number or None, and the probabilities [N,K] of the classes that compete, with their
+    names, a list per image). t: the task, or None: it is inferred, as under the class scenario."""
+    import torch
+    from approaches.inference import Inference
+    from approaches.scenarios import Class
+    appr, tasks = model.appr, [tuple(row) for row in model.about['taskcla']]
+    if model.args.scenario == 'domain' and not appr.infer:
+        z = appr.outputs(0, x)
+        return [None] * len(x), z.softmax(1), [model.classes(0)] * len(x)
+    if t is None and model.args.scenario == 'class' and not appr.infer:
+        z = appr.outputs(0, x)
+        names = [c for u in range(model.t + 1) for c in model.classes(u)]
+        owner = [u for u in range(model.t + 1) for _ in model.classes(u)]
+        return [owner[k] for k in z.argmax(1).tolist()], z.softmax(1), [names] * len(x)
+    if t is None:
+        chosen = (appr.infer or Inference('max-logit', Class(tasks))).choose(appr, x, appr.seen)[0].tolist()
+    else:
+        chosen = [t] * len(x)
+    of = {u: own(appr, u, x, tasks) for u in set(chosen)}
+    width = max(n for _, n in tasks)
+    p = torch.stack([torch.nn.functional.pad(of[u][i], (0, width - len(of[u][i]))) for i, u in enumerate(chosen)])
+    return chosen, p, [model.classes(u) for u in chosen]
+
+
+def own(appr, t, x, tasks):
+    """The probabilities [N,classes] of task t's classes among themselves."""
+    z, n = appr.outputs(t, x), tasks[t][1]
+    shift = sum(k for _, k in tasks[:t]) if z.shape[1] > n else 0
+    return z[:, shift:shift + n].softmax(1)
+
+
+def main(argv=None):
+    """Runs a command line; returns the exit status."""
+    import numpy as np
+    import torch
+    import plot_results
+    from results import figures
+    from results.tables import Table
+    from runs import machine, saved
+    args = build().parse_args(argv)
+    sheet, found = plot_results.target(args.sheet), files(args.images)
+    machine.prepare()
+    model = saved.Model(args.run, args.after, args.device)
+    t = None if args.task is None else model.learnt(args.task)
+    shape, pixels = model.pixels(0 if t is None else t)
+    if t is None and len({str(model.about['tasks'][u]['images']) for u in range(model.t + 1)}) > 1:
+        raise UserError('the tasks make their images in different ways (%s): give --task' % model.args.experiment)
+    images, kept, wrong = [], [], []
+    for path in found:
+        try:
+            image, said = read(path, shape)
+        except ValueError as e:
+            wrong.append(str(e))
+            continue
+        images.append(image), kept.append((path, said))
+    for text in wrong:
+        print('predict.py: %s: left out' % text, file=sys.stderr)
+    if not images:
+        raise UserError('none of the %d files is an image' % len(found))
+    tasks, p, names = tell(model, pixels(np.stack(images)), t)
+    rows, out = [], []
+    for (path, said), u, values, classes in zip(kept, tasks, p, names):
+        best = torch.topk(values[:len(classes)], min(args.top, len(classes)))
+        top = [(classes[k], float(v)) for k, v in zip(best.indices.tolist(), best.values)]
+        task = None if u is None else model.names[u]
+        out.append({'file': str(path), 'task': task, 'top': [{'class': c, 'probability': round(v, 6)} for c, v in top], 'converted': said})
+        rows.append([path.name, task, ', '.join('%s %.1f%%' % (c, 100 * v) for c, v in top), ', '.join(said) or None])
+    if args.json:
+        print(json.dumps(out, indent=1))
+    else:
+        print('%s, %s' % (model.path, 'task %s' % model.names[t] if t is not None else 'the task is inferred' if tasks[0] is not None
+                          else 'one head for all tasks'))
+        print(Table(['file', 'task', 'told', 'converted'], rows).text('markdown'))
+    if sheet:
+        plot_results.show(lambda fig: figures.sheet(fig, images, ['%s\n%s' % (r[0][:24], r[2].split(',')[0]) for r in rows]), sheet)
+    return 1 if wrong else 0
+
+
+if __name__ == '__main__':
+    launch.script(main, 'predict.py')

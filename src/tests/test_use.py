@@ -1,0 +1,164 @@
+"""Using a saved model: image files told, one task's network exported."""
+import importlib.util
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import export
+import predict
+import run
+from dataloaders import raw
+from runs import launch, saved
+from subnets import cut
+from test_saved import tidy, trained  # noqa: F401 a fixture
+
+ALEX = ['--experiment', 'split:cifar10:3', '--nepochs', '1', '--network', 'alexnet', '--tasks', '2,0,1']
+
+
+def logits(net, x):
+    """The logits of a network for images of bytes, [N,h,w] or [N,h,w,3]."""
+    x = torch.from_numpy(x).float().div(255)
+    with torch.no_grad():
+        return net(x[:, None] if x.dim() == 3 else x.permute(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize('kind', ['mlp', 'alexnet'])
+@pytest.mark.parametrize('steep', [None, 3.])  # masks are folded in, too, where they are not binary
+@pytest.mark.parametrize('after', [0, 2])
+def test_the_network_that_hat_s_mask_cuts_out_is_the_masked_network(kind, steep, after, tmp_path, data_dir, one_thread):
+    output = trained(tmp_path, data_dir, 'hat', *(ALEX if kind == 'alexnet' else []))
+    model = saved.Model(output, after)
+    if steep:
+        model.appr.smax = steep
+    data, _, _ = model.data(data_dir)
+    for t in {0, after}:
+        split = data[t]['test']
+        wanted, bytes_ = model.appr.outputs(t, split['x']), split.images[split.rows]
+        masks = [m.flatten() for m in model.appr.model.mask(model.appr.task(t), s=model.appr.smax)]
+        least = .2 if steep else .01
+        pre = cut.Preprocessing(model.pixels(t)[1])
+        whole, part = (torch.nn.Sequential(pre, cut.network(model.appr, t, k)) for k in (None, least))
+        assert torch.allclose(logits(whole, bytes_), wanted, atol=2e-5)
+        layers = [m for m in part[1] if hasattr(m, 'weight')]
+        assert [m.weight.shape[0] for m in layers[:-1]] == [max(1, int((m >= least).sum())) for m in masks]
+        if steep:  # what is left out has been multiplied by something
+            for m, e in zip(masks, model.appr.model.embeddings()):
+                with torch.no_grad():
+                    e[t, m < least] = -1e9
+            wanted = model.appr.outputs(t, split['x'])
+        else:
+            assert all((m < least).any() for m in masks)
+        assert torch.allclose(logits(part, bytes_), wanted, atol=1e-3 if not steep else 2e-5)
+
+
+@pytest.mark.parametrize('approach', ['sgd', 'lfl', 'packnet', 'independent', 'progressive', 'pathnet', 'hat'])
+def test_a_file_of_any_approach_computes_without_the_project(approach, tmp_path, data_dir, capsys, one_thread):
+    output = trained(tmp_path, data_dir, approach)
+    capsys.readouterr()
+    assert export.main([str(output), '--task', '1', '--output', str(tmp_path / 't.pt2')]) == 0
+    printed = capsys.readouterr().out
+    assert 'agree on 100.00%' in printed and 'Images per second' in printed and 'Weights: ' in printed
+    program, model = torch.export.load(tmp_path / 't.pt2').module(), saved.Model(output)
+    split = model.data(data_dir)[0][1]['test']
+    wanted = model.appr.outputs(1, split['x'])
+    for n in (1, 5):
+        assert torch.allclose(logits(program, split.images[split.rows][:n]), wanted[:n], atol=1e-3)
+
+
+def as_command(main):
+    """A script's main as a command."""
+    return lambda argv: launch.script(lambda: main([str(a) for a in argv]), 'script.py')
+
+
+def test_exports_that_cannot_be_are_refused(tmp_path, data_dir, refused, capsys):
+    output = trained(tmp_path, data_dir, 'sgd')
+    capsys.readouterr()
+    assert 'before this one was learnt' in refused(as_command(export.main), [output, '--task', '2', '--after', '0'])
+    assert '.pt2' in refused(as_command(export.main), [output, '--task', '0', '--output', 'x.txt'])
+    if importlib.util.find_spec('onnx') is None:
+        with pytest.raises(SystemExit):
+            as_command(export.main)([output, '--task', '0', '--output', tmp_path / 'x.pt2', '--onnx', tmp_path / 'x.onnx'])
+        assert 'pip install onnx' in capsys.readouterr().err
+
+
+@pytest.fixture
+def pictures(tmp_path, data_dir):
+    """A folder of image files of the test set, grey and in colour, and their pixels."""
+    folder, x = tmp_path / 'pictures', raw.load('mnist', data_dir)['x_test'][:4]
+    folder.mkdir()
+    for i, image in enumerate(x):
+        Image.fromarray(image).convert('RGB' if i % 2 else 'L').save(folder / ('%d.png' % i))
+    return folder, x
+
+
+def test_image_files_are_told_as_the_network_tells_them(tmp_path, data_dir, pictures, capsys):
+    output, (folder, x) = trained(tmp_path, data_dir, 'hat'), pictures
+    model = saved.Model(output)
+    seen = model.pixels(1)[1](x)
+    p = model.appr.outputs(1, seen).softmax(1)
+    capsys.readouterr()
+    assert predict.main([str(output), str(folder), '--task', 'mnist-6-7', '--top', '2', '--json', '--sheet', str(tmp_path / 's.png')]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [f['file'].split('/')[-1] for f in found] == ['0.png', '1.png', '2.png', '3.png'] and (tmp_path / 's.png').stat().st_size > 3000
+    for i, f in enumerate(found):
+        k = int(p[i].argmax())
+        assert f['task'] == 'mnist-6-7' and [c['class'] for c in f['top']] == [str(6 + k), str(7 - k)]
+        assert f['top'][0]['probability'] == pytest.approx(p[i, k].item(), abs=1e-5)
+        assert f['converted'] == (['RGB to L'] if i % 2 else [])
+    assert predict.main([str(output), str(folder / '0.png')]) == 0
+    printed, z = capsys.readouterr().out, [model.appr.outputs(u, seen[:1]) for u in range(3)]
+    u = int(torch.stack([v.max() for v in z]).argmax())
+    assert 'the task is inferred' in printed and '| %s | %s' % (model.names[u], model.classes(u)[int(z[u].argmax())]) in printed
+
+
+@pytest.mark.parametrize('approach, scenario', [('sgd', 'task'), ('er', 'class'), ('hat', 'class'), ('sgd', 'domain'), ('hat', 'domain')])
+def test_predictions_are_what_the_tests_count_where_the_task_is_not_told(approach, scenario, tmp_path, data_dir, pictures, capsys):
+    output, (folder, x) = trained(tmp_path, data_dir, approach, '--scenario', scenario), pictures
+    model = saved.Model(output)
+    capsys.readouterr()
+    assert predict.main([str(output), str(folder), '--json']) == 0
+    found = json.loads(capsys.readouterr().out)
+    if scenario == 'task':
+        return
+    told = model.appr.told(0, model.pixels(0)[1](x)).tolist()
+    names = [c for t in range(3) for c in model.classes(t)]
+    expected = [names[k] for k in told] if scenario == 'class' else [
+        (model.classes(0) if f['task'] is None else model.classes(model.names.index(f['task'])))[k] for k, f in zip(told, found)]
+    assert [f['top'][0]['class'] for f in found] == expected
+
+
+def test_what_is_no_image_is_named_and_left_out(tmp_path, data_dir, pictures, refused, capsys):
+    output, (folder, _) = trained(tmp_path, data_dir, 'sgd'), pictures
+    (folder / 'broken.png').write_bytes((folder / '0.png').read_bytes()[:60])
+    capsys.readouterr()
+    assert predict.main([str(output), str(folder), '--task', '0']) == 1
+    printed = capsys.readouterr()
+    assert 'broken.png is no image' in printed.err and printed.out.count('.png |') == 4
+    empty = tmp_path / 'empty'
+    empty.mkdir()
+    assert 'has no images' in refused(as_command(predict.main), [output, empty])
+    assert 'is not there' in refused(as_command(predict.main), [output, tmp_path / 'x.png'])
+    for f in folder.iterdir():
+        f.write_bytes(b'no')
+    with pytest.raises(SystemExit) as e:
+        as_command(predict.main)([output, folder])
+    assert e.value.code == 2 and 'none of the 5 files is an image' in capsys.readouterr().err
+    assert 'run it with --save' in refused(as_command(predict.main), [unsaved(tmp_path, data_dir, capsys), folder])
+
+
+def unsaved(folder, data_dir, capsys):
+    """A result without a model."""
+    run.main(['--experiment', 'smnist', '--approach', 'sgd', '--tasks', '0', '--data-dir', str(data_dir), '--nepochs', '1', '--net',
+              'nhid=4,nlayers=1', '--device', 'cpu', '--output', str(folder / 'bare.txt')])
+    capsys.readouterr()
+    return folder / 'bare.txt'
+
+
+def test_bytes_become_what_the_network_sees_in_an_exported_file_too():
+    from dataloaders.pixels import Pixels
+    images = np.random.RandomState(0).randint(0, 256, (3, 6, 6)).astype(np.uint8)
+    pixels = Pixels((.3,), (.7,), (3, 8, 8), np.random.RandomState(1).permutation(36))
+    assert torch.allclose(logits(cut.Preprocessing(pixels), images), pixels(images), atol=1e-6)
