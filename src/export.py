@@ -44,7 +44,7 @@ def saved_as(net, x, path):
     import torch
     import utils
     try:
-        program = torch.export.export(net, (x[:2],), dynamic_shapes=({0: torch.export.Dim('batch')},))
+        program = torch.export.export(net, (x[:2].clone(),), dynamic_shapes=({0: torch.export.Dim('batch')},))
     except Exception as e:  # whatever torch.export cannot trace
         raise UserError('torch.export cannot trace this network (%s: %s)' % (type(e).__name__, ' '.join(str(e).split())[:200]))
     with utils.replacing(path, 'wb') as f:
@@ -58,7 +58,7 @@ def to_onnx(program, x, wanted, name):
     if lacking:
         raise UserError('--onnx needs: pip install %s' % ' '.join(lacking))
     import torch
-    torch.onnx.export(program, (x[:2],), str(ROOT / name), verbose=False)
+    torch.onnx.export(program, (x[:2].clone(),), str(ROOT / name), verbose=False)
     print('ONNX at %s' % (ROOT / name))
     if importlib.util.find_spec('onnxruntime'):
         import onnxruntime
