@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 import plot_results
-from results import masks, measures
+from results import ledger, masks, measures
 from results.tables import Table
 from runs import launch
+from utils import UserError
 
 RANDOM = np.array([[.5, 0], [.5, .1]])
 JOINT = np.array([[.9, 0], [.9, .6]])
@@ -132,6 +133,14 @@ def test_every_figure_is_drawn(figure, suffix, folder, capsys):
         found = rows(capsys, *options)
         assert len(found) == 4 and float(found[-1]['average validation accuracy %']) == pytest.approx(37.5)
         assert len(rows(capsys, *options, '--over', 'lamb')) == 2
+    if figure == 'ledger':
+        options = base(folder, 'mine', 'ledger')
+        with pytest.raises(UserError, match='have no ledger'):
+            plot_results.main([str(a) for a in [*options, '--output', output]])
+        for path in folder.glob('toy_mine_*.json'):
+            record = json.loads(path.read_text())
+            masks = [[np.arange(4) == t] for t in range(len(record['accuracy']))]
+            path.write_text(json.dumps({**record, 'ledger': ledger.entries([[m[0].astype(float)] for m in masks])}))
     assert plot_results.main([str(a) for a in [*options, '--output', output]]) == 0
     assert output.read_bytes()[:4] == (b'\x89PNG' if suffix == 'png' else b'%PDF') and output.stat().st_size > 5000
 
