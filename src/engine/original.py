@@ -19,11 +19,10 @@ def cross_entropy(outputs, targets, exp=1.0, size_average=True, eps=1e-5):
     """Cross-entropy between the softened probabilities of two logits [B, classes], the mean over the batch or, without
     size_average, of each sample [B] (Li & Hoiem, 2016, Eq. 2-3, with exp = 1/T).
 
-    Probabilities are raised to exp and renormalised; eps keeps the logarithm finite.
+    Probabilities are raised to exp and renormalised, by way of their logits: the gradient of p^exp, as the original has it, is
+    infinite at 0. eps keeps the logarithm finite.
     """
-    out, tar = (torch.softmax(logits, 1) for logits in (outputs, targets))
-    if exp != 1:
-        out, tar = (p.pow(exp) / p.pow(exp).sum(1, keepdim=True) for p in (out, tar))
+    out, tar = (torch.softmax(logits if exp == 1 else logits * exp, 1) for logits in (outputs, targets))
     out = out + eps / out.size(1)
     out = out / out.sum(1, keepdim=True)
     ce = -(tar * out.log()).sum(1)

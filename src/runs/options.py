@@ -191,8 +191,8 @@ def parse(argv):
         vars(args).update(args.set)
         refused = [n for n in ('resume', 'keep_checkpoint', 'save') if getattr(args, n)]
         if refused:
-            raise UserError('%s: %s has a training loop of its own and does not say what it keeps' % (
-                advice.flag(refused[0]), args.approach))
+            raise UserError('%s: %s has a training loop of its own and keeps no %s' % (
+                advice.flag(refused[0]), args.approach, 'model' if refused == ['save'] else 'checkpoint'))
     elif args.set:
         raise UserError('--set: the hyper-parameters of %s are options of their own: %s' % (
             args.approach, ', '.join(advice.flags(args.approach)) or 'it has none'))

@@ -117,6 +117,7 @@ def test_a_network_that_does_not_say_what_its_heads_are_is_refused(dropped, refu
 
 @pytest.mark.parametrize('argv, says', [
     ([*EWC, '--resume'], ['--resume', 'keeps no checkpoint']), ([*EWC, '--keep-checkpoint'], ['--keep-checkpoint']),
+    ([*EWC, '--save'], ['--save', 'keeps no model']), ([*EWC, '--optimizer', 'adam'], ['--optimizer', 'a training loop of its own']),
     (['--approach', 'their-hat', '--lr-patience', '3'], ['--lr-patience', 'does not take lr_patience']),
     (['--approach', 'their-ewc', '--set', 'seed=3'], ['seed=3', 'already']), (['--approach', 'their-ewc', '--set', 'a'], ['name=value']),
     (['--approach', 'their-ewc', '--set', 'a=1,a=2'], ['twice']), (['--approach', 'their-ewc', '--set', 'x-y=2'], ['name=value']),

@@ -283,6 +283,12 @@ def test_the_nearest_class_mean(case):
     assert found.argmax(1).tolist() == out['vandeven']['predicted']
 
 
+def test_the_gradient_of_softened_probabilities_is_finite_where_they_are_0():
+    z = torch.tensor([[300., 0., -300.], [1., 2., 3.]], requires_grad=True)
+    original.cross_entropy(z, torch.tensor([[0., 0., -torch.inf], [3., 2., 1.]]), exp=.5).backward()
+    assert torch.isfinite(z.grad).all() and z.grad[1].abs().max() > 0
+
+
 @cases('distill')
 def test_distillation(case):
     i, out, tol = case['inputs'], case['outputs'], dict(rel=1e-4, abs=1e-5)  # LwF's code keeps logarithms finite by 1e-5

@@ -32,10 +32,10 @@ def make(approach):
     there = utils.choices('networks')
     network = next('mlp' + v for v in module.variants if 'mlp' + v.replace('_', '-') in there)
     parameter = {'pathnet': '3', 'hat-test': 'unused.pkz'}.get(approach, '')
-    small = {'nlayers': 1, 'nhid': 20} if approach == 'online-meta' else {}  # a step per sample, one by one
+    small = {'nlayers': 1, 'nhid': 20} if approach == 'online-meta' else {'nlayers': 2, 'nhid': 100}  # a step per sample, one by one
     net = utils.load('networks', network).Net(SIZE, TASKCLA, **small)
     more = {'retrain': 2} if approach == 'packnet' else {}
-    return module(net, nepochs=3, lr=0.1, lr_patience=1, args=argparse.Namespace(parameter=parameter), **more)
+    return module(net, nepochs=2 if approach == 'online-meta' else 3, lr=0.1, lr_patience=1, args=argparse.Namespace(parameter=parameter), **more)
 
 
 @pytest.mark.parametrize('approach', utils.choices('approaches'))
