@@ -58,7 +58,7 @@ def to_onnx(program, x, wanted, name):
     if lacking:
         raise UserError('--onnx needs: pip install %s' % ' '.join(lacking))
     import torch
-    torch.onnx.export(program, (x[:2].clone(),), str(ROOT / name), verbose=False)
+    torch.onnx.export(program, (x[:2].clone(),), str(ROOT / name), verbose=False, external_data=False)
     print('ONNX at %s' % (ROOT / name))
     if importlib.util.find_spec('onnxruntime'):
         import onnxruntime

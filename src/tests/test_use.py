@@ -84,6 +84,15 @@ def test_exports_that_cannot_be_are_refused(tmp_path, data_dir, refused, capsys)
         assert 'pip install onnx' in capsys.readouterr().err
 
 
+def test_onnx_computes_the_same(tmp_path, data_dir, capsys):
+    for package in ('onnx', 'onnxscript', 'onnxruntime'):
+        pytest.importorskip(package)
+    output = trained(tmp_path, data_dir, 'hat')
+    assert export.main([str(output), '--task', '1', '--output', str(tmp_path / 'x.pt2'), '--onnx', str(tmp_path / 'x.onnx')]) == 0
+    found = capsys.readouterr().out.split('onnxruntime: largest difference of logits ')[1]
+    assert float(found.split()[0]) < 1e-4
+
+
 @pytest.fixture
 def pictures(tmp_path, data_dir):
     """A folder of image files of the test set, grey and in colour, and their pixels."""
