@@ -79,7 +79,7 @@ def main(argv=None):
         print('>>> Test on task {:2d} - {:15s}: loss={:.3f}, acc={:.4f}% <<<{}'.format(
             u, model.names[u], loss, 100 * accuracy, ' the record has %.4f%%' % (100 * row[u]) if differ or how else ''))
         told.append(numbered(appr, u, appr.told(u, x).cpu()).numpy())
-        wanted.append(numbered(appr, u, (appr.infer or appr).scenario.numbered(u, y)).numpy())
+        wanted.append(numbered(appr, u, appr.answer(u, y)).numpy())
     if not how:
         print('The row of the record is the same' if same else 'It is not the row of the record: %s then, %s now' % (
             model.record['device'], machine.describe(model.args.device)['device']))

@@ -83,9 +83,7 @@ def main(argv=None):
     records.check_writable(output)
     _, pixels = model.pixels(t)
     split = model.data(args.data_dir)[0][t]['test']
-    wanted, y = appr.outputs(t, split['x']), split['y']
-    shift = sum(n for _, n in model.about['taskcla'][:t]) if wanted.shape[1] > model.about['taskcla'][t][1] else 0
-    wanted = wanted[:, shift:shift + model.about['taskcla'][t][1]]
+    wanted, y = model.logits(t, split['x']), split['y']
     x = torch.from_numpy(split.images if split.rows is None else split.images[split.rows]).float().div(255)
     x = x[:, None] if x.dim() == 3 else x.permute(0, 3, 1, 2).contiguous()
     part, whole = (torch.nn.Sequential(cut.Preprocessing(pixels), cut.network(appr, t, least)).eval() for least in (args.threshold, None))
@@ -95,7 +93,7 @@ def main(argv=None):
     counts = [sum(p.numel() for p in net[1].parameters()) for net in (part, whole)]
     speed = rate([part, whole], x[:2048])
     print('Task %d (%s) at %s (%.2f MB)' % (t, model.names[t], output, size))
-    print('Weights: %d of %d (%.1f%%)' % (*counts, 100 * counts[0] / counts[1]))
+    print('Weights: %d of %d (%.1f%%), %.2f MB of %.2f' % (*counts, 100 * counts[0] / counts[1], *(4e-6 * n for n in counts)))
     print('Images per second here: %.0f, the whole network %.0f (%.2f times)' % (*speed, speed[0] / speed[1]))
     print('On %d test images: accuracy %.2f%%, of the run\'s network %.2f%%; predictions agree on %.2f%%; largest difference of logits '
           '%.2g' % (len(y), *(100 * (z.argmax(1) == y).float().mean() for z in (found, wanted)),

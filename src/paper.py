@@ -77,19 +77,18 @@ def main(argv=None):
         raise UserError('results of another configuration are in the way: %s%s' % (', '.join(other[:3]), ', ...' * (len(other) > 3)))
     if args.keep:
         print('%d results kept in %s' % (papers.pack(paper, folder), papers.kept(paper)))
-    show(paper, cells, [papers.values(c, folder, seeds) for c in cells], without, args)
+    missed = show(paper, cells, [papers.values(c, folder, seeds) for c in cells], without, args)
     missing = sum(state != 'finished' for state in states.values())
     if missing:
         print('%d of %d runs are missing%s' % (missing, len(runs), '' if args.execute else ': --execute carries them out'))
-    return status or args.missed
+    return status or int(missed > 0)
 
 
 def show(paper, cells, found, without, args):
-    """Prints the table and draws the figure; notes in args whether a cell misses."""
+    """Prints the table and draws the figure; returns how many cells miss."""
     from results import figures, papers
     table, passed, missed = papers.table(paper, cells, found, without)
-    args.missed = int(missed > 0)
-    print((papers.wide(paper, cells, found, without) if args.wide else table).text(args.kind))
+    print((papers.wide(table) if args.wide else table).text(args.kind))
     if args.kind == 'markdown':
         print('\n%s. %s; published as mean +- %s, ours as mean +- standard deviation over seeds. %d cells pass, %d miss, %d of %d were '
               'run.' % (paper.title, paper.source, {'sd': 'standard deviation', 'sem': 'standard error'}[paper.spread], passed, missed,
@@ -101,6 +100,7 @@ def show(paper, cells, found, without, args):
         if not both:
             raise UserError('--output: no cell that is published has been run')
         plot_results.show(lambda fig: figures.published(fig, both, paper), plot_results.target(args.output))
+    return missed
 
 
 if __name__ == '__main__':

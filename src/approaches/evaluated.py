@@ -44,13 +44,17 @@ class Evaluated(Competing):
     def guess(self, t, x, y):
         """The accuracy on a task that may not have been learnt yet."""
         self.model.eval()
-        return (self.told(t, x) == (self.infer or self).scenario.numbered(t, y.to(self.device))).float().mean().item()
+        return (self.told(t, x) == self.answer(t, y.to(self.device))).float().mean().item()
 
     def told(self, t, x):
         """What the approach says of images [N,C,H,W] of task t: labels [N] as the scenario numbers them."""
         if self.infer is not None:
             return self.infer.choose(self, x, max(self.seen, t + 1))[1]
         return self.outputs(t, x).argmax(1)
+
+    def answer(self, t, y):
+        """The labels y [N] of task t, as told() numbers them."""
+        return (self.infer or self).scenario.numbered(t, y)
 
     @staticmethod
     def hits(output, targets):

@@ -119,12 +119,13 @@ def table(paper, cells, found, lacking):
     return Table(columns, rows), verdicts.count('pass'), verdicts.count('miss')
 
 
-def wide(paper, cells, found, lacking):
-    """A Table of a row per method and a column per column: 'published / ours', and what does not pass."""
-    columns, lines = list(dict.fromkeys(c.column for c in cells)), table(paper, cells, found, lacking)[0].rows
+def wide(long):
+    """Of table()'s, a Table of a row per method and a column per column: 'published / ours', and what does not pass."""
+    lines = long.rows
+    columns = list(dict.fromkeys(row[1] for row in lines))
     texts = {(row[0], row[1]): '%s / %s%s' % (row[2], row[3], '' if row[7] in ('pass', 'ours alone') else ', ' + row[7]) for row in lines}
     return Table(['published / ours', *columns], [[r, *(texts.get((r, c), '') for c in columns)] for r in dict.fromkeys(
-        c.row for c in cells)])
+        row[0] for row in lines)])
 
 
 def shown(mean, spread):

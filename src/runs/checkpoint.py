@@ -34,6 +34,16 @@ def load(path):
     return torch.load(path, map_location='cpu', weights_only=True)
 
 
+def save(value, path):
+    """Writes a file for load(), whole or not at all; returns its size in MB."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    whole = io.BytesIO()  # torch.save would turn a full disk into an error of its own
+    torch.save(value, whole)
+    with utils.replacing(path, 'wb') as f:
+        f.write(whole.getbuffer())
+    return whole.tell() / 1e6
+
+
 class Checkpoint:
     """A run's checkpoint.pt. take() holds the state in memory and writes it when `every` seconds have passed since the
     last time; write() does so at once. A new one takes the old one's place only when it is whole."""
@@ -58,11 +68,7 @@ class Checkpoint:
     def write(self):
         """Writes the state last noted, unless that is on disk already."""
         if self.pending is not None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            whole = io.BytesIO()  # torch.save would turn a full disk into an error of its own
-            torch.save(self.pending, whole)
-            with utils.replacing(self.path, 'wb') as f:
-                f.write(whole.getbuffer())
+            save(self.pending, self.path)
             self.pending, self.written = None, time.monotonic()
 
     def read(self):

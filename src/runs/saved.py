@@ -2,8 +2,6 @@
 import contextlib
 import io
 
-import torch
-
 import utils
 from approaches import keeps
 from dataloaders.pixels import Pixels, Split
@@ -33,13 +31,13 @@ def save(output, t, appr, there, about):
     found = {'version': VERSION, 'done': t + 1, **about, 'inputsize': list(there['inputsize']), 'taskcla': [list(row) for row in tasks],
              'tasks': [{'name': data[u]['name'], 'class_names': data[u].get('class_names'), 'images': images(data[u]['test'])}
                        for u, _ in tasks]}
-    whole = io.BytesIO()
-    torch.save({'about': state.encode(found, 'what is said of the model'), 'model': utils.get_model(appr.model), 'approach': {
-        n: state.encode(getattr(appr, n), 'self.%s' % n) for n in appr.state if n not in appr.for_training}}, whole)
-    path(output, t).parent.mkdir(parents=True, exist_ok=True)
-    with utils.replacing(path(output, t), 'wb') as f:
-        f.write(whole.getbuffer())
-    return whole.tell() / 1e6
+    return checkpoint.save({'about': state.encode(found, 'what is said of the model'), 'model': utils.get_model(appr.model), 'approach': {
+        n: state.encode(getattr(appr, n), 'self.%s' % n) for n in lasting(appr)}}, path(output, t))
+
+
+def lasting(appr):
+    """The names of what an approach keeps that its use needs, too."""
+    return [n for n in appr.state if n not in (*appr.for_training, 'remembered')]  # the latter: of --keep-optimizer
 
 
 class Model:
@@ -54,7 +52,7 @@ class Model:
         if not there:
             raise UserError('%s has no saved model: run it with --save' % result)
         if after is not None and after not in there:
-            raise UserError('--after %d: %s' % (after, 'there are models after the tasks %s' % ', '.join(map(str, there))))
+            raise UserError('--after %d: there are models after the tasks %s' % (after, ', '.join(map(str, there))))
         self.t = there[-1] if after is None else after
         self.path = path(self.output, self.t)
         self.about, found = self.read()
@@ -90,14 +88,7 @@ class Model:
         machine.apply(appr, args)
         try:
             keeps.like(found['model'], utils.get_model(net), 'the weights')
-            kept = {n: state.decode(v, net) for n, v in found['approach'].items()}
-            if set(kept) != set(appr.state) - set(appr.for_training):
-                raise ValueError('what the approach keeps')
-            for n, value in kept.items():
-                fits = appr.state[n] if isinstance(appr.state, dict) else None
-                if fits and not fits(appr, value, about['done']):
-                    raise ValueError('%s of the approach' % n)
-                state.of_model(value, net, n)
+            kept = state.kept(found['approach'], appr, lasting(appr), about['done'])
         except Exception as e:  # anything may be in somebody's file
             raise UserError('%s does not fit its run (%s: %s)' % (self.path, type(e).__name__, e))
         utils.set_model_(net, found['model'])
@@ -117,6 +108,12 @@ class Model:
         if other:
             raise UserError('%s in %s is another data set than that of the run: its SHA-256 differs' % (', '.join(other), self.args.data_dir))
         return found
+
+    def logits(self, t, x):
+        """Task t's own logits [N, its classes], also where those of other tasks compete with them."""
+        z, tasks = self.appr.outputs(t, x), [n for _, n in self.about['taskcla']]
+        first = sum(tasks[:t]) if z.shape[1] > tasks[t] else 0
+        return z[:, first:first + tasks[t]]
 
     def pixels(self, t):
         """(shape of raw images, the Pixels that make them what the network sees) of task t. Raises UserError where there are none."""

@@ -90,13 +90,7 @@ def check(state, appr, ntasks):
             raise ValueError('the number of tasks learnt')
         if set(state['trained']) - set(names):
             raise ValueError('the names of trained weights')
-        if sorted(state['approach']) != sorted(appr.state):
-            raise ValueError('what the approach keeps: %s, expected %s' % (', '.join(map(str, state['approach'])), ', '.join(appr.state)))
-        for n, value in state['approach'].items():
-            value, fits = decode(value, appr.model), appr.state[n] if isinstance(appr.state, dict) else None
-            if fits and not fits(appr, value, done):
-                raise ValueError('%s of the approach' % n)
-            of_model(value, appr.model, n)
+        kept(state['approach'], appr, appr.state, done)
         position = decode(state['position'], appr.model)
         if position is not None:
             like(position, appr.start(), 'the position within the task')
@@ -112,6 +106,19 @@ def check(state, appr, ntasks):
         raise
     except Exception as e:  # anything may be in somebody's file
         raise UserError('the checkpoint does not fit this run (%s: %s)' % (type(e).__name__, ' '.join(str(e).split())[:200]))
+
+
+def kept(found, appr, names, done):
+    """{name: value} of what a file has of an approach after so many tasks. Raises ValueError unless it is what those names can have."""
+    if sorted(found) != sorted(names):
+        raise ValueError('what the approach keeps: %s, expected %s' % (', '.join(map(str, found)), ', '.join(names)))
+    out = {n: decode(value, appr.model) for n, value in found.items()}
+    for n, value in out.items():
+        fits = appr.state[n] if isinstance(appr.state, dict) else None
+        if fits and not fits(appr, value, done):
+            raise ValueError('%s of the approach' % n)
+        of_model(value, appr.model, n)
+    return out
 
 
 def of_model(value, model, what):

@@ -42,7 +42,7 @@ def check(output, data_dir):
         found = [model.appr.eval(u, data[u]['test']['x'], data[u]['test']['y'])[1] for u in range(t + 1)]
         assert (np.float32(found).round(6) == matrix[t, :t + 1]).all(), (t, found, matrix[t])
         for u in range(t + 1):  # and what it says of each image is what that counts
-            y = (model.appr.infer or model.appr).scenario.numbered(u, data[u]['test']['y'])
+            y = model.appr.answer(u, data[u]['test']['y'])
             assert (model.appr.told(u, data[u]['test']['x']).cpu() == y).float().mean().item() == pytest.approx(found[u], abs=1e-6)
 
 
@@ -55,6 +55,12 @@ def test_a_saved_model_of_every_approach_computes_its_row_of_the_matrix(approach
 @pytest.mark.parametrize('scenario', ['class', 'domain'])
 def test_under_the_other_scenarios_too(approach, scenario, tmp_path, data_dir, one_thread):
     check(trained(tmp_path, data_dir, approach, '--scenario', scenario), data_dir)
+
+
+def test_a_model_has_no_averages_of_the_optimizer(tmp_path, data_dir, one_thread):
+    output = trained(tmp_path, data_dir, 'er', '--optimizer', 'adam', '--keep-optimizer')
+    assert not torch.load(saved.path(output, 2), weights_only=True)['approach']
+    check(output, data_dir)
 
 
 def test_a_model_needs_no_data_and_has_no_buffer(tmp_path, data_dir):
