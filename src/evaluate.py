@@ -57,11 +57,10 @@ def numbered(appr, t, told):
 def main(argv=None):
     """Runs a command line; returns the exit status."""
     import numpy as np
-    import plot_results
-    from results import confusion, figures
+    from results import canvas, confusion, figures
     from runs import machine, saved
     args = build().parse_args(argv)
-    how, output = corruptions(args.corrupt), plot_results.target(args.output)
+    how, output = corruptions(args.corrupt), canvas.target(args.output)
     machine.prepare()
     model = saved.Model(args.run, args.after, args.device)
     appr, tasks = model.appr, [model.learnt(args.task)] if args.task else range(model.t + 1)
@@ -89,7 +88,7 @@ def main(argv=None):
     if args.matrix:
         print(confusion.matrix_table(matrix, names).text(args.table))
     if output:
-        plot_results.show(lambda fig: figures.confusion(fig, matrix, names), output)
+        canvas.show(lambda fig: figures.confusion(fig, matrix, names), output)
     return 0
 
 

@@ -54,12 +54,11 @@ def lacking(cells, data_dir):
 
 def main(argv=None):
     """Runs a command line; returns the exit status."""
-    import plot_results
-    from results import papers
+    from results import canvas, papers
     args = build().parse_args(argv)
     paper = papers.Paper(args.table)
     cells, seeds = chosen(paper.cells, args), launch.seeds(args.seeds or paper.seeds)
-    plot_results.target(args.output)
+    canvas.target(args.output)
     args.res_folder = args.res_folder or 'res/papers/' + paper.name
     folder, without = ROOT / args.res_folder, lacking(cells, args.data_dir)
     papers.unpack(paper, folder)
@@ -86,7 +85,7 @@ def main(argv=None):
 
 def show(paper, cells, found, without, args):
     """Prints the table and draws the figure; returns how many cells miss."""
-    from results import figures, papers
+    from results import canvas, figures, papers
     table, passed, missed = papers.table(paper, cells, found, without)
     print((papers.wide(table) if args.wide else table).text(args.kind))
     if args.kind == 'markdown':
@@ -95,11 +94,10 @@ def show(paper, cells, found, without, args):
                         sum(map(bool, found)), len(cells)))
         print(''.join('\n- %s' % n for n in [*paper.notes, *dict.fromkeys('%s: %s' % (c.row, c.note) for c in cells if c.note)]))
     if args.output:
-        import plot_results
         both = [(c, ours) for c, ours in zip(cells, found) if ours and c.published is not None]
         if not both:
             raise UserError('--output: no cell that is published has been run')
-        plot_results.show(lambda fig: figures.published(fig, both, paper), plot_results.target(args.output))
+        canvas.show(lambda fig: figures.published(fig, both, paper), canvas.target(args.output))
     return missed
 
 

@@ -4,7 +4,6 @@
     python src/plot_results.py --figure bars --experiment glyphs --approaches sgd,hat --table markdown
     python src/plot_results.py --figure capacity --logs logs/mixture.pkz --output res/capacity.png
 """
-import sys
 from pathlib import Path
 
 from runs import launch, options
@@ -112,47 +111,14 @@ def load_logs(args):
 def main(argv=None):
     """Runs a command line; returns the exit status."""
     args = build().parse_args(argv)
-    output = target(args.output)
+    from results import canvas
+    output = canvas.target(args.output)
     table, draw = compute(args)
     if args.table:
         print(table.text(args.table))
     if output or not args.table:
-        show(draw, output)
+        canvas.show(draw, output)
     return 0
-
-
-def target(name):
-    """The path of a figure's file, or None for a window. Raises UserError for a name that is neither."""
-    if name and Path(name).suffix not in ('.png', '.pdf'):
-        raise UserError('--output %s: expected a name that ends in .png or .pdf' % name)
-    return ROOT / name if name else None
-
-
-def show(draw, output):
-    """Makes a figure, which draw(fig) fills, in a file or in a window."""
-    import matplotlib
-    if output:
-        matplotlib.use('Agg')
-    from matplotlib import pyplot
-    if not output and matplotlib.get_backend().lower() == 'agg':
-        raise UserError('there is no screen to show a figure on: give --output FILE.png, or --table')
-    fig = pyplot.figure(figsize=(6.5, 4), layout='constrained')
-    draw(fig)
-    if output:
-        save(fig, output)
-    else:
-        pyplot.show()
-    pyplot.close(fig)
-
-
-def save(fig, output):
-    """Writes a figure whole or not at all."""
-    import utils
-    from results import records
-    records.check_writable(output)
-    with utils.replacing(output, 'wb') as f:
-        fig.savefig(f, format=output.suffix[1:], dpi=150)
-    print('Figure at %s' % output, file=sys.stderr)
 
 
 if __name__ == '__main__':

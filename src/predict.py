@@ -90,12 +90,11 @@ def main(argv=None):
     """Runs a command line; returns the exit status."""
     import numpy as np
     import torch
-    import plot_results
-    from results import figures
+    from results import canvas, figures
     from results.tables import Table
     from runs import machine, saved
     args = build().parse_args(argv)
-    sheet, found = plot_results.target(args.sheet), files(args.images)
+    sheet, found = canvas.target(args.sheet), files(args.images)
     machine.prepare()
     model = saved.Model(args.run, args.after, args.device)
     t = None if args.task is None else model.learnt(args.task)
@@ -129,7 +128,7 @@ def main(argv=None):
                           else 'one head for all tasks'))
         print(Table(['file', 'task', 'told', 'converted'], rows).text('markdown'))
     if sheet:
-        plot_results.show(lambda fig: figures.sheet(fig, images, ['%s\n%s' % (r[0][:24], r[2].split(',')[0]) for r in rows]), sheet)
+        canvas.show(lambda fig: figures.sheet(fig, images, ['%s\n%s' % (r[0][:24], r[2].split(',')[0]) for r in rows]), sheet)
     return 1 if wrong else 0
 
 

@@ -16,7 +16,6 @@ The hooks, in the order in which a task meets them:
 What a method keeps from one epoch or task to the next it names in `state`: a checkpoint saves that.
 """
 import inspect
-import math
 import time
 from contextlib import contextmanager
 
@@ -29,12 +28,13 @@ from approaches import keeps
 from approaches.declared import Declared
 from approaches.evaluated import Evaluated
 from approaches.scenarios import KINDS
+from approaches.schedule import Schedule
 from engine.graph import Graph
 from engine.modes import Modes
 from engine.step import leaves_linear, step
 
 
-class Appr(Evaluated, Modes, Declared):
+class Appr(Schedule, Evaluated, Modes, Declared):
     """Fine-tuning with plain SGD: the base of all approaches, and what is left when no hook is overridden.
 
     model: a network with one head per task; nepochs: epochs per task, at most; sbatch: samples per batch;
@@ -46,8 +46,6 @@ class Appr(Evaluated, Modes, Declared):
 
     variants = ('',)      # suffixes of the network's name, the first that exists is used: '_hat'
     clipgrad = 10000
-    patience = True       # whether the learning rate follows the validation loss and the best weights are kept
-    iterations = None     # steps per task, instead of epochs; then incomplete batches are left out
     cumulative = False    # True: trains on the data of all tasks so far
     logs = None           # what run.py pickles at the end, at self.logpath
     state = ()            # attributes that have to survive a restart, besides the model's weights (approaches.keeps)
@@ -152,39 +150,6 @@ class Appr(Evaluated, Modes, Declared):
             self.interrupt()
         if self.patience:
             utils.set_model_(self.model, at['best_model'])
-
-    def epochs(self, n):
-        """How many epochs a task of n samples takes, at most."""
-        return self.nepochs if self.iterations is None else -(-self.iterations // max(1, n // self.sbatch))
-
-    def batches(self, n):
-        """Where the batches of the present epoch begin among n shuffled samples."""
-        starts = range(0, n, self.sbatch)
-        if self.iterations is None:
-            return starts
-        whole = max(1, n // self.sbatch)
-        return starts[:min(whole, self.iterations - self.epoch * whole)]
-
-    def start(self):
-        """Where a task begins; what a checkpoint has instead is of the same keys, types and shapes."""
-        return {'epoch': 0, 'lr': self.lr, 'patience': self.lr_patience, 'best_loss': math.inf, 'done': False,
-                'best_model': utils.get_model(self.model) if self.patience else {}, 'optimizer': {}}
-
-    def within(self, at):
-        """Whether the numbers of a position, which is like start()'s, are possible."""
-        return at['epoch'] >= 0 and at['lr'] > 0
-
-    def wait(self, at, loss):
-        """The patience: notes a validation loss in at, {'lr', 'patience', 'best_loss'}, and divides the learning rate once it
-        has run out. Returns (whether the loss is the best, what the epoch's line says of it)."""
-        if loss < at['best_loss']:
-            at.update(best_loss=loss, patience=self.lr_patience)
-            return True, ' *'
-        at['patience'] -= 1
-        if at['patience'] > 0:
-            return False, ''
-        at.update(lr=at['lr'] / self.lr_factor, patience=self.lr_patience)
-        return False, ' lr={:.1e}'.format(at['lr'])
 
     def end_line(self, at, line):
         """Ends an epoch: first the state is noted, then the line printed."""

@@ -9,16 +9,16 @@ import torch
 
 from approaches import base, keeps
 from approaches.hyper import Hyper
+from approaches.inspected import Inspected
 from engine.step import leaves_linear
 from networks import gated
-from results import ledger
 from subnets.attended import Attended
 
 THRES_COSH = 50  # s * e is cut off there in the compensation, where cosh would overflow
 THRES_EMB = 6    # embeddings stay within +-6 (Section 2.5, Embedding Gradient Compensation)
 
 
-class Appr(base.Appr):
+class Appr(Inspected, base.Appr):
     """Hard attention to the task. Momentum or weight decay would move protected weights: the optimizer has neither."""
 
     family = 'isolation'
@@ -95,25 +95,6 @@ class Appr(base.Appr):
         if not self.full and all((m == 1).all() for m in self.mask_pre):
             self.full = True
             warnings.warn('HAT: every unit is taken by the tasks so far; later ones can only reuse them')
-
-    def account(self):
-        """With the ledger of the tasks so far."""
-        return {**super().account(), 'ledger': self.ledger()}
-
-    def ledger(self):
-        """What each task takes of every layer (results.ledger)."""
-        masks = [[m.detach().flatten().cpu().numpy() for m in self.model.mask(self.task(t), s=self.smax)] for t in range(self.seen)]
-        return ledger.entries(masks, self.model.connections() if hasattr(self.model, 'connections') else ())
-
-    def report(self):
-        """The ledger."""
-        layers = getattr(self.model, 'layers', ())
-        return ledger.lines(self.ledger(), [row.name for row in layers] or ['layer %d' % (i + 1) for i in range(len(self.mask_pre))])
-
-    def guarded(self):
-        """The weights between units that earlier tasks attend to fully."""
-        views = {n: self.model.get_view_for(n, self.mask_pre) for n, _ in self.model.named_parameters()}
-        return {n: (view == 1).expand_as(p) for (n, p), view in zip(self.model.named_parameters(), views.values()) if view is not None}
 
     def task(self, t):
         """Task t as the networks take it: int64 [1]."""
