@@ -57,7 +57,7 @@ def numbered(appr, t, told):
 def main(argv=None):
     """Runs a command line; returns the exit status."""
     import numpy as np
-    from results import canvas, confusion, figures
+    from results import canvas, confusion, model_figures
     from runs import machine, saved
     args = build().parse_args(argv)
     how, output = corruptions(args.corrupt), canvas.target(args.output)
@@ -88,7 +88,7 @@ def main(argv=None):
     if args.matrix:
         print(confusion.matrix_table(matrix, names).text(args.table))
     if output:
-        canvas.show(lambda fig: figures.confusion(fig, matrix, names), output)
+        canvas.show(lambda fig: model_figures.confusion(fig, matrix, names), output)
     return 0
 
 

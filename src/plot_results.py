@@ -42,7 +42,7 @@ def build():
 
 def compute(args):
     """(table, draw) of what the options ask for; draw fills a matplotlib figure. Raises UserError."""
-    from results import collect, figures, ledger, masks, metrics
+    from results import collect, figures, ledger, masks, metrics, unit_figures
     from results.tables import Table
     if args.figure in ('capacity', 'overlap', 'compression'):
         logs = load_logs(args)
@@ -57,7 +57,7 @@ def compute(args):
                 raise UserError('%s is not a log as hat-test writes it (%s)' % (' or '.join(args.logs), type(e).__name__))
 
         def draw(fig):
-            getattr(figures, args.figure)(fig, what)
+            getattr(unit_figures, args.figure)(fig, what)
             fig.draw_without_rendering()  # which lays out the names, whatever they are
         return tried(getattr(masks, args.figure + '_table'), what), lambda fig: tried(draw, fig)
 
@@ -75,7 +75,7 @@ def compute(args):
     seeds = launch.seeds(args.seeds) if args.seeds else None
     if args.figure == 'ledger':
         found = collect.ledgers(args.experiment, approaches[0], folders, seeds)
-        return ledger.table(found), lambda fig: figures.ledger(fig, found)
+        return ledger.table(found), lambda fig: unit_figures.ledger(fig, found)
     if args.figure == 'orders':
         values = metrics.over_orders(collect.orders(args.experiment, approaches, folders, seeds))
         return metrics.order_table(values), lambda fig: figures.orders(fig, values)

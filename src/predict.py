@@ -90,7 +90,7 @@ def main(argv=None):
     """Runs a command line; returns the exit status."""
     import numpy as np
     import torch
-    from results import canvas, figures
+    from results import canvas, model_figures
     from results.tables import Table
     from runs import machine, saved
     args = build().parse_args(argv)
@@ -128,7 +128,7 @@ def main(argv=None):
                           else 'one head for all tasks'))
         print(Table(['file', 'task', 'told', 'converted'], rows).text('markdown'))
     if sheet:
-        canvas.show(lambda fig: figures.sheet(fig, images, ['%s\n%s' % (r[0][:24], r[2].split(',')[0]) for r in rows]), sheet)
+        canvas.show(lambda fig: model_figures.sheet(fig, images, ['%s\n%s' % (r[0][:24], r[2].split(',')[0]) for r in rows]), sheet)
     return 1 if wrong else 0
 
 

@@ -1,78 +1,8 @@
-"""Drawing what metrics.py and masks.py computed: each function fills a matplotlib figure. Lines differ by marker and
-dash and bars by hatch, so that figures can be read without colour."""
+"""Drawing what metrics.py and papers.py computed of accuracies: each function fills a matplotlib figure."""
 import numpy as np
 
-from results import ledger as books
-from results import masks, metrics
-
-MARKERS, DASHES = 'os^Dv<>Xp*P', ('-', '--', '-.', ':')
-HATCHES = ('', '///', '...', 'xxx', '\\\\\\', 'ooo', '+++')
-
-
-def style(i):
-    """Line style of the i-th series."""
-    return {'marker': MARKERS[i % len(MARKERS)], 'linestyle': DASHES[i % len(DASHES)], 'markersize': 5, 'linewidth': 1.4}
-
-
-def finish(ax, xlabel, ylabel, title=None, legend=True):
-    """Labels, grid and legend of one plot."""
-    ax.set_xlabel(xlabel)
-    ax.set_ylabel(ylabel)
-    ax.grid(alpha=0.3)
-    ax.set_axisbelow(True)
-    if title:
-        ax.set_title(title, fontsize=10)
-    if legend:
-        ax.legend(fontsize=8, loc='upper left', bbox_to_anchor=(1.01, 1), borderaxespad=0)
-
-
-def panels(fig, n, width=3):
-    """n axes in rows of at most `width`; the figure grows with them."""
-    columns = min(n, width)
-    rows = -(-n // columns)
-    fig.set_size_inches(1 + 3.6 * columns, 0.6 + 3.2 * rows)
-    axes = fig.subplots(rows, columns, squeeze=False).ravel()
-    for ax in axes[n:]:
-        ax.remove()
-    return axes[:n]
-
-
-def heat(ax, matrix, rows, columns, label, hide=None):
-    """A matrix of per cents as shades with the numbers written in, in one colour scale of 0 to 100."""
-    shown = np.ma.masked_array(matrix, hide)
-    ax.imshow(shown, cmap='Greys', vmin=0, vmax=130, aspect='auto')
-    small = 8 if max(matrix.shape) <= 8 else 6
-    for (i, j), v in np.ndenumerate(matrix):
-        if hide is None or not hide[i, j]:
-            ax.text(j, i, '%.0f' % v if max(matrix.shape) > 8 else '%.1f' % v, ha='center', va='center', fontsize=small,
-                    color='white' if v > 75 else 'black')
-    ax.set_xticks(range(len(columns)), columns, rotation=45, ha='right', fontsize=7)
-    ax.set_yticks(range(len(rows)), rows, fontsize=7)
-    ax.set_title(label, fontsize=10)
-
-
-def confusion(fig, matrix, names):
-    """Which classes are taken for which, in per cent of the images of each class."""
-    there = matrix.sum(1) > 0
-    side = max(4, 0.32 * len(names))
-    fig.set_size_inches(side + 1.5, side)
-    shares = 100 * matrix / np.maximum(1, matrix.sum(1, keepdims=True))
-    ax = fig.subplots()
-    heat(ax, shares[there], [n for n, t in zip(names, there) if t], names, '% of the images of a class (row) that are told to be of another')
-    ax.set_xlabel('told')
-    ax.set_ylabel('class')
-
-
-def sheet(fig, images, titles):
-    """A contact sheet of images [H,W] or [H,W,3], uint8, with a title each."""
-    columns = min(8, len(images))
-    rows = -(-len(images) // columns)
-    fig.set_size_inches(1.5 * columns, 1.8 * rows)
-    for ax, image, title in zip(fig.subplots(rows, columns, squeeze=False).ravel(), images, titles):
-        ax.imshow(image, cmap='gray', vmin=0, vmax=255)
-        ax.set_title(title, fontsize=7)
-    for ax in fig.axes:
-        ax.set_axis_off()
+from results import metrics
+from results.drawing import HATCHES, MARKERS, finish, heat, panels, style
 
 
 def published(fig, both, paper):
@@ -179,50 +109,6 @@ def paired(fig, diff, against):
     ax.set_yticks(range(len(diff)), list(diff))
     ax.set_ylim(len(diff) - 0.5, -0.7)
     finish(ax, 'average accuracy minus that of %s (points)' % against, '', legend=False)
-
-
-def capacity(fig, logs):
-    """Share of each layer in use, by each task and by all so far."""
-    each, total = masks.capacity(logs)
-    axes = panels(fig, 2)
-    for ax, values, title in ((axes[0], each, 'each task'), (axes[1], total, 'all tasks so far')):
-        for i, name in enumerate(masks.names(logs)):
-            ax.plot(np.arange(len(values)) + 1, values[:, i], label=name, **style(i))
-        ax.set_xticks(np.arange(len(values)) + 1)
-        ax.set_ylim(0, 103)
-        finish(ax, 'task', 'units in use (%)', title, legend=ax is axes[1])
-
-
-def ledger(fig, found):
-    """What each task takes of every layer, means over the ledgers of some seeds."""
-    layers = len(found[0][0]['layers'])
-    axes = panels(fig, layers)
-    for i, ax in enumerate(axes):
-        values, bottom = np.mean([books.shares(f, i) for f in found], 0), 0
-        for k, name in enumerate(('reused', 'newly taken', 'taken before, not used', 'free')):
-            ax.bar(np.arange(len(values)) + 1, values[:, k], bottom=bottom, label=name, hatch=HATCHES[k], edgecolor='black', linewidth=0.5,
-                   color=('C0', 'C1', '0.8', 'white')[k])
-            bottom = bottom + values[:, k]
-        ax.set_xticks(np.arange(len(values)) + 1)
-        finish(ax, 'task', 'units (%)', 'layer %d' % (i + 1), legend=i == layers - 1)
-
-
-def overlap(fig, logs):
-    """How many of a task's units each other task uses too."""
-    names = [logs['task_name'].get(t, str(t)) for t in sorted(masks.used(logs))]
-    fig.set_size_inches(2.4 + 0.7 * len(names), 1.9 + 0.6 * len(names))
-    ax = fig.subplots()
-    heat(ax, masks.overlap(logs), names, names, 'units of the row that\nthe column uses too (%)')
-
-
-def compression(fig, by):
-    """Validation accuracy against the weights kept, from epoch to epoch, a line per log {name: logs}."""
-    ax = fig.subplots()
-    for i, (name, logs) in enumerate(by.items()):
-        kept, acc = masks.compression(logs)
-        ax.plot(kept, acc, label='%s (epochs: %d)' % (name, len(kept)), markevery=[masks.best_epochs(logs)[0]], **{**style(i), 'markersize': 8})
-    ax.set_xlim(max(100, ax.get_xlim()[1]), 0)
-    finish(ax, 'weights kept (%); marker: the epoch kept', 'validation accuracy (%)')
 
 
 def surface(fig, names, points, which):
