@@ -5,14 +5,15 @@ import torch
 from approaches import policies
 from approaches.hyper import Hyper
 
-HYPER = (Hyper('buffer_size', int, 500, (200, 500, 1000, 5000), 'samples that are kept in all', least=1, most=10 ** 7, positional=False),
+HYPER = (Hyper('buffer_size', int, 500, (200, 500, 1000, 5000), 'samples that are kept in all (--buffer each: of each class)', least=1, most=10 ** 7, positional=False),
          Hyper('buffer', str, 'reservoir', help='which are kept: each of the stream with the same probability; at the end of a task, as '
-               'many of each class so far, at random; of each class the last ones; of each class those nearest to its mean feature',
+               'many of each class so far, at random; of each class the last ones; of each class those nearest to its mean feature; the '
+               'buffer\'s size of each class',
                choices=tuple(policies.KINDS), positional=False))
 
 
 class Buffer:
-    """At most `size` samples: images x [N,C,H,W], labels y [N] from 0 within their task, tasks t [N], logits z [N,K] or None.
+    """At most `size` samples (or what the policy has room for): images x [N,C,H,W], labels y [N] from 0 within their task, tasks t [N], logits z [N,K] or None.
 
     Images are bytes where the data are, which pixels, {task: dataloaders.pixels.Pixels}, says, else floats. reservoir and
     ring take samples from the stream, in the first epoch of each task; balanced and herding at the end of a task. Draws from
@@ -81,11 +82,12 @@ class Buffer:
             return
         there = [] if self.y is None else sorted(set(zip(self.t.tolist(), self.y.tolist())))
         labels = y.unique().tolist()
-        share = max(1, self.size // (len(there) + len(labels)))
+        classes = len(there) + len(labels)
+        share, room = self.policy.share(self.size, classes), self.policy.room(self.size, classes)
         kept = [((self.t == u) & (self.y == c)).nonzero().flatten()[:share] for u, c in there]  # in the order of their worth
         new = [self.policy.best(share, (y == c).nonzero().flatten(), x, features) for c in labels]
-        new = torch.cat(new)[:self.size]
-        kept = torch.cat(kept)[:self.size - len(new)] if kept else new[:0]
+        new = torch.cat(new)[:room]
+        kept = torch.cat(kept)[:room - len(new)] if kept else new[:0]
         fresh = {'x': self.encode(t, x[new.cpu()]), 'y': y[new.to(y.device)], 't': torch.full_like(y[new.to(y.device)], t)}
         fresh['z'] = None if z is None else z(x[new.cpu()])
         for name, value in fresh.items():

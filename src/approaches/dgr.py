@@ -9,6 +9,7 @@ import utils
 from approaches import base, keeps
 from approaches.hyper import Hyper
 from approaches.scenarios import joined
+from approaches.weighting import by_tasks
 from engine import vae
 from utils import UserError
 
@@ -63,11 +64,11 @@ class Appr(base.Appr):
             return loss, hits
         self.batch = x, None
         if self.old is not None:
-            again, r = self.old.images(len(x)), 1 / (t + 1)
+            again = self.old.images(len(x))
             with torch.no_grad():
                 told = self.model_old(again)
             parts = [F.cross_entropy(new, joined(told, heads).argmax(1)) for heads, new in self.students(t, self.model(again))]
-            loss, self.batch = r * loss + (1 - r) * sum(parts) / len(parts), (x, again)
+            loss, self.batch = by_tasks(t, loss, sum(parts) / len(parts)), (x, again)
         return loss, hits
 
     def after_step(self, t):

@@ -4,7 +4,7 @@ from copy import deepcopy
 import torch
 
 import utils
-from approaches import base, keeps
+from approaches import base, keeps, weighting
 from approaches.hyper import Hyper
 from approaches.scenarios import joined
 from engine.original import cross_entropy
@@ -18,6 +18,7 @@ class Appr(base.Appr):
         Hyper('lamb', float, 2., (.1, .5, 1, 2, 4, 8, 10), 'weight of the distillation loss', 'Fig. 3, lambda_o',
               least=0),
         Hyper('T', float, 1., (.5, 1, 2, 4), 'temperature of the distillation', 'Eq. 3', above=0),
+        weighting.HYPER,
     )
     clipgrad = 100
     scenarios = ('task', 'class', 'domain')
@@ -28,14 +29,16 @@ class Appr(base.Appr):
         self.model_old = None
 
     def forward(self, t, x, y):
-        """Cross-entropy + lamb * the sum over old heads of their distillation loss (Eq. 2-4)."""
+        """Cross-entropy + lamb * the sum over old heads of their distillation loss (Eq. 2-4); weighed by tasks, their mean."""
         outputs, y = self.model(x), self.targets(t, y)
         output = joined(outputs, self.heads(t))
         loss = torch.nn.functional.cross_entropy(output, y)
         if t > 0:
             with torch.no_grad():
                 old = self.model_old(x)
-            loss = loss + self.lamb * sum(self.distilled(new, joined(old, heads)) for heads, new in self.students(t, outputs))
+            parts = [self.distilled(new, joined(old, heads)) for heads, new in self.students(t, outputs)]
+            loss = loss + self.lamb * sum(parts) if self.weighting == 'even' else weighting.by_tasks(
+                t, loss, self.lamb * sum(parts) / len(parts))
         return loss, self.hits(output, y)
 
     def distilled(self, new, old):

@@ -11,6 +11,16 @@ class Policy:
     streams = True
 
     @staticmethod
+    def share(size, classes):
+        """How many samples a class may have, of a buffer of some size with so many classes so far."""
+        return max(1, size // classes)
+
+    @staticmethod
+    def room(size, classes):
+        """How many samples there may be in all."""
+        return size
+
+    @staticmethod
     def places(kept, t, y):
         """Where each sample of a batch of task t with labels y [B] goes in a buffer.Buffer: a number, or None."""
         return [None] * len(y)
@@ -43,7 +53,7 @@ class Ring(Policy):
         places, there = [], [] if kept.y is None else list(zip(kept.t.tolist(), kept.y.tolist()))
         for label in y.tolist():
             mine, counts = (t, label), Counter(there)
-            enough = counts[mine] >= max(1, kept.size // len({*counts, mine}))
+            enough = counts[mine] >= Ring.share(kept.size, len({*counts, mine}))
             if not enough and len(there) < kept.size:
                 place = len(there)
                 there.append(mine), kept.ages.append(0)
@@ -68,6 +78,20 @@ class Balanced(Policy):
         return mine[torch.from_numpy(np.random.permutation(len(mine))[:count]).to(mine.device)]
 
 
+class Each(Balanced):
+    """The buffer's size of each class, at random (van de Ven et al., 2022)."""
+
+    @staticmethod
+    def share(size, classes):
+        """As in Policy."""
+        return size
+
+    @staticmethod
+    def room(size, classes):
+        """As in Policy."""
+        return size * classes
+
+
 class Herding(Policy):
     """As many of each class so far, those whose mean feature is nearest to the class's (Rebuffi et al., 2017)."""
 
@@ -79,7 +103,7 @@ class Herding(Policy):
         return mine[herding(features(x[mine.cpu()]), count)]
 
 
-KINDS = {kind.__name__.lower(): kind for kind in (Reservoir, Balanced, Ring, Herding)}
+KINDS = {kind.__name__.lower(): kind for kind in (Reservoir, Balanced, Ring, Herding, Each)}
 
 
 def herding(features, count):

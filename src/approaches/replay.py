@@ -14,8 +14,9 @@ def is_kept(appr, value, done):
     if value['y'] is None:
         return value['x'] is None and value['t'] is None and value['z'] is None and value['ages'] == []
     x, y, t, z, ages = (value[k] for k in ('x', 'y', 't', 'z', 'ages'))
-    return (all(isinstance(v, torch.Tensor) and len(v) == len(y) <= m.size for v in (x, y, t)) and x.dtype in (torch.uint8, torch.float32)
+    return (all(isinstance(v, torch.Tensor) and len(v) == len(y) for v in (x, y, t)) and x.dtype in (torch.uint8, torch.float32)
             and y.dtype == t.dtype == torch.int64 and y.dim() == t.dim() == 1 and bool((y >= 0).all()) and x.dim() == 4
+            and len(y) <= m.policy.room(m.size, len(set(zip(t.tolist(), y.tolist()))))
             and 0 <= int(t.min()) and int(t.max()) <= done and (x.dtype != torch.uint8 or set(t.tolist()) <= set(m.pixels))
             and (z is None or isinstance(z, torch.Tensor) and z.dtype == torch.float32 and z.dim() == 2 and len(z) == len(y))
             and isinstance(ages, list) and len(ages) in (0, len(y)) and all(type(a) is int for a in ages))

@@ -10,8 +10,8 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 import utils
-from approaches import (agem, buffer, der, derpp, dgr, er, ewc, ewc_online, gem, icarl, independent, mas, online_meta, packnet, policies,
-                        quadratic, scenarios, si)
+from approaches import (agem, buffer, der, derpp, dgr, er, ewc, ewc_online, gem, icarl, independent, lwf, mas, online_meta, packnet, policies,
+                        quadratic, replay, scenarios, si)
 from dataloaders.pixels import Pixels
 from engine import original, projection, samples, vae
 from engine.penalty import Quadratic
@@ -446,6 +446,35 @@ def test_balanced_and_ring_buffers_give_every_class_its_share():
             assert all((v - 100 * u) % 2 == c for v, u, c in zip(kept.x.flatten().tolist(), kept.t.tolist(), kept.y.tolist()))
         if policy == 'ring':
             assert sorted(kept.x[kept.t == 2].flatten().tolist()) == list(range(252, 260))  # the last ones
+
+
+def test_a_buffer_of_so_many_of_each_class_grows_with_the_classes():
+    kept, (x, y) = buffer.Buffer(3, 'each'), batch(40, ncla=4)
+    for t in range(3):
+        kept.end_task(t, x, y)
+        assert [int(((kept.t == u) & (kept.y == c)).sum()) for u in range(t + 1) for c in range(4)] == [3] * 4 * (t + 1)
+    appr = er.Appr(net(), buffer_size=3, buffer='each')
+    is_kept = replay.Replay.state['kept']
+    assert is_kept(appr, kept.state, 2) and not is_kept(er.Appr(net(), buffer_size=2, buffer='each'), kept.state, 2)
+    assert not is_kept(er.Appr(net(), buffer_size=35), kept.state, 2)
+
+
+def test_losses_weighed_by_tasks():
+    (x, y), taskcla = batch(), ((0, 2), (1, 2), (2, 2))
+    for t in (1, 2):
+        appr = er.Appr(net(taskcla), weighting='tasks')
+        appr.seen = t + 1
+        appr.memory.stream(0, x[:10], y[:10])
+        appr.model.train()
+        new, old = F.cross_entropy(appr.logits(t, x), y), F.cross_entropy(appr.logits(0, x[:10]), y[:10])
+        assert appr.forward(t, x, y)[0].item() == pytest.approx(((new + t * old) / (t + 1)).item(), rel=1e-5)
+        appr = lwf.Appr(net(taskcla), weighting='tasks', lamb=3.)
+        appr.end_task(t - 1, x, y)
+        with torch.no_grad():
+            appr.model.fc1.bias.add_(.5)
+        new, old = appr.model(x), appr.model_old(x)
+        kept = sum(-(old[u].softmax(1) * new[u].log_softmax(1)).sum(1).mean() for u in range(t)) / t
+        assert appr.forward(t, x, y)[0].item() == pytest.approx(((F.cross_entropy(new[t], y) + t * 3 * kept) / (t + 1)).item(), rel=1e-5)
 
 
 def test_herding_stays_nearer_to_the_mean_of_a_class_than_chance():
