@@ -41,7 +41,7 @@ def main(argv=None):
 
 def run(args, approach, argv):
     """Runs what parse() returned. Raises UserError for what cannot be run."""
-    from runs import build, certificate, checkpoint, machine, network, sequence
+    from runs import build, certificate, checkpoint, journal, machine, network, sequence
     tstart = time.time()
     machine.prepare()
     device = args.device = machine.choose_device(args.device)
@@ -74,6 +74,7 @@ def run(args, approach, argv):
             raise UserError('%s is of a run that was interrupted: --resume goes on from it, --overwrite starts anew' % (
                 saved.path))
         state = saved.read()
+        locks.enter_context(journal.recorded(saved.path.parent / 'run.log', more=state is not None))
 
         print('=' * 100)
         print('Arguments =')
@@ -109,12 +110,12 @@ def run(args, approach, argv):
         if args.overwrite:
             replaced.take()
         acc = sequence.Sequence(appr, there, record, saved if resumable else None, replaced).run(state)
-    print_matrix(acc)
-    print('\n'.join(measures.lines(metrics.report(args.output))))
-    change = certificate.line(records.read_record(args.output).get('largest_change', {'logits': []}))
-    if change:
-        print(change)
-    print('[Elapsed time = {} min {} s]'.format(*divmod(round(time.time() - tstart), 60)))
+        print_matrix(acc)
+        print('\n'.join(measures.lines(metrics.report(args.output))))
+        change = certificate.line(records.read_record(args.output).get('largest_change', {'logits': []}))
+        if change:
+            print(change)
+        print('[Elapsed time = {} min {} s]'.format(*divmod(round(time.time() - tstart), 60)))
     return acc
 
 

@@ -86,7 +86,8 @@ class Appr(base.Appr):
         self.optimizer = self._get_optimizer(waits['lr'])
         while at['epoch'] < self.nepochs // self.generations and waits['lr'] >= self.lr_min:
             self.epoch = at['epoch']
-            loss, line = self.one_epoch(t, *data, prefix='| Generation {:3d} | Path {:3d} '.format(at['g'] + 1, p + 1))
+            self.where = {'Generation': at['g'] + 1, 'Path': p + 1}
+            loss, line = self.one_epoch(t, *data)
             if loss < at['overall']:
                 at.update(winner=p, overall=loss, best_model=utils.get_model(self.model, into=at['best_model']))
                 line += ' B'

@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 from results import measures, records
-from runs import certificate, foreign, undeclared
+from runs import certificate, foreign, journal, undeclared
 from utils import UserError
 
 STOPPED = 75  # exit status of a run that was stopped and can be resumed
@@ -66,6 +66,7 @@ class Sequence:
         self.devices = [record['device']]  # of all starts
         self.cut = False  # whether Ctrl-C ended a task of an earlier start
         self.certificate = certificate.Certificate(appr, self.data)
+        self.epochs = journal.Epochs(checkpoint.path.parent, record['tasks']) if checkpoint else None
         self.tick = time.time()
         self.protected = records.finished(self.args.output)  # a finished result stays until there is a new one
 
@@ -75,8 +76,10 @@ class Sequence:
         signal's number) where there is no checkpoint."""
         if state is not None:
             self.resume(self.checkpoint.restore(state, self.appr, self.ntasks))
+        elif self.epochs:
+            self.epochs.path.unlink(missing_ok=True)
         if self.checkpoint:
-            self.appr.on_epoch = self.note
+            self.appr.on_epoch = self.end_epoch
         with stopping():
             try:
                 watch = undeclared.Watch(self.appr) if self.checkpoint else None
@@ -182,12 +185,17 @@ class Sequence:
         same = self.data[t]['valid'] is self.data[t]['train']
         return t, *train, *(train if same else [self.data[t]['valid'][k].to(self.device) for k in 'xy'])
 
+    def end_epoch(self):
+        """Notes the numbers of an epoch, and the state."""
+        self.epochs.add(self.appr.numbers)
+        self.note()
+
     def note(self):
         """Notes the state for the checkpoint."""
         if self.checkpoint:
             self.checkpoint.take(self.appr, {
                 'done': self.done, 'acc': self.acc, 'lss': self.lss, 'inferred': self.inferred, 'ahead': self.ahead,
-                'seconds': self.seconds, 'cut': self.is_cut(), 'elapsed': self.elapsed(), 'devices': self.devices,
+                'seconds': self.seconds, 'epochs': self.epochs.count, 'cut': self.is_cut(), 'elapsed': self.elapsed(), 'devices': self.devices,
                 'certificate': self.certificate.state})
 
     def resume(self, progress):
@@ -195,6 +203,7 @@ class Sequence:
         self.appr.seen = progress['done']
         self.done, self.acc, self.lss, self.inferred, self.ahead = (progress[k] for k in ('done', 'acc', 'lss', 'inferred', 'ahead'))
         self.certificate.state = progress['certificate']
+        self.epochs.resume(progress['epochs'])
         self.seconds, self.before, self.cut = progress['seconds'], progress['elapsed'], progress['cut']
         self.devices = list(dict.fromkeys(progress['devices'] + self.devices))
         self.record.update(resumed=True, devices=self.devices)
