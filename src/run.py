@@ -9,7 +9,7 @@ import traceback
 
 import utils
 from results import aside, measures, metrics, records
-from runs import foreign, options
+from runs import config as configuration, foreign, options
 from utils import ROOT, UserError
 
 
@@ -17,10 +17,11 @@ def main(argv=None):
     """Runs a command line; returns the accuracy matrix, float32 [T,T], row t after task t, column u on task u."""
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
+        argv, sources = configuration.expand(argv)
         record, rest = options.rerun(argv)
         if record:
             return rerun(record, rest)
-        return run(*options.parse(argv), argv)
+        return run(*options.parse(argv, sources), argv)
     except UserError as e:
         print('run.py: ' + ' '.join(str(e).split()), file=sys.stderr)
     except KeyboardInterrupt:
@@ -102,7 +103,7 @@ def run(args, approach, argv):
 
         record = {'status': 'running', 'command': ['src/run.py', *argv], 'config': config, 'origin': args.origin,
                   **machine.describe(device), 'date': time.strftime('%Y-%m-%dT%H:%M:%S%z'),
-                  'parameters': sum(p.numel() for p in net.parameters()), 'tasks': config['tasks'],
+                  'parameters': sum(p.numel() for p in net.parameters()), 'tasks': config['tasks'], 'tags': args.tag,
                   'scenario': scenario.name, 'normalisation': data.get('normalisation'), 'net': network.all_settings(Net, settings),
                   'pc_valid': build.held_out(dataloader, args), 'clipgrad': build.number(appr, 'clipgrad')}
         resumable = not foreign.is_foreign(approach)  # others do not say what their state is
