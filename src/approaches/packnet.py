@@ -82,6 +82,15 @@ class Appr(base.Appr):
         """As in base; phase 1 is the training after pruning."""
         return {**super().start(), 'phase': 0}
 
+    def all_epochs(self, n):
+        """As in schedule."""
+        return super().all_epochs(n) + self.retrain
+
+    def shorten(self, epochs):
+        """As in schedule."""
+        super().shorten(epochs)
+        self.retrain = 1
+
     def within(self, at):
         """As in base."""
         return super().within(at) and at['phase'] in (0, 1)

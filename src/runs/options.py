@@ -147,6 +147,14 @@ def build(approach=None):
     again.add_argument('--deterministic', action='store_true', help='the same numbers every time on CUDA too, slower')
     again.add_argument('--rerun', metavar='RECORD', help='alone, or with options to add: repeat the run of a .json '
                        'record and say whether its matrix is the same')
+    before = parser.add_argument_group('before the real thing (nothing is left in res)').add_mutually_exclusive_group()
+    before.add_argument('--dry-run', action='store_true', help='a few steps of every task: prints the settings and where each comes '
+                        'from, parameters, memory, and the time that the run may take')
+    before.add_argument('--debug', action='store_true', help='two batches of one epoch of every task: trains, tests, saves, loads')
+    before.add_argument('--profile', action='store_true', help='a few steps of the first task under torch.profiler: a table, and a '
+                        'trace in logs/<run>/trace.json')
+    before.add_argument('--overfit', type=Hyper('overfit', int, None, least=1, most=10 ** 6).parse, metavar='N', help='trains on N samples '
+                        'of the first task without dropout, and says whether it gets them right')
     if approach is not None and getattr(approach, 'hyperparameters', ()):
         taken = [h.name for h in approach.hyperparameters if flag(h.name) in parser._option_string_actions]
         if taken:
