@@ -8,7 +8,7 @@ import time
 import traceback
 
 import utils
-from results import aside, measures, metrics, records
+from results import aside, closing, measures, metrics, records
 from runs import config as configuration, foreign, options
 from utils import ROOT, UserError
 
@@ -42,8 +42,10 @@ def main(argv=None):
 
 def run(args, approach, argv):
     """Runs what parse() returned. Raises UserError for what cannot be run."""
-    from runs import certificate, checkpoint, journal, prepared, sequence, trials
+    from runs import board, certificate, checkpoint, journal, prepared, sequence, trials
     tstart = time.time()
+    if args.tensorboard:
+        board.missing()
     ready = prepared.Prepared(args, approach)
     trial = trials.chosen(args)
     if trial:
@@ -93,6 +95,7 @@ def run(args, approach, argv):
         if change:
             print(change)
         print('[Elapsed time = {} min {} s]'.format(*divmod(round(time.time() - tstart), 60)))
+        print(closing.paragraph(args.output, options.label(args), saved.path.parent, journal.FILES))
     return acc
 
 

@@ -2,11 +2,14 @@
 import contextlib
 import csv
 import io
+import shutil
 import sys
 
 import utils
 from results.epochs import COLUMNS
 from utils import UserError
+
+FILES = 'epochs.csv', 'run.log', 'tensorboard', 'checkpoint.pt', 'task0.pt'  # what there may be in a run's folder
 
 
 class Epochs:
@@ -14,6 +17,11 @@ class Epochs:
 
     def __init__(self, folder, names):
         self.path, self.names, self.count, self.columns = folder / 'epochs.csv', names, 0, list(COLUMNS)
+
+    def start(self):
+        """Removes what an earlier run has left."""
+        self.path.unlink(missing_ok=True)
+        shutil.rmtree(self.path.parent / 'tensorboard', ignore_errors=True)
 
     def resume(self, count):
         """Takes up the first lines, as many as the checkpoint knows of."""

@@ -128,6 +128,8 @@ def build(approach=None):
                        'plot_results.py take --tag)')
     where.add_argument('--save', action='store_true', help='keep the model after each task in logs/<run>/, for evaluate.py, predict.py '
                        'and export.py')
+    where.add_argument('--tensorboard', action='store_true', help='write losses, accuracies, masks and embeddings for TensorBoard to '
+                       'logs/<run>/tensorboard (needs: pip install tensorboard)')
     where.add_argument('--final-valid', action='store_true',
                        help='also record the final accuracy on every task\'s validation set, by which to choose '
                        'hyper-parameters')

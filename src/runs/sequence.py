@@ -1,44 +1,16 @@
 """The loop over the tasks, with what it leaves as it goes: matrices, record, log and checkpoint."""
-import contextlib
 import json
 import signal
 import sys
-import threading
 import time
 
 import numpy as np
 
 from results import measures, records
-from runs import certificate, foreign, journal, undeclared
+from runs import board, certificate, foreign, journal, undeclared
+from runs.checkpoint import folder
+from runs.stopping import STOPPED, Stop, stopping
 from utils import UserError
-
-STOPPED = 75  # exit status of a run that was stopped and can be resumed
-
-
-class Stop(BaseException):
-    """A signal, by number, asks the run to save its state and end."""
-
-    def __init__(self, number):
-        super().__init__(signal.Signals(number).name)
-        self.number = number
-
-
-@contextlib.contextmanager
-def stopping():
-    """Makes the first of SIGTERM, SIGUSR1 and SIGUSR2 (warnings of Slurm and submitit, which may send several) raise Stop
-    within the block; further ones do not disturb what is saved then."""
-    def stop(number, frame):
-        for n in numbers:
-            signal.signal(n, signal.SIG_IGN)
-        raise Stop(number)
-    numbers = [getattr(signal, n) for n in ('SIGTERM', 'SIGUSR1', 'SIGUSR2') if hasattr(signal, n)]
-    here = threading.current_thread() is threading.main_thread()
-    handlers = {n: signal.signal(n, stop) for n in numbers} if here else {}
-    try:
-        yield
-    finally:
-        for n, handler in handlers.items():
-            signal.signal(n, handler)
 
 
 def pooled(splits, whole):
@@ -67,7 +39,7 @@ class Sequence:
         self.cut = False  # whether Ctrl-C ended a task of an earlier start
         self.certificate = certificate.Certificate(appr, self.data)
         self.epochs = journal.Epochs(checkpoint.path.parent, record['tasks']) if checkpoint else None
-        self.tick = time.time()
+        self.tick, self.board = time.time(), None
         self.protected = records.finished(self.args.output)  # a finished result stays until there is a new one
 
     def run(self, state=None):
@@ -77,7 +49,9 @@ class Sequence:
         if state is not None:
             self.resume(self.checkpoint.restore(state, self.appr, self.ntasks))
         elif self.epochs:
-            self.epochs.path.unlink(missing_ok=True)
+            self.epochs.start()
+        if self.args.tensorboard:
+            self.board = board.Board(folder(self.args.output), self.record['tasks'], self.step())
         if self.checkpoint:
             self.appr.on_epoch = self.end_epoch
         with stopping():
@@ -120,6 +94,8 @@ class Sequence:
         if self.args.final_valid:
             self.record['valid_accuracy'] = [round(self.evaluate(u, 'valid')[1], 6) for u in range(self.ntasks)]
         self.save('finished')
+        if self.board:
+            self.board.end(self.record['config'], measures.summary(self.acc))
         self.replaced.drop()
         if self.checkpoint and not self.args.keep_checkpoint:
             self.checkpoint.remove()
@@ -155,6 +131,8 @@ class Sequence:
             print('>>> Test on task {:2d} - {:15s}: loss={:.3f}, acc={:5.1f}%{} <<<'.format(
                 u, self.data[u]['name'], self.lss[t, u], 100 * self.acc[t, u], note))
         self.seconds.append(round(time.time() - self.tick, 2))
+        if self.board:
+            self.board.task(t, self.acc, self.appr)
 
     def save_model(self, t):
         """Keeps the model after task t."""
@@ -188,7 +166,13 @@ class Sequence:
     def end_epoch(self):
         """Notes the numbers of an epoch, and the state."""
         self.epochs.add(self.appr.numbers)
+        if self.board:
+            self.board.epoch(self.step(), self.appr.numbers)
         self.note()
+
+    def step(self):
+        """The epochs so far, of all tasks."""
+        return self.epochs.count if self.epochs else 0
 
     def note(self):
         """Notes the state for the checkpoint."""

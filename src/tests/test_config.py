@@ -1,6 +1,7 @@
 """Settings from a file, tags, and the list of a folder's runs."""
 import pytest
 
+import plot_results
 import results as package
 import run
 import run_multi
@@ -98,3 +99,16 @@ def test_settings_that_differ_are_those_within_an_approach_or_an_experiment():
     configs = [config('sgd'), config('sgd', scenario='class'), config('hat', lamb=.5), config('hat', lamb=.5, nepochs=7)]
     assert overview.differing(configs) == ['nepochs=5, scenario=-', 'nepochs=5, scenario=class', 'nepochs=5', 'nepochs=7']
     assert overview.differing(configs[:1] + configs[2:3]) == ['', '']
+
+
+def test_a_run_ends_with_a_paragraph_whose_command_works(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr('matplotlib.pyplot.show', lambda: None)
+    for name, ends in (('glyphs_sgd_0.txt', '.png'), ('other.txt', str(tmp_path))):
+        run.main(['--experiment', 'glyphs', '--approach', 'sgd', '--tasks', '0,1', '--nepochs', '1', '--output', str(tmp_path / name)])
+        said = capsys.readouterr().out.split('Elapsed time')[1]
+        assert 'average accuracy' in said and 'forgetting' in said and str(tmp_path / name) in said.replace('\n', ' ') and 'epochs.csv' in said
+        command = said.splitlines()[-1].split()
+        assert command[0] == 'python' and said.rstrip().endswith(ends)
+        path = ROOT / command[1]
+        assert (script(path.name) if path.name == 'results.py' else plot_results.main)(command[2:]) == 0
+    assert (tmp_path / 'glyphs_sgd_0.png').exists()
