@@ -113,9 +113,10 @@ def of_results(args, approaches, *which):
     found = collect.collect(experiment, approaches, *which)
     if args.figure == 'ratio':
         rho = metrics.ratios(found)
-        for a, where in metrics.undertrained(rho).items():
-            alike.say('rho of %s is above 0 after %s of %d tasks: joint is no ceiling there, perhaps it was trained too little' % (
-                a, ','.join(map(str, where)), rho[a].shape[1]))
+        above = metrics.undertrained(rho)
+        if above:
+            alike.say('rho is above 0, so that joint is no ceiling and perhaps undertrained: %s tasks' % ', '.join(
+                '%s after %s' % (a, ','.join(map(str, where))) for a, where in above.items()))
         return metrics.ratio_table(rho), lambda fig: figures.ratio(fig, found, rho)
     if args.figure == 'paired':
         against = metrics.reference(approaches, args.against)

@@ -44,14 +44,14 @@ def short(names):
     return [plain(n[len(start):], 14) for n in names], plain(start) + '…' * bool(start)
 
 
-def ticks(ax, names, axis='x', first=0):
-    """Names of the places first, first + 1, ... along an axis; of many only some."""
-    step = -(-len(names) // MANY)
+def ticks(ax, names, axis='x', first=0, every=False):
+    """Names of the places first, first + 1, ... along an axis; of many only some, unless every one is wanted."""
+    step = 1 if every else -(-len(names) // MANY)
     shown = list(names)[::step]
     places = np.arange(first, first + len(names))[::step]
     if axis == 'y':
         ax.set_yticks(places, shown)
-    elif max(map(len, shown)) <= 2:
+    elif max(map(len, shown)) <= (5 if len(shown) <= 8 else 2):
         ax.set_xticks(places, shown)
     else:
         ax.set_xticks(places, shown, rotation=45, ha='right', rotation_mode='anchor')
@@ -64,18 +64,17 @@ def greys():
     return ListedColormap(matplotlib.colormaps['Greys'](np.linspace(0, 0.77, 256)))
 
 
-def heat(ax, matrix, rows, columns, label, hide=None, below=None, span=(0, 100)):
-    """A matrix as shades of one scale, with the numbers written in, and below them those of a second matrix of texts if given, unless
-    there are many; returns the image, for a colour bar."""
+def heat(ax, matrix, rows, columns, label, hide=None, below=None, span=(0, 100), every=False):
+    """A matrix as shades of one scale, with the numbers written in, and below them those of a second matrix of texts if given; not if
+    there are many, unless every one is wanted. Returns the image, for a colour bar."""
     image = ax.imshow(np.ma.masked_array(matrix, hide), cmap=greys(), vmin=span[0], vmax=span[1], aspect='auto')
     size = max(np.shape(matrix))
-    letters = ax.figure.look.small if size <= 8 else ax.figure.look.small * 0.8
     for (i, j), v in np.ndenumerate(matrix):
-        if size <= MANY + 8 and np.isfinite(v) and (hide is None or not hide[i, j]):
+        if (every or size <= MANY) and np.isfinite(v) and (hide is None or not hide[i, j]):
             number = '%.0f' % v if size > 8 else '%.1f' % v
             ax.text(j, i, number + ('\n' + below[i][j] if below is not None and below[i][j] else ''), ha='center', va='center',
-                    fontsize=letters, color='white' if v > span[0] + 0.75 * (span[1] - span[0]) else 'black', linespacing=0.95)
-    ticks(ax, columns)
-    ticks(ax, rows, 'y')
+                    fontsize=ax.figure.look.small, color='white' if v > span[0] + 0.75 * (span[1] - span[0]) else 'black', linespacing=0.95)
+    ticks(ax, columns, every=every)
+    ticks(ax, rows, 'y', every=every)
     ax.set_title(label)
     return image

@@ -98,15 +98,11 @@ def paired(fig, found, diff, against):
     ax = fig.subplots()
     for i, d in enumerate(diff.values()):
         ax.errorbar(d['mean'], i, xerr=d['half'], fmt=MARKERS[i % len(MARKERS)], color='black', capsize=0.6 * fig.look.marker)
-        ax.annotate('n=%d' % d['n'] if d['p'] is None else 'p=%.2g, n=%d' % (d['holm'], d['n']), (d['mean'], i),
-                    xytext=(0, 6), textcoords='offset points', ha='center', fontsize=fig.look.small,
-                    bbox={'facecolor': 'white', 'edgecolor': 'none', 'pad': 0.5})
     ax.axvline(0, color='black', linewidth=0.8)
-    ax.set_yticks(range(len(diff)), list(diff))
-    ax.set_ylim(len(diff) - 0.5, -0.7)
-    ax.margins(x=0.12)
-    finish(ax, 'average accuracy minus that of %s (points)' % against, '')
-    fig.note(about.label(found, ''), 'differences paired by seed, n seeds', 'bars: ' + INTERVALS, 'p: paired t-test%s' % (
+    ax.set_yticks(range(len(diff)), ['%s\nn=%d%s' % (a, d['n'], '' if d['p'] is None else ', p=%.2g' % d['holm']) for a, d in diff.items()])
+    ax.set_ylim(len(diff) - 0.5, -0.5)
+    finish(ax, 'points above %s' % against, '')
+    fig.note(about.label(found, ''), 'average accuracy after the last task, differences paired by seed, n seeds', 'bars: ' + INTERVALS, 'p: paired t-test%s' % (
         ', corrected for %d comparisons (Holm)' % len(diff) if len(diff) > 1 else ''))
 
 
@@ -114,7 +110,7 @@ def surface(fig, found):
     """Average accuracy over one or two hyper-parameters, of surfaces.surface()."""
     names, points, label = found['names'], found['points'], 'average %s accuracy (%%)' % found['which']
     runs = sorted({len(v) for v in points.values()})
-    text = [about.plain('experiment ' + found['experiment']), '%s run%s a point' % ('-'.join(map(str, (runs[0], runs[-1])[:len(runs)])),
+    text = [about.plain('experiment %s, %s' % (found['experiment'], found['approach'])), '%s run%s a point' % ('-'.join(map(str, (runs[0], runs[-1])[:len(runs)])),
             's' * (runs[-1] > 1))]
     if len(names) == 1:
         xs, means = [k[0] for k in points], [np.mean(v) for v in points.values()]
@@ -122,25 +118,26 @@ def surface(fig, found):
         ax.plot(xs, means, **style(0))
         if runs[-1] > 1:
             ax.errorbar(xs, means, [np.std(v, ddof=1) if len(v) > 1 else 0 for v in points.values()], fmt='none', color='C0', capsize=3)
+        ax.set_ylim(*shades([x for v in points.values() for x in v]))
         if min(points)[0] > 0:
             ax.set_xscale('log')
         ax.set_xticks(xs, ['%g' % x for x in xs])
         ax.minorticks_off()
         finish(ax, names[0], label)
-        fig.note(*text, runs[-1] > 1 and 'bars: standard deviation over the runs')
+        fig.note(*text, runs[-1] > 1 and 'bars: ± standard deviation over the runs')
         return
     xs, ys = (sorted({k[i] for k in points}) for i in (0, 1))
     values = np.array([[np.mean(points.get((x, y), np.nan)) for x in xs] for y in ys])
     spreads = [[points.get((x, y), []) for x in xs] for y in ys]
     below = [['±%.1f' % np.std(v, ddof=1) if len(v) > 1 else '' for v in row] for row in spreads]
-    fig.size(2 + 0.5 * len(ys), wide=len(xs) > 6)
+    fig.size(max(3.8, 2.2 + 0.5 * len(ys)), wide=len(xs) > 6)
     ax = fig.subplots()
     span = shades(values)
     image = heat(ax, values, ['%g' % y for y in ys], ['%g' % x for x in xs], '', below=below if len(xs) <= 8 else None, span=span)
     ax.set_xlabel(names[0])
     ax.set_ylabel(names[1])
     fig.colorbar(image, label=label)
-    fig.note(*text, runs[-1] > 1 and '±: standard deviation over the runs', 'shades span %.0f to %.0f %%' % span)
+    fig.note(*text, runs[-1] > 1 and '±: standard deviation over the runs', 'shades: %.0f to %.0f' % span)
 
 
 def shades(values, least=10):

@@ -11,7 +11,7 @@ def confusion(fig, matrix, names):
     fig.set_size_inches(side + 2, side)
     shares = 100 * matrix / np.maximum(1, matrix.sum(1, keepdims=True))
     ax = fig.subplots()
-    image = heat(ax, shares[there], [n for n, t in zip(names, there) if t], names, '')
+    image = heat(ax, shares[there], [n for n, t in zip(names, there) if t], names, '', every=True)
     fig.colorbar(image, label='% of the images of a class (row) that are told to be of another')
     ax.set_xlabel('told')
     ax.set_ylabel('class')

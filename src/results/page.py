@@ -54,16 +54,24 @@ class Page(Figure):
         """How many letters of a size fit into a width, roughly."""
         return max(10, int(inches * 72 / (0.54 * size)))
 
+    def grow(self, lines):
+        """Makes the page higher by so many lines of small text."""
+        self.set_figheight(self.get_figheight() + 1.35 * self.look.small / 72 * lines)
+
     def key(self, handles=None, labels=None, **kwargs):
         """A legend above all axes, in as many columns as fit."""
         if handles is None:
             handles, labels = self.axes[0].get_legend_handles_labels()
         room = self.letters(self.look.small, self.get_figwidth() - 0.2)
-        columns = max(1, min(len(labels), room // (max(map(len, labels)) + 9)))
+        columns = max(1, min(len(labels), room // (max(map(len, labels)) + 11)))
+        rows = -(-len(labels) // columns)
+        columns = -(-len(labels) // rows)
+        self.grow(rows - 1)
         self.legend(handles, labels, loc='outside upper center', ncols=columns, handlelength=3.4, borderaxespad=0.2, columnspacing=1.2,
                     **kwargs)
 
     def note(self, *parts):
         """Small text below all axes; to be called last, when the width is known. Parts that are empty are left out."""
         lines = textwrap.wrap('; '.join(p for p in parts if p), self.letters(self.look.small, self.get_figwidth() - 0.1))
+        self.grow(len(lines) - 1)
         self.supxlabel('\n'.join(lines), fontsize=self.look.small, color='0.25')

@@ -10,7 +10,7 @@ from utils import UserError
 
 def surface(experiment, approach, folders, over=None, tags=()):
     """{'names': one or two hyper-parameters, 'points': {(value, ...): [average accuracy in per cent of each run]}, 'which': 'validation'
-    or 'test', 'experiment'} of the runs of a grid: files <experiment>_<approach>-*_<seed>.txt with their records.
+    or 'test', 'experiment', 'approach'} of the runs of a grid: files <experiment>_<approach>-*_<seed>.txt with their records.
 
     over: the hyper-parameters (default: those that vary). Validation accuracy where all records have it. Warns of runs that differ in
     something else than those and the seed.
@@ -41,7 +41,7 @@ def surface(experiment, approach, folders, over=None, tags=()):
     for r in runs:
         value = np.mean(r['valid_accuracy']) if which == 'validation' else r['average_accuracy']
         points.setdefault(tuple(r['config'][n] for n in names), []).append(100 * float(value))
-    return {'names': names, 'points': dict(sorted(points.items())), 'which': which, 'experiment': runs[0]['experiment']}
+    return {'names': names, 'points': dict(sorted(points.items())), 'which': which, 'approach': approach, 'experiment': runs[0]['experiment']}
 
 
 def table(found):

@@ -10,7 +10,7 @@ def matrix(fig, found):
     by, (names, remark) = metrics.matrices(found), about.places(found)
     names, start = short(names)
     n, roomy = len(names), len(names) <= 6
-    columns = 3 if n <= MANY else 2
+    columns = 3 if roomy else 2
     axes = fig.panels(len(by), columns, 3.6)
     above = np.triu(np.ones((n, n)), 1).astype(bool)
     for k, (ax, (a, (m, std))) in enumerate(zip(axes, by.items())):
@@ -20,7 +20,7 @@ def matrix(fig, found):
         ax.set_xlabel('on task ' + start)
         if k % columns == 0:
             ax.set_ylabel('after task ' + start)
-    fig.colorbar(image, ax=axes, label='accuracy (%)')
+    fig.colorbar(image, ax=axes, label='accuracy (%)', aspect=20 * -(-len(axes) // columns))
     fig.note(about.label(found, ''), about.seeds(found), 'means' + (', ± standard deviation over the seeds' if roomy else
              ', std: standard deviation over the seeds') * (max(map(len, found.values())) > 1), remark)
 
@@ -36,7 +36,7 @@ def tasks(fig, found):
         for i, u in enumerate(shown):
             x = np.arange(u, n) + 1
             x, place = np.append(x, n + 0.4), np.append(x - 1, n - 1)  # a line goes on at its end, so that that of the last task is one
-            ax.plot(x, m[place, u], label='%d %s' % (u + 1, names[u]), markevery=list(range(n - u)), **style(i))
+            ax.plot(x, m[place, u], label=names[u], markevery=list(range(0, n - u, -(-n // MANY))), **style(i))
             if std is not None:
                 band(ax, x, m[place, u] - std[place, u], m[place, u] + std[place, u], i)
         ax.set_xticks(np.arange(1, n + 1)[::-(-n // MANY)])
@@ -45,7 +45,7 @@ def tasks(fig, found):
         finish(ax, 'tasks learnt', 'accuracy (%)' if k % 3 == 0 else '', a)
     fig.key(title='on task ' + start)
     fig.note(about.label(found, ''), about.seeds(found), about.spread('lines: means, bands: ± standard deviation over the seeds', map(
-        len, found.values())), 'to the right of the last mark each line stays at its final value',
+        len, found.values())), 'a line begins where its task is learnt and goes on at its final value to the right edge',
         len(shown) < n and '%d of %d tasks are shown' % (len(shown), n), remark)
 
 
@@ -59,17 +59,18 @@ def order(fig, found):
     for k, (ax, (a, values)) in enumerate(zip(axes, by.items())):
         for i, text in ((0, 'just learnt'), (1, 'after the last task')):
             mean, std = values[i].mean(0), values[i].std(0, ddof=1) if values.shape[1] > 1 else None
-            ax.plot(x, mean, label=text, markerfacecolor=('white', None)[i], **style(i))
+            ax.plot(x, mean, label=text, markerfacecolor=('white', None)[i], markersize=(1.6, 1)[i] * fig.look.marker, **style(i))
             if std is not None:
                 band(ax, x, mean - std, mean + std, i)
         ticks(ax, names, first=1)
         ax.set_ylim(-2, 102)
         finish(ax, 'place in the sequence' if apart else 'task ' + start, 'accuracy (%)' if k % 3 == 0 else '', a)
     fig.key()
-    runs = about.counted({a: len(r) for a, r in found.items()}, 'run')
-    fig.note(about.label(found, ''), runs, about.spread('lines: means, bands: ± standard deviation over the runs', map(len, found.values())),
-             'each place is of several tasks' if apart else 'tasks in the order in which they were learnt, the same in all runs',
-             remark and 'the order of the tasks differs from run to run')
+    what = 'seed' if all(isinstance(s, int) for r in found.values() for s in r) else 'run'
+    fig.note(about.label(found, ''), about.counted({a: len(r) for a, r in found.items()}, what),
+             about.spread('lines: means, bands: ± standard deviation over the %ss' % what, map(len, found.values())),
+             'each place is of several tasks' if apart else 'tasks in the order in which they were learnt',
+             remark and 'the order of the tasks differs from %s to %s' % (what, what))
 
 
 def curves(fig, found, runs, measure):

@@ -3,7 +3,7 @@ import numpy as np
 
 from results import about, ledger as books
 from results import masks
-from results.drawing import HATCHES, finish, greys, heat, short, style, ticks
+from results.drawing import HATCHES, finish, greys, heat, plain, short, style, ticks
 
 USED = 'a unit is used where attention is above %g' % masks.ON
 
@@ -15,7 +15,7 @@ def capacity(fig, logs):
     axes = fig.panels(2, 2, 3.4)
     for ax, values, title in ((axes[0], each, 'each task'), (axes[1], total, 'all tasks so far')):
         for i, name in enumerate(masks.names(logs)):
-            ax.plot(np.arange(len(values)) + 1, values[:, i], label=name, **style(i))
+            ax.plot(np.arange(len(values)) + 1, values[:, i], label=plain(str(name)), **style(i))
         ticks(ax, names, first=1)
         ax.set_ylim(-3, 103)
         finish(ax, 'task ' + start, 'units in use (%)' if ax is axes[0] else '', title)
@@ -48,7 +48,7 @@ def overlap(fig, logs):
     ax = fig.subplots()
     below = [['' if t == u else '(%.0f)' % chance[u] for u in range(n)] for t in range(n)] if n <= 8 else None
     image = heat(ax, masks.overlap(logs), names, names, '', below=below)
-    finish(ax, 'that this task uses too ' + start, 'of the units of ' + start)
+    finish(ax, 'task %s uses too' % start if start else 'this task uses too', 'of the units of task ' + start)
     ax.grid(False)
     fig.colorbar(image, label='% of the units of the row')
     by = ', '.join('%s %.0f' % item for item in zip(names, chance))
@@ -66,7 +66,7 @@ def compression(fig, by):
         ax.plot(kept, acc, **line)
         best = masks.best_epochs(logs)[0]
         ax.plot(kept[0], acc[0], marker=style(i)['marker'], color=line['color'], markerfacecolor='white')
-        ax.plot(kept[best], acc[best], label='%s (%d epochs)' % (name, len(kept)), markersize=1.6 * fig.look.marker, **style(i))
+        ax.plot(kept[best], acc[best], label='%s (%d epochs)' % (plain(name), len(kept)), markersize=1.6 * fig.look.marker, **style(i))
         most = max(most, kept.max())
     room = 0.03 * most
     ax.set_xlim(most + room, -room)
@@ -75,7 +75,7 @@ def compression(fig, by):
     short_ones = masks.too_short(by)
     fig.note(', '.join(dict.fromkeys(map(about.log, by.values()))) if len(by) < 4 else 'HAT, one run each',
              'a line goes from epoch to epoch of the first task, from the small open mark to the large one, the epoch kept',
-             short_ones and 'too few epochs to show compression: %s' % ', '.join(short_ones))
+             short_ones and 'too few epochs to show compression: %s' % plain(', '.join(short_ones), 200))
 
 
 def attention(fig, logs):
@@ -88,7 +88,7 @@ def attention(fig, logs):
             ax.axvline(t - 0.5, color='0.6', linewidth=0.5)
         ticks(ax, names)
         ax.set_xlabel('task ' + start)
-        ax.set_title('%s (%d units)' % (name, len(values)))
+        ax.set_title('%s (%d units)' % (plain(str(name)), len(values)))
     axes[0].set_ylabel('unit, sorted by the task that uses it first')
     fig.colorbar(image, ax=axes, label='attention')
     fig.note(about.log(logs), 'at the epoch kept of each task', USED)

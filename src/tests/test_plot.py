@@ -156,7 +156,8 @@ def test_every_figure_is_drawn(figure, suffix, folder, capsys, monkeypatch):
             record = json.loads(path.read_text())
             masks = [[np.arange(4) == t] for t in range(len(record['accuracy']))]
             path.write_text(json.dumps({**record, 'ledger': ledger.entries([[m[0].astype(float)] for m in masks])}))
-    assert plot_results.main([str(a) for a in [*options, '--output', output]]) == 0
+    style = 'paper' if suffix == 'pdf' else 'screen'
+    assert plot_results.main([str(a) for a in [*options, '--output', output, '--style', style]]) == 0
     assert output.read_bytes()[:4] == (b'\x89PNG' if suffix == 'png' else b'%PDF') and output.stat().st_size > 5000
 
 
