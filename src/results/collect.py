@@ -116,10 +116,15 @@ def read(path):
     return out
 
 
+def numbered(experiment, folders):
+    """The numbers of the orders of tasks, as run_multi.py --orders runs them, of which there are results."""
+    pattern = re.compile(r'%s-order(\d{1,4})_.+_\d+\.txt' % re.escape(experiment))
+    return sorted({int(m[1]) for f in listing(folders) if (m := pattern.fullmatch(f.name))})
+
+
 def orders(experiment, approaches, folders, seeds=None, tags=()):
-    """{order: what collect() finds} of the orders of tasks that run_multi.py --orders has run. Raises UserError if there are none."""
-    there = sorted({int(m[1]) for f in listing(folders) if (m := re.fullmatch(
-        r'%s-order(\d{1,4})_.+_\d+\.txt' % re.escape(experiment), f.name))})
+    """{order: what collect() finds} of the orders of tasks. Raises UserError if there are none."""
+    there = numbered(experiment, folders)
     if not there:
         raise UserError('no %s-order<k>_<approach>_<seed>.txt in %s: run_multi.py --orders makes them; %s' % (
             experiment, ', '.join(map(str, folders)), '; '.join(map(contents, folders))))
@@ -127,17 +132,12 @@ def orders(experiment, approaches, folders, seeds=None, tags=()):
 
 
 def sequences(experiment, approaches, folders, seeds=None, tags=()):
-    """{approach: {seed: result}} as collect(), or, where there are results of orders of the tasks only, {approach: {'order, seed':
+    """{approach: {seed: result}} as collect(), or, where there are results of orders of the tasks only, {approach: {'order k, seed s':
     result}} of all of them."""
-    if any(find(experiment, a, folders)[0] for a in approaches):
+    if any(find(experiment, a, folders)[0] for a in approaches) or not numbered(experiment, folders):
         return collect(experiment, approaches, folders, seeds, tags)
-    try:
-        by = orders(experiment, approaches, folders, seeds, tags)
-    except UserError as e:
-        if 'run_multi.py --orders' not in str(e):
-            raise
-        return collect(experiment, approaches, folders, seeds, tags)
-    return {a: {'order %d, seed %s' % (k, s): r for k, found in by.items() for s, r in found[a].items()} for a in approaches}
+    by = orders(experiment, approaches, folders, seeds, tags)
+    return {a: {'order %d, seed %d' % (k, s): r for k, found in by.items() for s, r in found[a].items()} for a in approaches}
 
 
 def ledgers(experiment, approach, folders, seeds=None, tags=()):

@@ -20,7 +20,8 @@ def published(fig, both, paper):
                 mine = np.std(ours, ddof=1) if len(ours) > 1 else 0
                 ax.errorbar(mean, np.mean(ours), mine, spread, marker=MARKERS[k], color='C%d' % k, linestyle='', capsize=2,
                             label=cell.column if cell.column not in ax.get_legend_handles_labels()[1] else None)
-                ax.annotate(str(1 + rows.index(cell.row)), (mean, np.mean(ours)), xytext=(4, -8), textcoords='offset points', fontsize=0.8 * fig.look.small)
+                ax.annotate(str(1 + rows.index(cell.row)), (mean, np.mean(ours)), xytext=(4, -8), textcoords='offset points',
+                            fontsize=0.8 * fig.look.small)
                 ends += [mean, np.mean(ours)]
         line = [min(ends), max(ends)]
         ax.plot(line, line, color='black', linewidth=0.8, zorder=0)
@@ -71,7 +72,8 @@ def bars(fig, found):
         ax.invert_yaxis()
         ax.margins(x=0.18)
         finish(ax, label, '')
-    fig.note(about.label(found, ''), about.seeds(found), about.spread('marks: seeds; bars: mean, lines: ' + INTERVALS, map(len, found.values())))
+    fig.note(about.label(found, ''), about.seeds(found), about.spread(
+        'marks: seeds; bars: means, lines: ' + INTERVALS, map(len, found.values())))
 
 
 def orders(fig, found, values):
@@ -102,16 +104,16 @@ def paired(fig, found, diff, against):
     ax.set_yticks(range(len(diff)), ['%s\nn=%d%s' % (a, d['n'], '' if d['p'] is None else ', p=%.2g' % d['holm']) for a, d in diff.items()])
     ax.set_ylim(len(diff) - 0.5, -0.5)
     finish(ax, 'points above %s' % against, '')
-    fig.note(about.label(found, ''), 'average accuracy after the last task, differences paired by seed, n seeds', 'bars: ' + INTERVALS, 'p: paired t-test%s' % (
-        ', corrected for %d comparisons (Holm)' % len(diff) if len(diff) > 1 else ''))
+    fig.note(about.label(found, ''), 'average accuracy after the last task, differences paired by seed, n seeds', 'bars: ' + INTERVALS,
+             'p: paired t-test%s' % (', corrected for %d comparisons (Holm)' % len(diff) if len(diff) > 1 else ''))
 
 
 def surface(fig, found):
     """Average accuracy over one or two hyper-parameters, of surfaces.surface()."""
     names, points, label = found['names'], found['points'], 'average %s accuracy (%%)' % found['which']
     runs = sorted({len(v) for v in points.values()})
-    text = [about.plain('experiment %s, %s' % (found['experiment'], found['approach'])), '%s run%s a point' % ('-'.join(map(str, (runs[0], runs[-1])[:len(runs)])),
-            's' * (runs[-1] > 1))]
+    text = [about.plain('experiment %s, %s' % (found['experiment'], found['approach'])),
+            '%s run%s a point' % ('-'.join(map(str, (runs[0], runs[-1])[:len(runs)])), 's' * (runs[-1] > 1))]
     if len(names) == 1:
         xs, means = [k[0] for k in points], [np.mean(v) for v in points.values()]
         ax = fig.subplots()
@@ -134,6 +136,7 @@ def surface(fig, found):
     ax = fig.subplots()
     span = shades(values)
     image = heat(ax, values, ['%g' % y for y in ys], ['%g' % x for x in xs], '', below=below if len(xs) <= 8 else None, span=span)
+    ax.invert_yaxis()  # the larger above
     ax.set_xlabel(names[0])
     ax.set_ylabel(names[1])
     fig.colorbar(image, label=label)

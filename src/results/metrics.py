@@ -152,8 +152,8 @@ def place_table(found):
     rows, names = [], about.places(found)[0]
     for a, values in by_place(found).items():
         n = values.shape[1]
-        std = values.std(1, ddof=1) if n > 1 else None
-        rows += [[a, n, t + 1, name, *(c for k in (0, 1) for c in (float(values[k, :, t].mean()), None if std is None else float(std[k, t])))]
+        mean, std = values.mean(1), values.std(1, ddof=1) if n > 1 else None
+        rows += [[a, n, t + 1, name, *(c for k in (0, 1) for c in (float(mean[k, t]), None if std is None else float(std[k, t])))]
                  for t, name in enumerate(names)]
     return Table(['approach', 'runs', 'place', 'task', 'just learnt %', 'std just learnt', 'after the last task %',
                   'std after the last task'], rows)
@@ -170,7 +170,8 @@ def reference(approaches, against=None):
 
 def differences(found, against):
     """{approach: {'mean', 'half', 'p', 'n'}}: average accuracy minus that of the approach `against`, in points, paired
-    by seed, with a paired t-test, and 'holm', its p corrected for their number, None where all differences are the same. Raises UserError where fewer than two seeds are common."""
+    by seed, with a paired t-test, and 'holm', its p corrected for their number, None where all differences are the same.
+    Raises UserError where fewer than two seeds are common."""
     from scipy import stats
     if len(found) < 2:
         raise UserError('a comparison needs two approaches or more, not only %s' % against)

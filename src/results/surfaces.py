@@ -41,7 +41,8 @@ def surface(experiment, approach, folders, over=None, tags=()):
     for r in runs:
         value = np.mean(r['valid_accuracy']) if which == 'validation' else r['average_accuracy']
         points.setdefault(tuple(r['config'][n] for n in names), []).append(100 * float(value))
-    return {'names': names, 'points': dict(sorted(points.items())), 'which': which, 'approach': approach, 'experiment': runs[0]['experiment']}
+    return {'names': names, 'points': dict(sorted(points.items())), 'which': which, 'approach': approach,
+            'experiment': runs[0]['experiment']}
 
 
 def table(found):

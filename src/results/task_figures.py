@@ -99,11 +99,12 @@ def curves(fig, found, runs, measure):
     finish(ax, 'epoch, task after task', learning.MEASURES[measure])
     above = ax.secondary_xaxis('top')
     step = -(-tasks // MANY)
+    crowded = max(map(len, names)) * tasks / step > fig.letters(fig.look.small, fig.get_figwidth() - 1)
     above.set_xticks([(a + b + 1) / 2 for a, b in zip(starts, starts[1:])][::step], names[::step],
-                     **({'rotation': 30, 'ha': 'left'} if max(map(len, names)) * tasks > fig.letters(fig.look.small, fig.get_figwidth() - 1) else {}))
+                     **({'rotation': 30, 'ha': 'left'} if crowded else {}))
     above.tick_params(length=0)
     above.set_xlabel(('task ' + start) if start else '')
     fig.key(*ax.get_legend_handles_labels())
     seeds = {a: len(found[a]) for a in runs}
-    fig.note(about.label(found, ''), about.counted(seeds), about.spread(
-        'lines: means, bands: least to most, both over the seeds that reached the epoch, fainter where some had ended', seeds.values()), remark)
+    text = 'lines: means, bands: least to most, both over the seeds that reached the epoch, fainter where some had ended'
+    fig.note(about.label(found, ''), about.counted(seeds), about.spread(text, seeds.values()), remark)

@@ -85,11 +85,10 @@ def test_names_of_a_log_that_are_no_text_or_a_bad_formula_do_not_stop_a_figure(n
     for layer, task in ((name, 'a'), ('fc1', name)):
         records.save_logs(tmp_path / 'l.pkz', {'mask': mask, 'mask_pre': {}, 'valid_loss': {0: [1.]}, 'valid_acc': {0: [1.]}}, [task],
                           np.eye(1), np.eye(1), layers=[(layer, 4, 4, 1)])
-        for figure in ('capacity', 'overlap', 'masks', 'compression'):
-            output = tmp_path / (figure + '.png')
-            assert plot_results.main(['--figure', figure, '--logs', str(tmp_path / 'l.pkz'), '--output', str(output)]) == 0
-            assert output.stat().st_size > 5000
-            output.unlink()
+        output = tmp_path / ('%s.png' % (task == 'a'))
+        figure = 'capacity' if layer == name else 'overlap'
+        assert plot_results.main(['--figure', figure, '--logs', str(tmp_path / 'l.pkz'), '--output', str(output)]) == 0
+        assert output.stat().st_size > 5000
 
 
 BIG = '''
