@@ -13,13 +13,18 @@ FIGURES = {
     'ratio': 'forgetting ratio against tasks (the original\'s figure); needs random and joint',
     'matrix': 'accuracy matrices', 'tasks': 'accuracy of each task over the sequence',
     'bars': 'average accuracy and forgetting', 'paired': 'differences from one approach, paired by seed (--against)',
+    'order': 'accuracy just learnt and at the end by a task\'s place in the sequence (of all orders, where only those are there)',
     'orders': 'spread over orders of the tasks beside that over seeds (of run_multi.py --orders)',
     'ledger': 'what each task takes of every layer, reuses and leaves (one approach: hat)',
+    'curves': 'a number of every epoch, task after task (--measure)',
     'surface': 'accuracy over the hyper-parameters of a grid by work.py (one approach; --over)',
     'capacity': 'share of the layers that tasks use (--logs, one)',
     'overlap': 'overlap of the tasks\' masks (--logs, one)',
+    'masks': 'attention of each task to each unit (--logs, one)',
     'compression': 'weights kept against accuracy (--logs, one or more)',
 }
+
+OF_LOGS = 'capacity', 'overlap', 'masks', 'compression'
 
 
 def build():
@@ -31,64 +36,117 @@ def build():
     parser.add_argument('--approaches', metavar='A,...')
     parser.add_argument('--folders', nargs='+', default=['res'], metavar='DIR', help='where results are (default res)')
     parser.add_argument('--seeds', metavar='0-9', help='the seeds that must be there (default: those that are)')
-    parser.add_argument('--against', metavar='A', help='what the others are compared with (default: the first approach)')
+    parser.add_argument('--tag', metavar='T,...', help='only results whose records have all of these tags')
+    parser.add_argument('--against', metavar='A', help='what the others are compared with (default: the first approach but random and '
+                        'joint)')
+    parser.add_argument('--measure', choices=('valid_accuracy', 'valid_loss', 'train_loss', 'train_accuracy'), help='of curves (default '
+                        'valid_accuracy)')
     parser.add_argument('--over', metavar='H,H', help='hyper-parameters of a surface (default: those that vary)')
     parser.add_argument('--logs', nargs='+', metavar='FILE', help='logs of hat-test')
     parser.add_argument('--output', metavar='FILE', help='file of the figure, .png or .pdf (default: a window, unless '
                         '--table is given)')
+    parser.add_argument('--style', choices=('screen', 'paper'), default='screen', help='paper: sizes and letters for a page of two '
+                        'columns, 3.3 or 6.9 inches wide (default %(default)s)')
     parser.add_argument('--table', choices=('csv', 'latex', 'markdown'), help='print the numbers behind the figure')
     return parser
 
 
 def compute(args):
-    """(table, draw) of what the options ask for; draw fills a matplotlib figure. Raises UserError."""
-    from results import collect, figures, ledger, masks, metrics, unit_figures
-    from results.tables import Table
-    if args.figure in ('capacity', 'overlap', 'compression'):
-        logs = load_logs(args)
-        what = logs if args.figure == 'compression' else next(iter(logs.values()))
-
-        def tried(function, *values):
-            try:
-                return function(*values)
-            except UserError:
-                raise
-            except Exception as e:  # anything may be in a stranger's log
-                raise UserError('%s is not a log as hat-test writes it (%s)' % (' or '.join(args.logs), type(e).__name__))
-
-        def draw(fig):
-            getattr(unit_figures, args.figure)(fig, what)
-            fig.draw_without_rendering()  # which lays out the names, whatever they are
-        return tried(getattr(masks, args.figure + '_table'), what), lambda fig: tried(draw, fig)
-
+    """(table, draw) of what the options ask for; draw fills a results.page.Page. Raises UserError."""
+    if args.measure and args.figure != 'curves':
+        raise UserError('--measure is of --figure curves')
+    if args.figure in OF_LOGS:
+        if args.tag:
+            raise UserError('--tag chooses results, and --figure %s is of --logs' % args.figure)
+        return of_logs(args)
     if not args.experiment or not args.approaches:
         raise UserError('--figure %s needs --experiment and --approaches' % args.figure)
-    approaches, folders = list(dict.fromkeys(args.approaches.split(','))), [ROOT / d for d in args.folders]
+    approaches = list(dict.fromkeys(args.approaches.split(',')))
     if args.figure in ('surface', 'ledger') and len(approaches) > 1:
         raise UserError('--figure %s takes one approach' % args.figure)
-    if args.figure == 'surface':
-        names, points, which = collect.surface(args.experiment, approaches[0], folders,
-                                               args.over.split(',') if args.over else None)
-        return (Table([*names, 'average %s accuracy %%' % which], [[*map(float, k), v] for k, v in points.items()]),
-                lambda fig: figures.surface(fig, names, points, which))
+    tags = list(dict.fromkeys(t for t in args.tag.split(',') if t)) if args.tag else []
+    if args.tag is not None and not tags:
+        raise UserError('--tag: expected one or more tags, separated by commas')
+    return of_results(args, approaches, [ROOT / d for d in args.folders], launch.seeds(args.seeds) if args.seeds else None, tags)
 
-    seeds = launch.seeds(args.seeds) if args.seeds else None
+
+def of_logs(args):
+    """compute() for the figures of logs."""
+    from results import alike, masks, unit_figures
+    logs = load_logs(args)
+    what = logs if args.figure == 'compression' else next(iter(logs.values()))
+
+    def tried(function, *values):
+        try:
+            return function(*values)
+        except UserError:
+            raise
+        except Exception as e:  # anything may be in a stranger's log
+            raise UserError('%s is not a log as hat-test writes it (%s)' % (' or '.join(args.logs), type(e).__name__))
+
+    def draw(fig):
+        getattr(unit_figures, {'masks': 'attention'}.get(args.figure, args.figure))(fig, what)
+        fig.draw_without_rendering()  # which lays out the names, whatever they are
+    table = tried(getattr(masks, args.figure + '_table'), what)
+    if args.figure == 'compression' and masks.too_short(what):
+        alike.say('too few epochs to show compression (fewer than %d): %s' % (masks.FEW, ', '.join(masks.too_short(what))))
+    return table, lambda fig: tried(draw, fig)
+
+
+def of_results(args, approaches, *which):
+    """compute() for the figures of results; which: folders, seeds or None, tags."""
+    from results import alike, collect, curves, figures, ledger, metrics, surfaces, task_figures, unit_figures
+    experiment, (folders, seeds, tags) = args.experiment, which
+    if args.figure == 'surface':
+        found = surfaces.surface(experiment, approaches[0], folders, args.over.split(',') if args.over else None, tags)
+        return surfaces.table(found), lambda fig: figures.surface(fig, found)
     if args.figure == 'ledger':
-        found = collect.ledgers(args.experiment, approaches[0], folders, seeds)
-        return ledger.table(found), lambda fig: unit_figures.ledger(fig, found)
+        found, books = collect.ledgers(experiment, approaches[0], *which)
+        return ledger.table(books), lambda fig: unit_figures.ledger(fig, found, books)
     if args.figure == 'orders':
-        values = metrics.over_orders(collect.orders(args.experiment, approaches, folders, seeds))
-        return metrics.order_table(values), lambda fig: figures.orders(fig, values)
-    found = collect.collect(args.experiment, approaches, folders, seeds)
+        found = collect.orders(experiment, approaches, *which)
+        values = metrics.over_orders(found)
+        return metrics.order_table(values), lambda fig: figures.orders(fig, found, values)
+    if args.figure == 'order':
+        found = collect.sequences(experiment, approaches, *which)
+        return metrics.place_table(found), lambda fig: task_figures.order(fig, found)
+    found = collect.collect(experiment, approaches, *which)
     if args.figure == 'ratio':
         rho = metrics.ratios(found)
-        return metrics.ratio_table(rho), lambda fig: figures.ratio(fig, rho)
+        above = metrics.undertrained(rho)
+        if above:
+            alike.say('rho is above 0, so that joint is no ceiling and perhaps undertrained: %s tasks' % ', '.join(
+                '%s after %s' % (a, ','.join(map(str, where))) for a, where in above.items()))
+        return metrics.ratio_table(rho), lambda fig: figures.ratio(fig, found, rho)
     if args.figure == 'paired':
-        against = args.against or approaches[0]
+        against = metrics.reference(approaches, args.against)
         diff = metrics.differences(found, against)
-        return metrics.difference_table(diff, against), lambda fig: figures.paired(fig, diff, against)
-    table = metrics.summary_table if args.figure == 'bars' else metrics.matrix_table
-    return table(found), lambda fig: getattr(figures, args.figure)(fig, found)
+        return metrics.difference_table(diff, against), lambda fig: figures.paired(fig, found, diff, against)
+    if args.figure == 'curves':
+        measure = args.measure or 'valid_accuracy'
+        lines = curves.gather(load_epochs(found), measure)
+        for a in sorted(set(found) - set(lines)):
+            alike.say('%s trains no epochs: left out' % a)
+        return curves.table(lines, found, measure), lambda fig: task_figures.curves(fig, found, lines, measure)
+    if args.figure == 'bars':
+        return metrics.summary_table(found), lambda fig: figures.bars(fig, found)
+    return metrics.matrix_table(found), lambda fig: getattr(task_figures, args.figure)(fig, found)
+
+
+def load_epochs(found):
+    """{approach: {seed: epochs}} of collected results, from where their runs left them. Raises UserError naming all that are missing."""
+    from results import epochs
+    from runs import checkpoint
+    out, wrong = {a: {} for a in found}, []
+    for a, by in found.items():
+        for seed, result in by.items():
+            try:
+                out[a][seed] = epochs.load(checkpoint.folder(result['path']) / 'epochs.csv')
+            except UserError as e:
+                wrong.append(str(e))
+    if wrong:
+        raise UserError('; '.join(wrong))
+    return out
 
 
 def load_logs(args):
@@ -117,7 +175,7 @@ def main(argv=None):
     if args.table:
         print(table.text(args.table))
     if output or not args.table:
-        canvas.show(draw, output)
+        canvas.show(draw, output, args.style)
     return 0
 
 
