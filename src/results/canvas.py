@@ -1,4 +1,5 @@
 """Where a figure goes: a file, written whole or not at all, or a window."""
+import io
 import sys
 from pathlib import Path
 
@@ -33,6 +34,23 @@ def show(draw, output, style='screen'):
                 pyplot.show()
         finally:
             pyplot.close(fig)
+
+
+def svg(draw):
+    """A figure, which draw(page.Page) fills, as bytes of SVG without a background."""
+    import matplotlib
+    matplotlib.use('Agg')
+    from matplotlib import pyplot
+    from results import page
+    with matplotlib.rc_context({**page.settings('screen'), 'svg.hashsalt': 'figure'}):
+        fig = pyplot.figure(FigureClass=page.Page, style='screen', layout='constrained')
+        try:
+            draw(fig.size(4))
+            out = io.BytesIO()
+            fig.savefig(out, format='svg', transparent=True, metadata={'Date': None})
+        finally:
+            pyplot.close(fig)
+    return out.getvalue()
 
 
 def save(fig, output):
