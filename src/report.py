@@ -78,7 +78,7 @@ def section(label, approaches, args):
 def figures(tried):
     """The figures that there are, and why others are not."""
     return ['<div class="figures">%s</div>' % ''.join(text for text, _ in tried), *(
-        '<p class="note">Not drawn: %s</p>' % escape(why) for text, why in tried if not text)]
+        '<p class="note">Not drawn: %s</p>' % escape(why if len(why) < 200 else why[:200] + '...') for text, why in tried if not text)]
 
 
 def epochs_of(path):
@@ -111,7 +111,7 @@ def main(argv=None):
     head = ['<p>%d runs of %s. <a href="#runs">All runs</a></p>' % (len(there), escape(', '.join(experiments)))]
     head += ['<p class="note">%s</p>' % escape(line) for line in dict.fromkeys(said.getvalue().splitlines()) if not line.startswith('Figure at')]
     last = ['<h2>Orders and grids</h2>', *figures(others)] if others else []
-    runs = ['<h2 id="runs">All runs</h2>', html.table(table.columns, links, raw=(len(table.columns) - 1,))]
+    runs = ['<h2 id="runs">All runs</h2>', html.table(table.columns, links, 'text', raw=(len(table.columns) - 1,))]
     runs += [html.run(path, record, epochs_of(path)) for path, record in there]
     with utils.replacing(output) as f:
         f.write(html.page(title, [*head, *parts, *last, *runs]))

@@ -1,16 +1,18 @@
 """One page of results, whole in itself: HTML without scripts or anything from a network, for a phone, a screen, paper, light and dark."""
 import base64
+import re
 from html import escape
 
 from results import ledger, measures
 from results.tables import cell
 
+WIDE = 600  # points: a figure of several panels in a row
 STYLE = '''
 :root{color-scheme:light dark;--ink:#1a1a1a;--paper:#fff;--soft:#f2f2f2;--line:#bbb;--mark:#0b5cad}
 @media(prefers-color-scheme:dark){:root{--ink:#e6e6e6;--paper:#161616;--soft:#242424;--line:#555;--mark:#7db8f2}
  figure img,svg.curve{filter:invert(1) hue-rotate(180deg)}}
 *{box-sizing:border-box}
-body{margin:0 auto;max-width:75rem;padding:1rem;color:var(--ink);background:var(--paper);font:1rem/1.5 system-ui,sans-serif}
+body{margin:0 auto;max-width:75rem;padding:1rem;color:var(--ink);background:var(--paper);overflow-wrap:anywhere;font:1rem/1.5 system-ui,sans-serif}
 h1{font-size:1.5rem;line-height:1.2}h2{font-size:1.25rem;border-bottom:1px solid var(--line);margin-top:2.5rem}h3{font-size:1.05rem}
 a{color:var(--mark)}
 .wide{overflow-x:auto}
@@ -18,13 +20,14 @@ table{border-collapse:collapse;font-size:.875rem;margin:.5rem 0}
 th,td{padding:.2rem .6rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap;vertical-align:top}
 th:first-child,td:first-child,.text td,.text th{text-align:left}
 thead th{background:var(--soft)}
-.text td:last-child{white-space:normal;overflow-wrap:anywhere}
+.text td{white-space:normal;overflow-wrap:anywhere;min-width:5.5rem}.text td:last-child{min-width:9rem}
 .figures{display:grid;gap:1rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,28rem),1fr))}
-figure{margin:0;break-inside:avoid;text-align:center}figure img{max-width:100%;height:auto}
+figure{margin:0;min-width:0;break-inside:avoid;text-align:center}figure img{max-width:100%;height:auto}
+figure.whole{grid-column:1/-1}figure.whole img{min-width:44rem}
 figcaption{font-size:.875rem;text-align:left}
 details{border:1px solid var(--line);border-radius:.3rem;margin:.5rem 0;padding:.3rem .7rem;break-inside:avoid}
 summary{cursor:pointer;overflow-wrap:anywhere}
-code,pre{font-size:.8125rem;overflow-wrap:anywhere;white-space:pre-wrap}
+code,pre{font-size:.8125rem;overflow-wrap:anywhere}pre{overflow-x:auto}
 .note{font-size:.875rem;opacity:.8}
 svg.curve{max-width:100%;height:auto}
 @media print{body{max-width:none;font-size:10pt}details::details-content{content-visibility:visible;height:auto}a{color:inherit}}
@@ -60,9 +63,11 @@ def best(table_, columns, out):
 
 
 def figure(svg, caption):
-    """A figure, bytes of SVG, with a line below."""
-    return '<figure><img alt="%s" src="data:image/svg+xml;base64,%s"><figcaption>%s</figcaption></figure>' % (
-        escape(caption, quote=True), base64.b64encode(svg).decode(), escape(caption))
+    """A figure, bytes of SVG, with a line below; a wide one takes the whole width, and is scrolled through on a phone."""
+    found = re.search(rb'width="([\d.]+)pt"', svg[:2000])
+    kind = ' class="whole"' if found and float(found[1]) > WIDE else ''
+    return '<figure%s><div class="wide"><img alt="%s" src="data:image/svg+xml;base64,%s"></div><figcaption>%s</figcaption></figure>' % (
+        kind, escape(caption, quote=True), base64.b64encode(svg).decode(), escape(caption))
 
 
 def curve(rows):

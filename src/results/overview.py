@@ -31,25 +31,27 @@ def found(folders, tags=()):
                                          item[0].name))
 
 
-def varying(configs, everywhere):
-    """The names of the settings that are not the same in some configurations: where they are there, or everywhere."""
-    names = dict.fromkeys(k for c in configs for k in c if k not in ALIKE)
-    return [k for k in names if len({str(c.get(k)) for c in configs if everywhere or k in c}) > 1]
+def varying(configs):
+    """The names of the settings that are not the same in all of some configurations of one approach."""
+    return [k for k in keys(configs) if len({str(c.get(k)) for c in configs}) > 1]
+
+
+def keys(configs):
+    """The names of settings in some configurations, but for those that a line says otherwise."""
+    return list(dict.fromkeys(k for c in configs for k in c if k not in ALIKE))
 
 
 def differing(configs):
-    """['name=value, ...'] of configurations: what varies among those of its experiment, or of its approach on that."""
-    def names(keys, everywhere):
-        groups = {}
-        for c in configs:
-            groups.setdefault(tuple(c[k] for k in keys), []).append(c)
-        return {key: varying(group, everywhere) for key, group in groups.items()}
-    general, own = names(['experiment'], False), names(['experiment', 'approach'], True)
-    out = []
+    """['name=value, ...'] of configurations: what varies among those of the same experiment and approach, and of what all approaches have
+    on that experiment, or of the scenario, what varies among all."""
+    by = {}
     for c in configs:
-        mine = dict.fromkeys([k for k in general[c['experiment'],] if k in c] + own[c['experiment'], c['approach']])
-        out.append(', '.join('%s=%s' % (k, text(c.get(k))) for k in mine))
-    return out
+        by.setdefault(c['experiment'], {}).setdefault(c['approach'], []).append(c)
+    own = {(e, a): varying(group) for e, groups in by.items() for a, group in groups.items()}
+    general = {e: [k for k in varying([c for group in groups.values() for c in group]) if k == 'scenario' or k != 'network' and all(
+        k in keys(group) for group in groups.values())] for e, groups in by.items()}
+    return [', '.join('%s=%s' % (k, text(c.get(k, 'task' if k == 'scenario' else None))) for k in dict.fromkeys(general[c['experiment']] + own[c['experiment'], c['approach']]))
+            for c in configs]
 
 
 def text(value):

@@ -2,7 +2,7 @@
 import numpy as np
 
 from results import about, curves as learning, metrics
-from results.drawing import MANY, band, finish, heat, plain, short, style, ticks
+from results.drawing import MANY, band, finish, heat, short, style, ticks
 
 
 def matrix(fig, found):

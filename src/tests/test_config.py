@@ -97,7 +97,8 @@ def test_settings_that_differ_are_those_within_an_approach_or_an_experiment():
     def config(approach, **more):
         return {'experiment': 'e', 'approach': approach, 'seed': 0, 'nepochs': 5, **more}
     configs = [config('sgd'), config('sgd', scenario='class'), config('hat', lamb=.5), config('hat', lamb=.5, nepochs=7)]
-    assert overview.differing(configs) == ['nepochs=5, scenario=-', 'nepochs=5, scenario=class', 'nepochs=5', 'nepochs=7']
+    assert overview.differing(configs) == [
+        'nepochs=5, scenario=task', 'nepochs=5, scenario=class', 'nepochs=5, scenario=task', 'nepochs=7, scenario=task']
     assert overview.differing(configs[:1] + configs[2:3]) == ['', '']
 
 
