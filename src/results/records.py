@@ -141,6 +141,7 @@ FIELDS = {
     'loss': (False, listed(listed(lambda v, record: type(v) in (int, float), tasks), tasks)),  # some may be nan
     'status': (True, is_text), 'config': (True, settings),
     'command': (True, listed(is_text)), 'seconds': (True, number(0, 1e12)), 'valid_accuracy': (False, listed(number(0, 1), tasks)),
+    'valid_matrix': (False, listed(listed(number(0, 1), tasks), tasks)),
     'tasks': (True, lambda v, record: listed(is_text)(v, record) and len(v) >= tasks(record)
               and (len(v) == tasks(record) or record.get('status') != 'finished')),
     'before_learning': (False, lambda v, record: 'untrained' in record and listed(number(0, 1), tasks)(v, record)),
