@@ -89,6 +89,15 @@ def save(output, acc, record):
         f.write('\n')
 
 
+def mark(output, status):
+    """Changes what the record beside a result says of its run's end."""
+    path = record_path(output)
+    record = json.loads(path.read_text(encoding='utf-8'))
+    with utils.replacing(path) as f:
+        json.dump({**record, 'status': status}, f, indent=1)
+        f.write('\n')
+
+
 def sha256(text):
     """The SHA-256 of a text."""
     return hashlib.sha256(text.encode()).hexdigest()
