@@ -230,7 +230,7 @@ class Sequence:
             record.update(**ahead, **measures.summary(acc, ahead.get('before_learning'), ahead.get('untrained')), status=status,
                           seconds=round(self.elapsed(), 2), seconds_per_task=self.seconds,
                           accuracy=acc.round(6).tolist(), loss=lss.round(6).tolist())
-            record.update({**self.appr.account(), **self.certificate.account()} if self.checkpoint else {})
+            record.update({**self.appr.account(n), **self.certificate.account()} if self.checkpoint else {})
             if self.args.final_valid and not np.isnan(self.valid[:n]).any():
                 record['valid_matrix'] = self.valid[:n, :n].tolist()
             if getattr(self.appr, 'infer', None):
