@@ -44,10 +44,15 @@ class Workers:
                     } if threading.current_thread() is threading.main_thread() else {}
 
         def one(item):
-            if not self.stop.is_set():
+            if self.stop.is_set():
+                return
+            try:
                 work(item)
-                self.bar.update()
-                self.progress()
+            except BaseException:
+                self.stop.set()
+                raise
+            self.bar.update()
+            self.progress()
         pool = ThreadPoolExecutor(self.nproc)
         try:
             for future in as_completed([pool.submit(one, item) for item in items]):

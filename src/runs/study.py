@@ -16,8 +16,7 @@ WARMUP = 1  # the first task after which a trial can be given up: before the sec
 def imported():
     """optuna, silent but for warnings. Raises UserError if it is missing."""
     try:
-        import optuna
-        from optuna.storages import journal  # noqa: F401 (which is in no version before 4.0)
+        import optuna.storages.journal
     except ImportError:
         raise UserError('--search optuna needs optuna, 4.0 or later: pip install -U optuna')
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -61,17 +60,14 @@ class Study:
         optuna, mine = self.optuna, json.loads(json.dumps(self.settings))
         if begin:
             mend(self.path)
-        elif not self.path.exists():
+        elif not (self.path.exists() and self.path.stat().st_size):
             return
         try:
             journal = optuna.storages.journal
             storage = optuna.storages.JournalStorage(journal.JournalFileBackend(
                 str(self.path), lock_obj=journal.JournalFileOpenLock(str(self.path))))
-            there = optuna.get_all_study_names(storage)
-            if begin and not there:
+            if not self.path.stat().st_size:
                 optuna.create_study(study_name='search', storage=storage, direction='maximize')
-            elif not there:
-                return
             self.study = optuna.load_study(study_name='search', storage=storage, pruner=pruner(optuna))
             there = dict(self.study.user_attrs['settings']) if self.trials() else mine
             if begin and not self.trials():
