@@ -11,16 +11,16 @@ from runs import checkpoint, launch, local, plan, search, study
 from utils import ROOT
 
 FAKE = '''
-import json, sys, time
-words = dict(w.split('=', 1) if '=' in w else (w, v) for w, v in zip(sys.argv[1:], sys.argv[2:] + [''])  if w.startswith('--'))
+import json, os, sys, time
+words = dict(w.split('=', 1) if '=' in w else (w, v) for w, v in zip(sys.argv[1:], sys.argv[2:] + ['']) if w.startswith('--'))
 lamb, name = float(words['--lamb']), words['--output']
 open(name + '.starts', 'a').write('x')
 if lamb > 3:
     sys.exit(2)
 good = .9 - abs(lamb - 1) / 4
 rows = [[good - .1 * t] * (t + 1) + [0.] * (2 - t) for t in range(3)]
-for t in range(3):
-    n, last = t + 1, t == 2
+for t, last in ((0, False), (1, False), (2, False), (2, True)):
+    n = t + 1
     matrix = [r[:n] for r in rows[:n]]
     open(name, 'w').write('\\n'.join(' '.join('%.4f' % v for v in r + [0] * (3 - n)) for r in matrix + [[0] * n] * (3 - n)) + '\\n')
     record = {'status': 'finished' if last else 'running', 'command': ['src/run.py'] + [w for w in sys.argv[1:] if w != '--resume'],
@@ -29,7 +29,7 @@ for t in range(3):
     if last:
         record['valid_accuracy'] = rows[2]
     open(name[:-3] + 'new', 'w').write(json.dumps(record))
-    import os; os.replace(name[:-3] + 'new', name[:-3] + 'json')
+    os.replace(name[:-3] + 'new', name[:-3] + 'json')
     time.sleep(0 if last else PAUSE)
 '''
 
@@ -124,6 +124,12 @@ def test_a_run_stopped_by_others_is_tried_again(fake, tmp_path, monkeypatch):
     assert call(1) == 0
     first, second = trials()
     assert (first.state.name, second.state.name) == ('FAIL', 'COMPLETE') and first.params == second.params
+
+
+def test_nothing_is_given_up_after_the_last_task(fake, monkeypatch):
+    call, trials = fake
+    monkeypatch.setattr('optuna.trial.Trial.should_prune', lambda self: 2 in trials()[self.number].intermediate_values)
+    assert call(1, seconds=0.3) == 0 and trials()[0].state.name == 'COMPLETE'
 
 
 def test_values_that_span_no_range_are_categories_and_a_point_is_run_once(fake, tmp_path):
