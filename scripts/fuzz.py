@@ -186,12 +186,12 @@ def readers(kind, folder, draw):
         one = run((folder / 'approach').read_text(), folder, 1e9)
         return [lambda: one.run(one.checkpoint.read()), lambda: one.checkpoint.remove_stale(2)]
     if kind == 'log':
-        return [*figures('capacity', 'overlap', 'compression'), lambda: records.check_log(folder / 'o.pkz', folder / 'o.txt', {})]
+        return [*figures('capacity', 'overlap', 'masks', 'compression'), lambda: records.check_log(folder / 'o.pkz', folder / 'o.txt', {})]
     one, grid = folder / 'glyphs_sgd_0.txt', folder / 'glyphs_sgd-a_0.txt'
     planned = plan.Run([*GLYPHS, str(one)])
     return [lambda: [collect.read(f) for f in (one, grid)], lambda: compare.main([str(one), str(folder / 'glyphs_sgd_1.json')]),
             lambda: compare.main([str(grid)]), planned.status, lambda: plan.show([planned], folder, 1),
-            lambda: records.check_output(one, {'lr': 1}), *figures('bars', 'matrix', 'tasks', 'surface')]
+            lambda: records.check_output(one, {'lr': 1}), *figures('bars', 'matrix', 'tasks', 'order', 'surface')]
 
 
 def attempt(kind, whole, here, draw):

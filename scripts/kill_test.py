@@ -7,6 +7,7 @@ undisturbed run, bit for bit.
 line per approach and the totals; exit status 1 if anything differs.
 """
 import argparse
+import csv
 import os
 import random
 import re
@@ -47,17 +48,19 @@ def complete(*args):
 
 
 def final(output):
-    """(matrix as text, weights) that a run left."""
+    """(matrix as text, weights, lines of its epochs but for their seconds) that a run left."""
     import torch
     from runs.checkpoint import folder
     state = torch.load(folder(output) / 'checkpoint.pt', weights_only=True)
-    return Path(output).read_text(), state['model']
+    with open(folder(output) / 'epochs.csv', newline='') as f:
+        epochs = [{k: v for k, v in row.items() if k != 'seconds'} for row in csv.DictReader(f)]
+    return Path(output).read_text(), state['model'], epochs
 
 
 def same(one, other):
     """Whether two runs left the same, bit for bit."""
     import torch
-    return one[0] == other[0] and one[1].keys() == other[1].keys() and all(
+    return one[0] == other[0] and one[2] == other[2] and one[1].keys() == other[1].keys() and all(
         torch.equal(w, other[1][n]) for n, w in one[1].items())
 
 

@@ -8,8 +8,8 @@ import time
 import traceback
 
 import utils
-from results import aside, measures, metrics, records
-from runs import foreign, options
+from results import aside, closing, measures, metrics, records
+from runs import config as configuration, foreign, options
 from utils import ROOT, UserError
 
 
@@ -17,10 +17,11 @@ def main(argv=None):
     """Runs a command line; returns the accuracy matrix, float32 [T,T], row t after task t, column u on task u."""
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
+        argv, sources = configuration.expand(argv)
         record, rest = options.rerun(argv)
         if record:
             return rerun(record, rest)
-        return run(*options.parse(argv), argv)
+        return run(*options.parse(argv, sources), argv)
     except UserError as e:
         print('run.py: ' + ' '.join(str(e).split()), file=sys.stderr)
     except KeyboardInterrupt:
@@ -41,22 +42,15 @@ def main(argv=None):
 
 def run(args, approach, argv):
     """Runs what parse() returned. Raises UserError for what cannot be run."""
-    from runs import build, certificate, checkpoint, machine, network, sequence
+    from runs import board, certificate, checkpoint, journal, prepared, sequence, trials
     tstart = time.time()
-    machine.prepare()
-    device = args.device = machine.choose_device(args.device)
-    if args.deterministic:
-        machine.be_deterministic()
-    dataloader = build.experiment(args.experiment, args.data_dir)
-    name, Net = network.choose(dataloader, args, approach)
-    settings = network.settings(Net, args.net)
-    args.output = ROOT / (args.output or 'res/%s_%s_%d.txt' % (options.label(args), args.approach, args.seed))
-
-    utils.seed_everything(args.seed)
-    data, taskcla, inputsize = build.load_data(dataloader, args)
-    scenario = build.scenario(args, approach, taskcla)
-    config = {**options.settings(args), 'network': name,
-              'tasks': [data[t]['name'] for t, _ in taskcla], 'data': data.get('sha256', {})}
+    if args.tensorboard:
+        board.missing()
+    ready = prepared.Prepared(args, approach)
+    trial = trials.chosen(args)
+    if trial:
+        return trial(ready, argv)
+    config = ready.config
     records.check_output(args.output, config, args.overwrite)
     with contextlib.ExitStack() as locks:
         locks.enter_context(checkpoint.lock(args.output))
@@ -64,7 +58,7 @@ def run(args, approach, argv):
         for path in (args.output, records.record_path(args.output), saved.path):
             utils.remove_leftovers(path)
         if args.resume and not args.overwrite and records.finished(args.output, args.final_valid):
-            saved.remove_stale(len(taskcla))
+            saved.remove_stale(len(config['tasks']))
             print('Finished already: %s' % args.output)
             return records.matrix(args.output)
         if args.overwrite:
@@ -74,20 +68,10 @@ def run(args, approach, argv):
             raise UserError('%s is of a run that was interrupted: --resume goes on from it, --overwrite starts anew' % (
                 saved.path))
         state = saved.read()
+        locks.enter_context(journal.recorded(saved.path.parent / 'run.log', more=state is not None))
 
-        print('=' * 100)
-        print('Arguments =')
-        for name, value in {**config, 'device': device, 'output': args.output}.items():
-            print('\t%s: %s' % (name, value))
-        print('=' * 100)
-        print(data['note'] if 'note' in data else '', end='\n' * ('note' in data))
-        print('Input size =', inputsize, '\nTask info =', taskcla)
-        heads = scenario.taskcla() if not getattr(approach, 'isolated', False) else taskcla
-        net = network.make(Net, inputsize, heads, settings).to(device)
-        there = {'args': args, 'data': data, 'inputsize': inputsize, 'input_size': inputsize, 'taskcla': taskcla, 'device': device,
-                 'scenario': scenario, 'about': {'network': config['network'], 'settings': network.all_settings(Net, settings)}}
-        appr = build.make(approach, net, args, there)
-        machine.apply(appr, args)
+        ready.show()
+        appr = ready.make()
         if args.rerun:
             appr.logs = None
         if records.has_log(appr):
@@ -95,26 +79,23 @@ def run(args, approach, argv):
             records.check_log(appr.logpath, args.output, config, args.overwrite)
         for path in (args.output, saved.path):
             records.check_writable(path)
-        utils.print_model_report(net)
+        utils.print_model_report(ready.net)
         utils.print_optimizer_config(getattr(appr, 'optimizer', None))
         print('-' * 100)
 
-        record = {'status': 'running', 'command': ['src/run.py', *argv], 'config': config, 'origin': args.origin,
-                  **machine.describe(device), 'date': time.strftime('%Y-%m-%dT%H:%M:%S%z'),
-                  'parameters': sum(p.numel() for p in net.parameters()), 'tasks': config['tasks'],
-                  'scenario': scenario.name, 'normalisation': data.get('normalisation'), 'net': network.all_settings(Net, settings),
-                  'pc_valid': build.held_out(dataloader, args), 'clipgrad': build.number(appr, 'clipgrad')}
+        record = {**ready.describe(argv), 'date': time.strftime('%Y-%m-%dT%H:%M:%S%z')}
         resumable = not foreign.is_foreign(approach)  # others do not say what their state is
         replaced = aside.Aside(args.output, saved.path.parent)
         if args.overwrite:
             replaced.take()
-        acc = sequence.Sequence(appr, there, record, saved if resumable else None, replaced).run(state)
-    print_matrix(acc)
-    print('\n'.join(measures.lines(metrics.report(args.output))))
-    change = certificate.line(records.read_record(args.output).get('largest_change', {'logits': []}))
-    if change:
-        print(change)
-    print('[Elapsed time = {} min {} s]'.format(*divmod(round(time.time() - tstart), 60)))
+        acc = sequence.Sequence(appr, ready.there, record, saved if resumable else None, replaced).run(state)
+        print_matrix(acc)
+        print('\n'.join(measures.lines(metrics.report(args.output))))
+        change = certificate.line(records.read_record(args.output).get('largest_change', {'logits': []}))
+        if change:
+            print(change)
+        print('[Elapsed time = {} min {} s]'.format(*divmod(round(time.time() - tstart), 60)))
+        print(closing.paragraph(args.output, options.label(args), saved.path.parent, journal.FILES))
     return acc
 
 

@@ -10,7 +10,7 @@ The hooks, in the order in which a task meets them:
     criterion(t, output, targets)   the loss of these, within forward
     before_step(t)                  with all gradients there, before clipping and the step: gradient masks, projection
     after_step(t)                   after the step: clamps
-    end_epoch(t, e, train, valid)   after both evaluations; may return what it adds to the epoch's line
+    end_epoch(t, e, train, valid)   after both evaluations; may return {name: number} for the epoch's line and the run's epochs.csv
     end_task(t, x, y)               with the best weights restored: what the method keeps of the task
 
 What a method keeps from one epoch or task to the next it names in `state`: a checkpoint saves that.
@@ -52,9 +52,10 @@ class Appr(Schedule, Evaluated, Modes, Declared):
     unsaved = None        # why there is no model to save
     for_training = ()     # those of them that a model which is only used can do without
     scratch = ('model', 'optimizer', 'epoch', 'progress', 'batches_left', 'position', 'interrupted', 'part', 'quadratic',
-               'on_epoch', 'seen', 'inferred', 'scenario', 'infer')  # attributes that change, and are set anew before they are read
+               'on_epoch', 'seen', 'inferred', 'scenario', 'infer', 'numbers', 'where')  # attributes that change, and are set anew before they are read
     position = None       # where fit() is within a task
-    on_epoch = None       # called after every epoch of fit(): run.py saves a checkpoint
+    on_epoch = None       # called after every epoch of fit(): run.py notes its numbers, {name: number}, and saves a checkpoint
+    numbers, where = None, {}  # where: {name: number} of an epoch's place in its task, where its own number is not enough
 
     def __init__(self, model, nepochs=100, sbatch=64, lr=0.05, lr_min=1e-4, lr_factor=3, lr_patience=5, clipgrad=None,
                  *values, args=None, **named):
@@ -101,7 +102,8 @@ class Appr(Schedule, Evaluated, Modes, Declared):
         """Called after the optimizer's step."""
 
     def end_epoch(self, t, e, train, valid):
-        """Called after epoch e (from 0) with (loss, accuracy) on the training and the validation set."""
+        """Called after epoch e (from 0) with (loss, accuracy) on the training and the validation set. May return {name: number}, what
+        the method has to say of the epoch, or a text for its line alone."""
 
     def end_task(self, t, x, y):
         """Called with the training set once the task's best weights are back."""
@@ -159,7 +161,7 @@ class Appr(Schedule, Evaluated, Modes, Declared):
             self.on_epoch()
         print(line, flush=True)
 
-    def one_epoch(self, t, xtrain, ytrain, xvalid, yvalid, prefix=''):
+    def one_epoch(self, t, xtrain, ytrain, xvalid, yvalid):
         """Trains for one epoch and evaluates. Returns the validation loss and the epoch's line."""
         clock0 = time.time()
         self.train_epoch(t, xtrain, ytrain)
@@ -170,13 +172,17 @@ class Appr(Schedule, Evaluated, Modes, Declared):
         valid = train if xvalid is xtrain and yvalid is ytrain else self.eval(t, xvalid, yvalid)
         self.check([train[0], valid[0]], 'in evaluation')
         note = self.end_epoch(t, self.epoch, train, valid) or ''
+        own, lr = note if isinstance(note, dict) else {}, self.optimizer.param_groups[0]['lr'] if self.optimizer else self.lr
+        self.numbers = {'task': self.seen - 1, 'epoch': self.epoch + 1, 'lr': lr, 'train_loss': train[0], 'train_accuracy': train[1],
+                        'valid_loss': valid[0], 'valid_accuracy': valid[1], 'seconds': time.time() - clock0, **self.where, **own}
         per_batch = 1000 * self.sbatch / len(xtrain)  # milliseconds
         per_step = per_batch if self.iterations is None else 1000 / len(self.batches(len(xtrain)))
-        return valid[0], prefix + (
+        return valid[0], ''.join('| %s %3d ' % item for item in self.where.items()) + (
             '| Epoch {:3d}, time={:5.1f}ms/{:5.1f}ms | Train: loss={:.3f}, acc={:5.1f}% |'
             ' Valid: loss={:.3f}, acc={:5.1f}% |').format(
                 self.epoch + 1, per_step * (clock1 - clock0), per_batch * (clock2 - clock1),
-                train[0], 100 * train[1], valid[0], 100 * valid[1]) + note
+                train[0], 100 * train[1], valid[0], 100 * valid[1]) + (
+                    ''.join(' %s: %.3f |' % item for item in own.items()) or note or '')
 
     @contextmanager
     def passing(self, t):

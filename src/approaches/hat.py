@@ -86,7 +86,7 @@ class Appr(Inspected, base.Appr):
 
     def end_epoch(self, t, e, train, valid):
         """R after the epoch, at full steepness."""
-        return ' Reg: {:.3f} |'.format(self.reg.item())
+        return {'Reg': self.reg.item()}
 
     def end_task(self, t, x, y):
         """Adds the task's attention to the cumulative one (Section 2.3), not binarised."""

@@ -82,12 +82,22 @@ class Appr(base.Appr):
         """As in base; phase 1 is the training after pruning."""
         return {**super().start(), 'phase': 0}
 
+    def all_epochs(self, n):
+        """As in schedule."""
+        return super().all_epochs(n) + self.retrain
+
+    def shorten(self, epochs):
+        """As in schedule."""
+        super().shorten(epochs)
+        self.retrain = 1
+
     def within(self, at):
         """As in base."""
         return super().within(at) and at['phase'] in (0, 1)
 
     def fit(self, t, *data):
         """Trains, prunes, trains again."""
+        self.where = {'Phase': 1}
         if self.position is None or self.position['phase'] == 0:
             super().fit(t, *data)
             left = len(layers.heads(self.model)) - t
@@ -96,11 +106,12 @@ class Appr(base.Appr):
                     if n in self.owners:
                         prune(p, self.owners[n], t + 1, self.fraction or 1 - 1 / left)
             self.position = {**self.start(), 'phase': 1}
+        self.where = {'Phase': 2}
         nepochs, self.nepochs = self.nepochs, self.retrain
         try:
             super().fit(t, *data)
         finally:
-            self.nepochs = nepochs
+            self.nepochs, self.where = nepochs, {}
 
     def end_task(self, t, x, y):
         """The task's weights are frozen."""

@@ -74,6 +74,15 @@ class Appr(base.Appr):
         return (min(at['epoch'], at['g'], at['winner'], at['p']) >= 0 and at['winner'] < P and at['p'] <= P
                 and 0 <= at['paths'].min() and at['paths'].max() < self.model.M and min(w['lr'] for w in at['waits']) > 0)
 
+    def all_epochs(self, n):
+        """As in schedule."""
+        return P * self.generations * (self.nepochs // self.generations)
+
+    def shorten(self, epochs):
+        """As in schedule."""
+        super().shorten(epochs)
+        self.generations = 1
+
     def fresh(self, lr):
         """The state of a new path's patience."""
         return {'lr': lr, 'patience': self.lr_patience, 'best_loss': math.inf}
@@ -86,7 +95,8 @@ class Appr(base.Appr):
         self.optimizer = self._get_optimizer(waits['lr'])
         while at['epoch'] < self.nepochs // self.generations and waits['lr'] >= self.lr_min:
             self.epoch = at['epoch']
-            loss, line = self.one_epoch(t, *data, prefix='| Generation {:3d} | Path {:3d} '.format(at['g'] + 1, p + 1))
+            self.where = {'Generation': at['g'] + 1, 'Path': p + 1}
+            loss, line = self.one_epoch(t, *data)
             if loss < at['overall']:
                 at.update(winner=p, overall=loss, best_model=utils.get_model(self.model, into=at['best_model']))
                 line += ' B'

@@ -14,6 +14,14 @@ class Schedule:
         """How many epochs a task of n samples takes, at most."""
         return self.nepochs if self.iterations is None else -(-self.iterations // max(1, n // self.sbatch))
 
+    def all_epochs(self, n):
+        """The same, of all passes that a task has."""
+        return self.epochs(n)
+
+    def shorten(self, epochs):
+        """Makes tasks as short as they can be, with so many epochs, for a trial."""
+        self.nepochs, self.iterations = epochs, None
+
     def batches(self, n):
         """Where the batches of the present epoch begin among n shuffled samples."""
         starts = range(0, n, self.sbatch)

@@ -80,6 +80,16 @@ class Split(UserDict):
         """The first n images."""
         return self.pixels(self.images[:n] if self.rows is None else self.images[self.rows[:n]])
 
+    def some(self, chosen):
+        """The same of some images alone, by their places, an array."""
+        rows = np.arange(len(self['y'])) if self.rows is None else self.rows
+        return Split(self.images, rows[chosen], self['y'].numpy()[chosen], self.pixels)
+
+
+def some(split, chosen):
+    """A Split, or a dictionary of the tensors x and y, with some of its samples alone, by their places, an array."""
+    return split.some(chosen) if isinstance(split, Split) else {k: split[k][chosen] for k in 'xy'}
+
 
 class Pool:
     """The images of several Splits one after another, of which only what is asked for is made into floats: pool[b] for an int64

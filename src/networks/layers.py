@@ -40,6 +40,16 @@ def scaled(layers, factor):
     return [replace(layer, width=int(factor * layer.width)) for layer in layers]
 
 
+def without_dropout(net):
+    """Takes dropout out of a network."""
+    if isinstance(net, Layered):
+        net.layers = [replace(layer, pdrop=0.) for layer in net.layers]
+        net.pdrop_input = 0.
+    for module in net.modules():
+        if isinstance(module, nn.modules.dropout._DropoutNd):
+            module.p = 0.
+
+
 def positions(layers, inputsize):
     """For each layer, how many of its inputs come from one unit (or channel) below: over 1 where maps are flattened.
 

@@ -5,6 +5,7 @@ from results.tables import Table
 from utils import UserError
 
 ON = 0.5  # attention above which a unit counts as used
+FEW = 10  # with fewer epochs the masks have hardly begun to empty, and a path of compression says nothing
 
 
 def best_epochs(logs):
@@ -41,8 +42,7 @@ def capacity_table(logs):
     """A row per task: use of each layer, then cumulative use, in per cent."""
     each, total = capacity(logs)
     return Table(['task'] + ['%s %%' % n for n in names(logs)] + ['%s so far %%' % n for n in names(logs)],
-                 [[logs['task_name'].get(t, t), *map(float, each[i]), *map(float, total[i])]
-                  for i, t in enumerate(sorted(used(logs)))])
+                 [[task, *map(float, each[i]), *map(float, total[i])] for i, task in enumerate(task_names(logs))])
 
 
 def overlap(logs):
@@ -54,10 +54,45 @@ def overlap(logs):
                      for t in sorted(masks)])
 
 
+def by_chance(logs):
+    """[tasks], per cent: |u| / units, the share of the units that task u uses; so many of any task's units it would share with u if
+    u's were drawn at random."""
+    masks = used(logs)
+    return np.array([100 * np.concatenate(masks[t]).mean() for t in sorted(masks)])
+
+
+def task_names(logs):
+    """Names of the tasks learnt."""
+    return [str(logs['task_name'].get(t, t)) for t in sorted(used(logs))]
+
+
 def overlap_table(logs):
-    """A row per task of overlap()."""
-    tasks = [logs['task_name'].get(t, str(t)) for t in sorted(used(logs))]
-    return Table(['of the units of'] + tasks, [[n, *map(float, row)] for n, row in zip(tasks, overlap(logs))])
+    """A row per task of overlap(), and one of what chance would give."""
+    tasks, rows = task_names(logs), [*overlap(logs), by_chance(logs)]
+    return Table(['of the units of'] + tasks, [[n, *map(float, row)] for n, row in zip([*tasks, 'any, by chance'], rows)])
+
+
+def attention(logs):
+    """[[units, tasks] of each layer]: the attention of each task at the epoch kept, the units sorted by the task that uses them first,
+    those of one task by the tasks that use them later too, and those that none uses at the end."""
+    epochs = best_epochs(logs)
+    if not epochs:
+        raise UserError('the log has no trained task')
+    out = []
+    for i in sorted(logs['mask'][min(epochs)]):
+        values = np.array([np.ravel(logs['mask'][t][i][epochs[t]]) for t in sorted(epochs)], float).T
+        out.append(values[np.lexsort((values <= ON).T[::-1])])
+    return out
+
+
+def masks_table(logs):
+    """A row per layer and task: units used, and how many of them are used by no earlier task."""
+    rows = []
+    for name, values in zip(names(logs), attention(logs)):
+        on = values > ON
+        first = np.where(on.any(1), on.argmax(1), -1)
+        rows += [[name, task, len(on), int(on[:, t].sum()), int((first == t).sum())] for t, task in enumerate(task_names(logs))]
+    return Table(['layer', 'task', 'units', 'used', 'first used'], rows)
 
 
 def compression(logs):
@@ -76,6 +111,11 @@ def compression(logs):
             kept[e] += weights * active * under
         total += weights * below * units
     return 100 * kept / total, 100 * np.asarray(logs['valid_acc'][0])
+
+
+def too_short(by):
+    """Names of the logs, of {name: logs}, whose first task was trained for too few epochs for a path of compression."""
+    return ['%s (%d)' % (name, len(logs['valid_acc'].get(0, ()))) for name, logs in by.items() if len(logs['valid_acc'].get(0, ())) < FEW]
 
 
 def compression_table(by):

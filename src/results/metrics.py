@@ -1,7 +1,7 @@
 """Tables of accuracy matrices over seeds, of what measures.py says of each; figures.py draws, tables.py prints."""
 import numpy as np
 
-from results import collect, records
+from results import about, collect, records
 from results.measures import forgetting_ratio, intransigence, summary
 from results.tables import Table
 from utils import UserError
@@ -116,23 +116,62 @@ def spreads(values):
             float(np.sqrt(values.var(1, ddof=1).mean())) if seeds > 1 else None)
 
 
-def mean_matrices(found):
-    """{approach: mean accuracy matrix over seeds, in per cent}."""
-    return {a: 100 * np.mean([r['acc'] for r in by.values()], axis=0) for a, by in found.items()}
+def undertrained(rho):
+    """{approach: numbers of tasks learnt} at which rho, the mean over the seeds, is above 0, by more than a few test images make, of
+    {approach: rho [seeds, T]}: there the approach is better than joint training, which is to be the ceiling."""
+    out = {a: [int(t) + 1 for t in np.flatnonzero(values.mean(0) > 0.005)] for a, values in rho.items()}
+    return {a: where for a, where in out.items() if where}
+
+
+def matrices(found):
+    """{approach: (mean accuracy matrix over seeds, in per cent, its standard deviation or None for one seed)}."""
+    each = {a: 100 * np.array([r['acc'] for r in by.values()]) for a, by in found.items()}
+    return {a: (m.mean(0), m.std(0, ddof=1) if len(m) > 1 else None) for a, m in each.items()}
 
 
 def matrix_table(found):
-    """A row per approach and task learnt: accuracy on every task so far, in per cent."""
-    means = mean_matrices(found)
-    n = len(next(iter(means.values())))
-    return Table(['approach', 'after task'] + ['on task %d' % (u + 1) for u in range(n)],
-                 [[a, t + 1] + [float(m[t, u]) if u <= t else None for u in range(n)]
-                  for a, m in means.items() for t in range(n)])
+    """A row per approach and task learnt: accuracy on every task so far, in per cent, and its standard deviation over seeds."""
+    by, names = matrices(found), about.places(found)[0]
+    rows = []
+    for a, (m, std) in by.items():
+        for t, name in enumerate(names):
+            cells = [c for u in range(len(m)) for c in (
+                (float(m[t, u]), None if std is None else float(std[t, u])) if u <= t else (None, None))]
+            rows.append([a, len(found[a]), name, *cells])
+    return Table(['approach', 'seeds', 'after'] + [c for n in names for c in ('on ' + n, 'std on ' + n)], rows)
+
+
+def by_place(found):
+    """{approach: accuracies in per cent just learnt and after the last task, [2, seeds, T]}: a[t,t] and a[T,t] by the place t of a task
+    in the sequence."""
+    return {a: 100 * np.array([[np.diag(r['acc']) for r in by.values()], [r['acc'][-1] for r in by.values()]]) for a, by in found.items()}
+
+
+def place_table(found):
+    """A row per approach and place of by_place(), with standard deviations over the runs."""
+    rows, names = [], about.places(found)[0]
+    for a, values in by_place(found).items():
+        n = values.shape[1]
+        mean, std = values.mean(1), values.std(1, ddof=1) if n > 1 else None
+        rows += [[a, n, t + 1, name, *(c for k in (0, 1) for c in (float(mean[k, t]), None if std is None else float(std[k, t])))]
+                 for t, name in enumerate(names)]
+    return Table(['approach', 'runs', 'place', 'task', 'just learnt %', 'std just learnt', 'after the last task %',
+                  'std after the last task'], rows)
+
+
+def reference(approaches, against=None):
+    """What the others are compared with: the approach asked for, or the first that is neither the floor nor the ceiling. Raises
+    UserError if there is none."""
+    first = next((a for a in approaches if a not in ('random', 'joint')), None)
+    if not (against or first):
+        raise UserError('%s alone are compared: say with --against with which' % ' and '.join(approaches))
+    return against or first
 
 
 def differences(found, against):
     """{approach: {'mean', 'half', 'p', 'n'}}: average accuracy minus that of the approach `against`, in points, paired
-    by seed, with a paired t-test. Raises UserError where fewer than two seeds are common."""
+    by seed, with a paired t-test, and 'holm', its p corrected for their number, None where all differences are the same.
+    Raises UserError where fewer than two seeds are common."""
     from scipy import stats
     if len(found) < 2:
         raise UserError('a comparison needs two approaches or more, not only %s' % against)
@@ -149,13 +188,22 @@ def differences(found, against):
         x, y = ([average[k][s] for s in seeds] for k in (a, against))
         mean, half, std = interval(np.subtract(x, y))
         p = float(stats.ttest_rel(x, y).pvalue) if std > 0 else None
-        out[a] = {'mean': float(mean), 'half': float(half), 'p': p, 'n': len(seeds)}
+        out[a] = {'mean': float(mean), 'half': float(half), 'p': p, 'holm': None, 'n': len(seeds)}
+    for a, p in holm({a: d['p'] for a, d in out.items() if d['p'] is not None}).items():
+        out[a]['holm'] = p
+    return out
+
+
+def holm(ps):
+    """{name: p} of several tests as they are together, by Holm's method (1979): the k-th smallest of m times m - k + 1, at most 1, and no
+    smaller than those before it."""
+    out, so_far = {}, 0.
+    for k, (name, p) in enumerate(sorted(ps.items(), key=lambda item: item[1])):
+        so_far = out[name] = max(so_far, min(1., (len(ps) - k) * p))
     return out
 
 
 def difference_table(diff, against):
     """A row per approach of differences()."""
-    return Table(['approach', 'minus %s, points' % against, '+-95%', 'p', 'seeds'],
-                 [[a, d['mean'], d['half'], d['p'], d['n']] for a, d in diff.items()])
-
-
+    return Table(['approach', 'minus %s, points' % against, '+-95%', 'p', 'p (Holm)', 'seeds'],
+                 [[a, d['mean'], d['half'], d['p'], d['holm'], d['n']] for a, d in diff.items()])

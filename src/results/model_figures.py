@@ -8,10 +8,11 @@ def confusion(fig, matrix, names):
     """Which classes are taken for which, in per cent of the images of each class."""
     there = matrix.sum(1) > 0
     side = max(4, 0.32 * len(names))
-    fig.set_size_inches(side + 1.5, side)
+    fig.set_size_inches(side + 2, side)
     shares = 100 * matrix / np.maximum(1, matrix.sum(1, keepdims=True))
     ax = fig.subplots()
-    heat(ax, shares[there], [n for n, t in zip(names, there) if t], names, '% of the images of a class (row) that are told to be of another')
+    image = heat(ax, shares[there], [n for n, t in zip(names, there) if t], names, '', every=True)
+    fig.colorbar(image, label='% of the images of a class (row) that are told to be of another')
     ax.set_xlabel('told')
     ax.set_ylabel('class')
 

@@ -158,7 +158,7 @@ FIELDS = {
     'ledger': (False, lambda v, record: ledger.sound(v, tasks(record))),
     'largest_change': (False, lambda v, record: isinstance(v, dict) and listed(number(0), tasks)(v.get('logits'), record)
                        and number(0)(v.get('weights', 0))),
-    'task_inferred': (False, listed(listed(number(0, 1), tasks), tasks)),
+    'tags': (False, listed(is_text)), 'task_inferred': (False, listed(listed(number(0, 1), tasks), tasks)),
     'seconds_per_task': (False, listed(number(0, 1e12))), 'matrix_sha256': (False, is_text)}
 
 

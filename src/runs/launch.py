@@ -4,7 +4,7 @@ import reprlib
 import sys
 
 import utils
-from runs import local, options, plan
+from runs import config, local, options, plan
 from utils import UserError
 
 
@@ -37,6 +37,7 @@ def passed_on(argv=None, *own):
     those that the plan sets."""
     argv = list(sys.argv[1:] if argv is None else argv)
     cut = argv.index('--') if '--' in argv else len(argv)
+    argv[cut + 1:], _ = config.expand(argv[cut + 1:])
     for option in argv[cut + 1:]:
         if option.split('=')[0] in ('--experiment', '--approach', '--seed', '--output', '--resume', '--rerun', '--help', '-h', *own):
             raise UserError('%s after --: the plan sets it' % option)

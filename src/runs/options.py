@@ -2,6 +2,7 @@
 import argparse
 import functools
 import re
+import reprlib
 import sys
 
 import utils
@@ -76,6 +77,8 @@ def build(approach=None):
     for option, folder in (('--experiment', 'dataloaders'), ('--approach', 'approaches')):
         what.add_argument(option, required=True, metavar='NAME', type=functools.partial(utils.choice, folder, option=option),
                           help='one of: %s' % ', '.join(utils.choices(folder)))
+    what.add_argument('--config', metavar='FILE', help='options from a .toml file, as in nepochs = 5, or from the .json record of a run; '
+                      'the command line wins')
     what.add_argument('--tasks', metavar='T,...', help='names or numbers of the tasks to run, in this order '
                       '(default: all, in the order of the experiment and seed)')
     what.add_argument('--scenario', choices=('task', 'class', 'domain'), default='task', help='what is known at test: task: the '
@@ -121,8 +124,12 @@ def build(approach=None):
                        'what is there, in the order cuda, mps, cpu)')
     where.add_argument('--output', default='', metavar='FILE', help='the accuracy matrix, and FILE\'s sibling .json '
                        'the record of the run (default res/<experiment>_<approach>_<seed>.txt)')
+    where.add_argument('--tag', type=tags, default=[], metavar='A,...', help='words to find the run by (results.py, report.py and '
+                       'plot_results.py take --tag)')
     where.add_argument('--save', action='store_true', help='keep the model after each task in logs/<run>/, for evaluate.py, predict.py '
                        'and export.py')
+    where.add_argument('--tensorboard', action='store_true', help='write losses, accuracies, masks and embeddings for TensorBoard to '
+                       'logs/<run>/tensorboard (needs: pip install tensorboard)')
     where.add_argument('--final-valid', action='store_true',
                        help='also record the accuracy on the tasks\' validation sets, at the end and after each task, by '
                        'which to choose hyper-parameters')
@@ -142,6 +149,14 @@ def build(approach=None):
     again.add_argument('--deterministic', action='store_true', help='the same numbers every time on CUDA too, slower')
     again.add_argument('--rerun', metavar='RECORD', help='alone, or with options to add: repeat the run of a .json '
                        'record and say whether its matrix is the same')
+    before = parser.add_argument_group('before the real thing (nothing is left in res)').add_mutually_exclusive_group()
+    before.add_argument('--dry-run', action='store_true', help='a few steps of every task: prints the settings and where each comes '
+                        'from, parameters, memory, and the time that the run may take')
+    before.add_argument('--debug', action='store_true', help='two batches of one epoch of every task: trains, tests, saves, loads')
+    before.add_argument('--profile', action='store_true', help='a few steps of the first task under torch.profiler: a table, and a '
+                        'trace in logs/<run>/trace.json')
+    before.add_argument('--overfit', type=Hyper('overfit', int, None, least=1, most=10 ** 6).parse, metavar='N', help='trains on N samples '
+                        'of the first task without dropout, and says whether it gets them right')
     if approach is not None and getattr(approach, 'hyperparameters', ()):
         taken = [h.name for h in approach.hyperparameters if flag(h.name) in parser._option_string_actions]
         if taken:
@@ -153,9 +168,27 @@ def build(approach=None):
     return parser
 
 
-def parse(argv):
+def tags(text):
+    """['a', 'b'] of 'a,b'. Raises UserError for what is no word."""
+    if not re.fullmatch(r'[\w.+-]{1,50}(,[\w.+-]{1,50})*', text):
+        raise UserError('--tag %s: expected words of letters, digits and . + - _, separated by commas' % reprlib.repr(text))
+    return sorted(set(text.split(',')))
+
+
+def approach(name):
+    """The class of an approach; None for a name that there is not."""
+    return utils.load('approaches', name).Appr if name in utils.choices('approaches') else None
+
+
+def hyperparameters(name):
+    """What an approach declares, if it is there."""
+    return getattr(approach(name), 'hyperparameters', ())
+
+
+def parse(argv, sources=None):
     """(args, approach class) of a command line. args has, besides its options, hyper ({name: value}, of the
-    approach) and origin ({name: 'default' or where it came from}, of all numbers). Raises UserError."""
+    approach) and origin ({name: 'default' or where it came from}, of all numbers); sources: {flag: file} of those that a file gave.
+    Raises UserError."""
     argv, words = [], list(argv)
     while words:  # a value may begin with a minus, which argparse would take for an option's
         word = words.pop(0)
@@ -164,9 +197,8 @@ def parse(argv):
         argv.append(word)
     first = Parser(add_help=False, allow_abbrev=False)
     first.add_argument('--approach')
-    name = first.parse_known_args(argv)[0].approach
-    approach = utils.load('approaches', name).Appr if name in utils.choices('approaches') else None
-    args, unknown = build(approach).parse_known_args(argv)
+    kind = approach(first.parse_known_args(argv)[0].approach)
+    args, unknown = build(kind).parse_known_args(argv)
     if unknown:
         raise UserError(advice.explain(unknown[0], args.approach, [s for a in build()._actions for s in a.option_strings]))
     if args.pc_valid is not None and args.pc_valid >= 1:
@@ -186,7 +218,7 @@ def parse(argv):
     if args.lr < args.lr_min and not args.no_patience:
         raise UserError('--lr %g is below --lr-min %g, at which a task ends: give a larger --lr or a smaller --lr-min' % (
             args.lr, args.lr_min))
-    if foreign.is_foreign(approach):
+    if foreign.is_foreign(kind):
         args.set = foreign.attributes(args.set, vars(args))
         vars(args).update(args.set)
         refused = [n for n in ('resume', 'keep_checkpoint', 'save') if getattr(args, n)]
@@ -197,12 +229,15 @@ def parse(argv):
         raise UserError('--set: the hyper-parameters of %s are options of their own: %s' % (
             args.approach, ', '.join(advice.flags(args.approach)) or 'it has none'))
     args.hyper = {}
-    if hasattr(approach, 'hyperparameters'):  # an approach that declares none reads args.parameter by itself
-        args.named = {h.name: getattr(args, h.name) for h in approach.hyperparameters
+    if hasattr(kind, 'hyperparameters'):  # an approach that declares none reads args.parameter by itself
+        args.named = {h.name: getattr(args, h.name) for h in kind.hyperparameters
                       if getattr(args, h.name) is not None}
-        args.hyper, origin = approach.resolve(args.parameter, args.named)
+        args.hyper, origin = kind.resolve(args.parameter, args.named)
         args.origin.update({n: flag(n) if n in args.named else o for n, o in origin.items()})
-    return args, approach
+    given = {word.split('=')[0] for word in argv}
+    args.origin.update({n: flag(n) if flag(n) in given else 'default' for n in settings(args) if n not in args.origin})
+    args.origin.update({n: sources[flag(n)] for n in args.origin if flag(n) in (sources or ())})
+    return args, kind
 
 
 def rerun(argv):

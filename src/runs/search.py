@@ -6,7 +6,7 @@ import threading
 import numpy as np
 
 from results import records
-from runs import checkpoint, local, plan, sequence, study
+from runs import checkpoint, local, plan, stopping, study
 from utils import UserError
 
 EVERY = 0.5  # seconds between two looks at a run
@@ -96,7 +96,7 @@ class Trial:
                 self.search.study.tell(self.trial, 'COMPLETE', float(np.mean(records.read_record(self.run.output)['valid_accuracy'])))
             elif state == 'pruned':
                 self.search.study.tell(self.trial, 'PRUNED')
-            elif status not in (None, sequence.STOPPED):
+            elif status not in (None, stopping.STOPPED):
                 self.search.study.tell(self.trial, 'FAIL')
 
     def follow(self, worker):

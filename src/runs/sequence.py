@@ -1,44 +1,16 @@
 """The loop over the tasks, with what it leaves as it goes: matrices, record, log and checkpoint."""
-import contextlib
 import json
 import signal
 import sys
-import threading
 import time
 
 import numpy as np
 
 from results import measures, records
-from runs import certificate, foreign, undeclared
+from runs import board, certificate, foreign, journal, undeclared
+from runs.checkpoint import folder
+from runs.stopping import STOPPED, Stop, stopping
 from utils import UserError
-
-STOPPED = 75  # exit status of a run that was stopped and can be resumed
-
-
-class Stop(BaseException):
-    """A signal, by number, asks the run to save its state and end."""
-
-    def __init__(self, number):
-        super().__init__(signal.Signals(number).name)
-        self.number = number
-
-
-@contextlib.contextmanager
-def stopping():
-    """Makes the first of SIGTERM, SIGUSR1 and SIGUSR2 (warnings of Slurm and submitit, which may send several) raise Stop
-    within the block; further ones do not disturb what is saved then."""
-    def stop(number, frame):
-        for n in numbers:
-            signal.signal(n, signal.SIG_IGN)
-        raise Stop(number)
-    numbers = [getattr(signal, n) for n in ('SIGTERM', 'SIGUSR1', 'SIGUSR2') if hasattr(signal, n)]
-    here = threading.current_thread() is threading.main_thread()
-    handlers = {n: signal.signal(n, stop) for n in numbers} if here else {}
-    try:
-        yield
-    finally:
-        for n, handler in handlers.items():
-            signal.signal(n, handler)
 
 
 def pooled(splits, whole):
@@ -67,7 +39,8 @@ class Sequence:
         self.devices = [record['device']]  # of all starts
         self.cut = False  # whether Ctrl-C ended a task of an earlier start
         self.certificate = certificate.Certificate(appr, self.data)
-        self.tick = time.time()
+        self.epochs = journal.Epochs(checkpoint.path.parent, record['tasks']) if checkpoint else None
+        self.tick, self.board = time.time(), None
         self.protected = records.finished(self.args.output)  # a finished result stays until there is a new one
 
     def run(self, state=None):
@@ -76,8 +49,12 @@ class Sequence:
         signal's number) where there is no checkpoint."""
         if state is not None:
             self.resume(self.checkpoint.restore(state, self.appr, self.ntasks))
+        elif self.epochs:
+            self.epochs.start()
+        if self.args.tensorboard:
+            self.board = board.Board(folder(self.args.output), self.record['tasks'], self.step())
         if self.checkpoint:
-            self.appr.on_epoch = self.note
+            self.appr.on_epoch = self.end_epoch
         with stopping():
             try:
                 watch = undeclared.Watch(self.appr) if self.checkpoint else None
@@ -122,6 +99,8 @@ class Sequence:
                 self.validate(self.ntasks - 1)
             self.record['valid_accuracy'] = self.valid[-1].tolist()
         self.save('finished')
+        if self.board:
+            self.board.end(self.record['config'], measures.summary(self.acc))
         self.replaced.drop()
         if self.checkpoint and not self.args.keep_checkpoint:
             self.checkpoint.remove()
@@ -157,6 +136,8 @@ class Sequence:
             print('>>> Test on task {:2d} - {:15s}: loss={:.3f}, acc={:5.1f}%{} <<<'.format(
                 u, self.data[u]['name'], self.lss[t, u], 100 * self.acc[t, u], note))
         self.seconds.append(round(time.time() - self.tick, 2))
+        if self.board:
+            self.board.task(t, self.acc, self.appr)
 
     def validate(self, t):
         """Notes the accuracy on the validation sets of all tasks so far."""
@@ -191,13 +172,24 @@ class Sequence:
         same = self.data[t]['valid'] is self.data[t]['train']
         return t, *train, *(train if same else [self.data[t]['valid'][k].to(self.device) for k in 'xy'])
 
+    def end_epoch(self):
+        """Notes the numbers of an epoch, and the state."""
+        self.epochs.add(self.appr.numbers)
+        if self.board:
+            self.board.epoch(self.step(), self.appr.numbers)
+        self.note()
+
+    def step(self):
+        """The epochs so far, of all tasks."""
+        return self.epochs.count if self.epochs else 0
+
     def note(self):
         """Notes the state for the checkpoint."""
         if self.checkpoint:
             self.checkpoint.take(self.appr, {
                 'done': self.done, 'acc': self.acc, 'lss': self.lss, 'inferred': self.inferred, 'ahead': self.ahead, 'valid': self.valid,
-                'seconds': self.seconds, 'cut': self.is_cut(), 'elapsed': self.elapsed(), 'devices': self.devices,
-                'certificate': self.certificate.state})
+                'seconds': self.seconds, 'epochs': self.epochs.count, 'cut': self.is_cut(), 'elapsed': self.elapsed(),
+                'devices': self.devices, 'certificate': self.certificate.state})
 
     def resume(self, progress):
         """Takes up a checkpoint's progress."""
@@ -205,6 +197,7 @@ class Sequence:
         for name in ('done', 'acc', 'lss', 'inferred', 'ahead', 'valid'):
             setattr(self, name, progress[name])
         self.certificate.state = progress['certificate']
+        self.epochs.resume(progress['epochs'])
         self.seconds, self.before, self.cut = progress['seconds'], progress['elapsed'], progress['cut']
         self.devices = list(dict.fromkeys(progress['devices'] + self.devices))
         self.record.update(resumed=True, devices=self.devices)

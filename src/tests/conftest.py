@@ -1,4 +1,5 @@
 """What the tests share: the path, small raw data sets, and run.py called as a program would."""
+import shutil
 import sys
 from pathlib import Path
 
@@ -28,6 +29,14 @@ def data_dir(tmp_path):
     for name in ('mnist', 'fashion-mnist', 'cifar10', 'cifar100', 'svhn', 'traffic-signs', 'facescrub', 'notmnist'):
         np.savez(folder / (name + '.npz'), **small(name))
     return folder
+
+
+@pytest.fixture(autouse=True, scope='session')
+def no_logs(tmp_path_factory):
+    """Removes what runs whose results are in temporary folders leave in logs/."""
+    yield
+    from utils import ROOT
+    shutil.rmtree(ROOT.joinpath('logs', '+', *tmp_path_factory.getbasetemp().resolve().parts[1:]), ignore_errors=True)
 
 
 @pytest.fixture

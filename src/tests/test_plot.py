@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import plot_results
-from results import ledger, masks, measures
+from results import epochs, ledger, masks, measures
 from results.tables import Table
-from runs import launch
+from runs import checkpoint, launch
 from utils import UserError
 
 RANDOM = np.array([[.5, 0], [.5, .1]])
@@ -66,9 +66,9 @@ def test_summary_and_paired_differences(folder, capsys):
     row = rows(capsys, *base(folder, 'mine', 'bars'))[0]
     assert float(row['average accuracy %']) == pytest.approx(100 * (.72 + .35) / 2)
     assert float(row['forgetting %']) == pytest.approx(18) and float(row['seconds']) == 10
-    row = rows(capsys, *base(folder, 'joint,mine', 'paired'))[0]
+    row = rows(capsys, *base(folder, 'joint,mine', 'paired'), '--against', 'joint')[0]
     assert float(row['minus joint, points']) == pytest.approx(-21.5) and 0 < float(row['p']) < 0.01
-    assert rows(capsys, *base(folder, 'joint,mine', 'paired'), '--against', 'mine')[0]['approach'] == 'joint'
+    assert rows(capsys, *base(folder, 'joint,mine', 'paired'))[0]['approach'] == 'joint'  # mine is neither floor nor ceiling
 
 
 def test_results_without_records_count_and_unfinished_ones_do_not(folder, capsys):
@@ -107,14 +107,29 @@ def test_capacity_overlap_and_compression_of_a_log(tmp_path, capsys):
     assert float(row['weights kept %']) == pytest.approx(43.75) and float(row['test accuracy %']) == pytest.approx(70)
 
 
+def write_epochs(folder, monkeypatch, lengths=((3, 2), (4, 2), (2, 2))):
+    """An epochs.csv for each result of a folder, two tasks of so many epochs for each seed; validation accuracies of (seed + epoch) /
+    10."""
+    monkeypatch.setattr(checkpoint, 'ROOT', folder)
+    for f in folder.glob('toy_*_[0-9].txt'):
+        seed, path = int(f.stem[-1]), checkpoint.folder(f) / 'epochs.csv'
+        lines = ['%d,%s,%d,0.05,1.5,0.5,%g,%g,0.1,' % (t, 'ab'[t], e, 2 - e / 10, (seed + e) / 10)
+                 for t, n in enumerate(lengths[seed]) for e in range(1, n + 1)]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('\n'.join([','.join(epochs.COLUMNS) + ',R', *lines, '']))
+    return path
+
+
 @pytest.mark.parametrize('suffix', ['png', 'pdf'])
 @pytest.mark.parametrize('figure', list(plot_results.FIGURES))
-def test_every_figure_is_drawn(figure, suffix, folder, capsys):
+def test_every_figure_is_drawn(figure, suffix, folder, capsys, monkeypatch):
     output = folder / 'new' / ('x.' + suffix)
-    if figure in ('capacity', 'overlap', 'compression'):
+    if figure in plot_results.OF_LOGS:
         options = ['--figure', figure, '--logs', dump(folder / 'x.pkz', log())]
     else:
         options = base(folder, figure=figure)
+    if figure == 'curves':
+        write_epochs(folder, monkeypatch)
     if figure == 'orders':
         for f in list(folder.glob('toy_*.txt')):
             for k in (0, 1):
@@ -141,7 +156,8 @@ def test_every_figure_is_drawn(figure, suffix, folder, capsys):
             record = json.loads(path.read_text())
             masks = [[np.arange(4) == t] for t in range(len(record['accuracy']))]
             path.write_text(json.dumps({**record, 'ledger': ledger.entries([[m[0].astype(float)] for m in masks])}))
-    assert plot_results.main([str(a) for a in [*options, '--output', output]]) == 0
+    style = 'paper' if suffix == 'pdf' else 'screen'
+    assert plot_results.main([str(a) for a in [*options, '--output', output, '--style', style]]) == 0
     assert output.read_bytes()[:4] == (b'\x89PNG' if suffix == 'png' else b'%PDF') and output.stat().st_size > 5000
 
 
@@ -170,7 +186,7 @@ def test_what_cannot_be_used_is_named_all_at_once(folder, refused, capsys):
     line = refused(main, base(folder))
     assert 'mine_0.txt is not a matrix' in line and 'mine_1.txt is not a square' in line and 'mine_2.json' in line
     assert 'add joint to' in refused(main, base(folder, 'random'))
-    assert 'needs 2' in refused(main, [*base(folder, 'random,joint', 'paired'), '--seeds', '1'])
+    assert 'needs 2' in refused(main, [*base(folder, 'random,joint', 'paired'), '--seeds', '1', '--against', 'random'])
     assert '.png or .pdf' in refused(main, [*base(folder, 'joint', 'bars'), '--output', 'x.txt'])
     assert 'screen' in refused(main, base(folder, 'joint', 'bars'))
     assert 'needs --experiment' in refused(main, ['--figure', 'bars'])

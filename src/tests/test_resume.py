@@ -1,5 +1,6 @@
 """Interrupted runs: exact resumption of every approach, locks, full disks, signals, refused checkpoints, reruns."""
 import argparse
+import csv
 import importlib.util
 import io
 import json
@@ -16,8 +17,8 @@ import torch
 
 import run
 import utils
-from results import records
-from runs import checkpoint, sequence, undeclared
+from results import epochs, records
+from runs import checkpoint, journal, stopping, undeclared
 from synthetic import learn, progress, tasks
 from utils import ROOT
 
@@ -127,7 +128,7 @@ def test_two_runs_of_one_output_exclude_each_other(tmp_path, refused):
         process.kill()
         process.wait()
     run.main([*SHORT, '--approach', 'random', '--output', str(output), '--overwrite'])  # the lock died with its process
-    assert not checkpoint.folder(output).exists()
+    assert not (checkpoint.folder(output) / 'checkpoint.pt').exists()
 
 
 def test_a_disk_that_fills_up_ends_the_run_in_one_line(tmp_path):
@@ -139,7 +140,7 @@ def test_a_disk_that_fills_up_ends_the_run_in_one_line(tmp_path):
                           capture_output=True, text=True,
                           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2 ** 20, 2 ** 20)))
     assert done.returncode == 2 and done.stderr.count('\n') == 1 and 'too large' in done.stderr.lower()
-    assert output.read_text() == before and not list(checkpoint.folder(tmp_path / 'p.txt').glob('*'))
+    assert output.read_text() == before and not list(checkpoint.folder(tmp_path / 'p.txt').glob('*.[pt]*'))
     clean(tmp_path / 'p.txt')
 
 
@@ -162,7 +163,7 @@ def test_finished_runs_remove_their_checkpoint_unless_told_to_keep_it(tmp_path, 
     output = tmp_path / 'o.txt'
     command = [*SHORT, '--approach', 'sgd', '--output', str(output), '--checkpoint-every', '0']
     first = run.main(command)
-    assert not checkpoint.folder(output).exists()
+    assert not (checkpoint.folder(output) / 'checkpoint.pt').exists()
     assert np.allclose(run.main([*command, '--resume']), first, atol=1e-6) and 'Finished already' in capsys.readouterr().out
     run.main([*command, '--keep-checkpoint', '--overwrite'])
     state = torch.load(checkpoint.folder(output) / 'checkpoint.pt', weights_only=True)
@@ -208,7 +209,7 @@ def test_a_run_killed_at_its_very_end_is_completed(owner, name, keep, after, tmp
         assert all(torch.equal(w, two['model'][n]) for n, w in one['model'].items())
         assert dict(two['progress']['dict'])['done'] == 1
     else:
-        assert not any(f.exists() for f in folders)
+        assert not any((f / 'checkpoint.pt').exists() for f in folders)
     clean(tmp_path / 'a.txt'), clean(tmp_path / 'c.txt')
 
 
@@ -240,7 +241,7 @@ def test_a_task_cut_short_stays_so_after_a_resumption(tmp_path, monkeypatch, cap
 def test_what_hat_leaves_within_a_task_is_a_record_of_the_tasks_before(tmp_path, monkeypatch):
     def stop(self, t, e, train, valid):
         if t == 1:
-            raise sequence.Stop(signal.SIGTERM)
+            raise stopping.Stop(signal.SIGTERM)
     output = tmp_path / 'o.txt'
     command = [*SHORT, '--approach', 'hat', '--nepochs', '1', '--final-valid', '--output', str(output)]
     with monkeypatch.context() as m, pytest.raises(SystemExit):
@@ -285,3 +286,43 @@ def test_the_record_tells_data_apart(data_dir, tmp_path, refused):
     arrays['x_train'][5, 5, 5] ^= 1
     np.savez(data_dir / 'mnist.npz', **arrays)
     assert len(one) == 64 and 'data' in refused(run.main, command)
+
+
+def lines(output):
+    """The lines of a run's epochs.csv, without the seconds."""
+    with open(checkpoint.folder(output) / 'epochs.csv', newline='') as f:
+        return [{k: v for k, v in row.items() if k != 'seconds'} for row in csv.DictReader(f)]
+
+
+@pytest.mark.parametrize('approach, every', [('hat', '0'), ('packnet', '0'), ('pathnet', '0.5'), ('sgd', '1e9')])
+def test_every_epoch_has_one_line_whenever_the_run_was_killed(approach, every, tmp_path, monkeypatch, capsys):
+    command = [*SHORT, '--approach', approach, '--checkpoint-every', every, *{'pathnet': ['--generations', '2'], 'packnet': [
+        '--retrain', '2']}.get(approach, []), '--output']
+    run.main([*command, str(tmp_path / 'a.txt')])
+    whole, add = lines(tmp_path / 'a.txt'), journal.Epochs.add
+    assert len(whole) == len({tuple(row.items()) for row in whole}) == {'hat': 4, 'packnet': 8, 'pathnet': 8, 'sgd': 4}[approach]
+    assert [row['task'] for row in whole] == sorted(row['task'] for row in whole) and set(whole[0]) >= set(epochs.COLUMNS) - {'seconds'}
+
+    def kill(self, numbers):
+        """After the line, before the state: torn, as if the last letters had not reached the disk."""
+        add(self, numbers)
+        if self.count == len(whole) - 1:
+            self.path.write_text(self.path.read_text()[:-3])
+            raise Killed
+    monkeypatch.setattr(journal.Epochs, 'add', kill)
+    with pytest.raises(Killed):
+        run.main([*command, str(tmp_path / 'b.txt')])
+    monkeypatch.setattr(journal.Epochs, 'add', add)
+    text = (checkpoint.folder(tmp_path / 'b.txt') / 'run.log').read_text()
+    run.main([*command, str(tmp_path / 'b.txt'), '--resume'])
+    assert lines(tmp_path / 'b.txt') == whole
+    log = (checkpoint.folder(tmp_path / 'b.txt') / 'run.log').read_text()
+    assert log.startswith(text) == ('Resuming' in log) and 'Done!' in log
+    assert capsys.readouterr().out.endswith(log[-500:])
+    clean(tmp_path / 'a.txt'), clean(tmp_path / 'b.txt')
+
+
+def test_the_log_has_what_went_wrong(tmp_path, refused):
+    line = refused(run.main, [*SHORT, '--approach', 'sgd', '--lr', '1e30', '--output', tmp_path / 'o.txt'])
+    assert (checkpoint.folder(tmp_path / 'o.txt') / 'run.log').read_text().endswith(line)
+    clean(tmp_path / 'o.txt')

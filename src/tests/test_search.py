@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import work
-from results import collect, records
+from results import records, surfaces
 from runs import checkpoint, launch, local, plan, search, study
 from utils import ROOT
 
@@ -77,8 +77,8 @@ def test_a_search_finds_the_optimum_gives_up_what_falls_behind_and_runs_nothing_
     for t in trials():  # what falls behind had fewer steps than the others, and each value is the mean of the tasks so far
         assert len(t.intermediate_values) == (2 if t.state.name == 'PRUNED' else 3)
         assert t.intermediate_values[0] == pytest.approx(.9 - abs(float('%.3g' % t.params['lamb']) - 1) / 4)
-    names, points, which = collect.surface('glyphs', 'hat', [folder], ['lamb'])
-    assert which == 'validation' and len(points) == 14 - pruned
+    drawn = surfaces.surface('glyphs', 'hat', [folder], ['lamb'])
+    assert drawn['which'] == 'validation' and len(drawn['points']) == 14 - pruned
     assert starts(folder) == 14 and call(14) == 0 and starts(folder) == 14
     again = capsys.readouterr().out
     assert '0 missing' in again and again.count('pruned after task 1') == pruned and 'lamb=%g' % best in again

@@ -1,0 +1,55 @@
+"""The epochs of a run, epochs.csv in the folder of its logs: a line for each epoch of each task, its losses and accuracies."""
+import csv
+from pathlib import Path
+
+import utils
+from utils import UserError
+
+COLUMNS = 'task', 'name', 'epoch', 'lr', 'train_loss', 'train_accuracy', 'valid_loss', 'valid_accuracy', 'seconds'
+WHOLE = {'task': 0, 'epoch': 1}  # and from where they are counted
+
+
+def load(path):
+    """[{column: value}] of an epochs.csv: task from 0 and epoch from 1 as int, name as text, the others as float, accuracies in 0..1;
+    of the approach's own columns, which come after COLUMNS, None where there is no number. Raises UserError naming the line for a file
+    that is not there, was cut off or holds something else."""
+    try:
+        text = Path(path).read_bytes().decode('utf-8')
+    except FileNotFoundError:
+        raise UserError('there is no %s: a run leaves it' % path)
+    except (OSError, UnicodeDecodeError) as e:
+        raise UserError('%s cannot be read as a table of epochs (%s)' % (path, type(e).__name__))
+    head, *lines = text.split('\n')
+    columns = head.rstrip('\r').split(',')
+    if tuple(columns[:len(COLUMNS)]) != COLUMNS or len(set(columns)) < len(columns):
+        raise UserError('%s, line 1: expected the columns %s, and then further ones' % (path, ','.join(COLUMNS)))
+    if not lines or lines[-1]:
+        raise UserError('%s, line %d: the file was cut off: the line has no end' % (path, max(1, len(lines) + 1)))
+    return [row(path, n, line, columns) for n, line in enumerate(lines[:-1], 2)]
+
+
+def row(path, n, line, columns):
+    """The n-th line of a file as {column: value}. Raises UserError."""
+    try:
+        cells = next(csv.reader([line], strict=True), [])
+    except csv.Error as e:
+        raise UserError('%s, line %d: not a line of a table (%s)' % (path, n, e))
+    if len(cells) != len(columns):
+        raise UserError('%s, line %d: %d cells, expected %d%s' % (
+            path, n, len(cells), len(columns), ': it was cut off' if len(cells) < len(columns) else ''))
+    return {c: value(path, n, c, text) for c, text in zip(columns, cells)}
+
+
+def value(path, n, column, text):
+    """What a cell says. Raises UserError."""
+    if column == 'name' or (not text and column not in COLUMNS):
+        return text or None
+    if column in WHOLE:
+        if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) >= WHOLE[column]):
+            raise UserError('%s, line %d: %s is %r, expected a whole number from %d' % (path, n, column, text[:40], WHOLE[column]))
+        return int(text)
+    if not utils.is_number(text):
+        raise UserError('%s, line %d: %s is %r, expected a number' % (path, n, column, text[:40]))
+    if column.endswith('_accuracy') and column in COLUMNS and not 0 <= float(text) <= 1:
+        raise UserError('%s, line %d: %s is %s, expected 0 to 1' % (path, n, column, text[:40]))
+    return float(text)

@@ -1,0 +1,60 @@
+"""--tensorboard: what a run writes for TensorBoard, in logs/<run>/tensorboard."""
+import importlib
+
+import numpy as np
+
+from utils import UserError
+
+SIDE = 24  # pixels of a cell of an image
+
+
+def missing():
+    """Raises UserError where TensorBoard cannot be written."""
+    try:
+        importlib.import_module('torch.utils.tensorboard')
+    except ImportError:
+        raise UserError('--tensorboard needs a package that is not there: pip install tensorboard')
+
+
+class Board:
+    """A run's events: a scalar per epoch of every number that epochs.csv has; after each task the accuracies, their matrix as an image
+    and, of HAT, the masks as images and histograms of the embeddings; at the end the settings with what came out.
+
+    done: the epochs that a run which is resumed has behind it: what was written after them counts no more.
+    """
+
+    def __init__(self, folder, names, done=0):
+        from torch.utils.tensorboard import SummaryWriter
+        self.names, self.writer = names, SummaryWriter(str(folder / 'tensorboard'), purge_step=done + 1 if done else None)
+
+    def epoch(self, step, numbers):
+        """Notes the numbers {name: value} of epoch `step` of the run, from 1."""
+        task = 'task %d %s' % (numbers['task'], self.names[numbers['task']])
+        for name, value in numbers.items():
+            if name not in ('task', 'epoch'):
+                self.writer.add_scalar('%s/%s' % (name, task), value, step)
+
+    def task(self, t, acc, appr):
+        """Notes what there is after task t: acc, the accuracy matrix [T,T] in 0..1, and the approach."""
+        for u in range(t + 1):
+            self.writer.add_scalar('test_accuracy/task %d %s' % (u, self.names[u]), acc[t, u], t)
+        self.writer.add_scalar('average_accuracy', acc[t, :t + 1].mean(), t)
+        self.image('accuracy matrix', np.where(np.arange(len(acc)) <= np.arange(len(acc))[:, None], acc, 0), t)
+        model = getattr(appr, 'model', None)
+        if hasattr(model, 'embeddings') and hasattr(appr, 'task'):
+            layers = [layer.name for layer in model.layers]
+            masks = [[m.detach().flatten().cpu().numpy() for m in model.mask(appr.task(u), s=appr.smax)] for u in range(t + 1)]
+            for i, (name, e) in enumerate(zip(layers, model.embeddings())):
+                self.image('masks/' + name, np.stack([m[i] for m in masks]), t, width=1)
+                self.writer.add_histogram('embeddings/' + name, e[t].detach().cpu(), t)
+        self.writer.flush()
+
+    def image(self, name, values, step, width=SIDE):
+        """Notes values [rows, columns] in 0..1 as an image, black to white."""
+        self.writer.add_image(name, np.repeat(np.repeat(values, SIDE, 0), width, 1)[None].astype(np.float32), step)
+
+    def end(self, config, summary):
+        """Notes the settings with the final measures, {name: number}."""
+        plain = {k: v if isinstance(v, (bool, int, float, str)) else str(v) for k, v in config.items()}
+        self.writer.add_hparams(plain, {'final/' + k: v for k, v in summary.items() if v is not None}, run_name='.')
+        self.writer.close()

@@ -1,0 +1,119 @@
+"""A dry run: what a run is going to be, and how long it may take, from a few steps of every task."""
+import contextlib
+import functools
+import io
+import math
+import resource
+import sys
+import time
+
+from runs import checkpoint, options, trials
+from runs.plan import clock
+
+STEPS, TEST = 20, 512  # steps of an epoch, samples of a test
+
+
+class Watch:
+    """The seconds that methods of objects take: of all calls, and of the last one for each of what it is measured in."""
+
+    def __init__(self):
+        self.count, self.seconds, self.last = {}, {}, {}
+
+    def on(self, what, name, size=lambda *args: 1):
+        """Watches a method; size(*its arguments): how much a call does."""
+        method = getattr(what, name)
+
+        @functools.wraps(method)
+        def watched(*args, **kwargs):
+            tick = time.perf_counter()
+            out = method(*args, **kwargs)
+            spent = time.perf_counter() - tick
+            self.count[name] = self.count.get(name, 0) + 1
+            self.seconds[name] = self.seconds.get(name, 0.) + spent
+            self.last[name] = spent / size(*args)
+            return out
+        setattr(what, name, watched)
+
+    def clear(self):
+        """Forgets all calls."""
+        for d in (self.count, self.seconds, self.last):
+            d.clear()
+
+
+class Trial:
+    """A run with a few samples of every task, of which each task's steps, passes and hooks are timed."""
+
+    def __init__(self, ready):
+        self.full, there, args = ready.there['data'], ready.there, ready.args
+        self.small = there['data'] = trials.fewer(self.full, len(there['taskcla']), STEPS * args.sbatch, TEST)
+        self.appr, self.sbatch, self.watch = ready.make(), args.sbatch, Watch()
+        self.epochs = [self.appr.all_epochs(self.samples(self.full, t, 'train')) for t, _ in there['taskcla']]
+        self.iterations, self.appr.logs = self.appr.iterations, None
+        self.appr.shorten(2)
+        self.tasks, self.state = trials.tasks(ready, self.appr, there), checkpoint.Checkpoint(args.output, ready.config, math.inf)
+        self.watch.on(self.appr, 'train_epoch', lambda t, x, y: len(self.appr.batches(len(x))))
+        self.watch.on(self.appr, 'eval', lambda t, x, y: len(x))
+        for what, name in ((self.appr, 'begin_task'), (self.appr, 'end_task'), (self.tasks, 'training_data')):
+            self.watch.on(what, name)
+
+    def samples(self, data, t, split):
+        """How many samples of a split task t is trained with."""
+        if split == 'valid' and data[t]['valid'] is data[t]['train']:
+            return 0
+        return sum(len(data[u][split]['y']) for u in (range(t + 1) if self.appr.cumulative else [t]))
+
+    def task(self, t):
+        """(samples, epochs, steps, seconds a step, seconds) of task t, whose turn it is, in the real run."""
+        watch, full = self.watch, self.full
+        watch.clear()
+        tick = time.perf_counter()
+        self.tasks.learn(t)
+        spent, n = time.perf_counter() - tick, self.samples(full, t, 'train')
+        step, evaluation = (watch.last.get(name, 0.) for name in ('train_epoch', 'eval'))
+        once = sum(watch.seconds.get(name, 0.) for name in ('begin_task', 'end_task', 'training_data'))
+        rest = spent - once - sum(watch.seconds.get(name, 0.) for name in ('train_epoch', 'eval'))
+        tick = time.perf_counter()
+        self.state.take(self.appr, {})
+        epoch = rest / max(1, watch.count.get('train_epoch', 0)) + time.perf_counter() - tick
+        epoch += evaluation * (n + self.samples(full, t, 'valid'))
+        tick = time.perf_counter()
+        self.tasks.test(t)
+        test = (time.perf_counter() - tick) / sum(len(self.small[u]['test']['y']) for u in range(t + 1))
+        epochs = self.epochs[t] if step else 0
+        steps = epochs * -(-n // self.sbatch) if self.iterations is None else self.iterations
+        seconds = (once * n / self.samples(self.small, t, 'train') + epochs * epoch + steps * step
+                   + test * sum(len(full[u]['test']['y']) for u in range(t + 1)))
+        return n, epochs, steps, step, seconds
+
+
+def dry_run(ready, argv):
+    """Prints the settings with their origin, parameters, memory and the time each task may take."""
+    trials.refuse_foreign(ready, '--dry-run')
+    args, data, names = ready.args, ready.there['data'], ready.config['tasks']
+    print('Settings, and where they come from:')
+    for name, value in options.settings(args).items():
+        print('    %-16s %-30s %s' % (name, value, args.origin.get(name, '')))
+    images = max(sum(4 * len(data[t][s]['y']) for s in ('train', 'valid', 'test')) for t in range(len(names)))
+    images *= math.prod(ready.there['inputsize'])
+    with contextlib.redirect_stdout(io.StringIO()):
+        trial = Trial(ready)
+    parameters = sum(p.numel() for p in ready.net.parameters())
+    print('Network %s: %d parameters, %.1f MB, on %s' % (ready.config['network'], parameters, 4e-6 * parameters, args.device))
+    print('%-24s%9s%9s%9s%12s%12s' % ('Task', 'samples', 'epochs', 'steps', 'ms a step', 'time'))
+    total = 0
+    for t, name in enumerate(names):
+        with contextlib.redirect_stdout(io.StringIO()):
+            n, epochs, steps, step, seconds = trial.task(t)
+        total += seconds
+        print('%-24s%9d%9d%9d%12.1f%12s' % (name[:23], n, epochs, steps, 1000 * step, clock(seconds)), flush=True)
+    print('In all about %s%s' % (clock(total), ', if no task ends sooner by patience' if trial.appr.patience else ''))
+    print('Memory: about %d MB, of it %d MB images of the largest task' % ((peak(args.device) + images) / 1e6, images / 1e6))
+    print('The results would be at %s' % args.output)
+
+
+def peak(device):
+    """The most memory that the process has had, on a GPU the GPU's."""
+    if device.type == 'cuda':
+        import torch
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024)

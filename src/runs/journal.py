@@ -1,0 +1,105 @@
+"""What a run writes as it goes, in its folder in logs/: epochs.csv, a line per epoch, and run.log, the console's text."""
+import contextlib
+import csv
+import io
+import shutil
+import sys
+
+import utils
+from results.epochs import COLUMNS
+from utils import UserError
+
+FILES = 'epochs.csv', 'run.log', 'tensorboard', 'checkpoint.pt', 'task0.pt'  # what there may be in a run's folder
+
+
+class Epochs:
+    """A run's epochs.csv. count: the lines there are, which a checkpoint keeps: what was written after it goes when the run is resumed."""
+
+    def __init__(self, folder, names):
+        self.path, self.names, self.count, self.columns = folder / 'epochs.csv', names, 0, list(COLUMNS)
+
+    def start(self):
+        """Removes what an earlier run has left."""
+        self.path.unlink(missing_ok=True)
+        shutil.rmtree(self.path.parent / 'tensorboard', ignore_errors=True)
+
+    def resume(self, count):
+        """Takes up the first lines, as many as the checkpoint knows of."""
+        self.count = count
+        if not count:
+            return
+        lines = self.path.read_text('utf-8').splitlines(keepends=True) if self.path.exists() else []
+        if len(lines) < 1 + count or not lines[count].endswith('\n'):
+            print('%s has lost lines of before: it begins anew' % self.path)
+            self.count = 0
+            return
+        self.columns = next(csv.reader(lines[:1]))
+        with utils.replacing(self.path) as f:
+            f.writelines(lines[:1 + count])
+
+    def add(self, numbers):
+        """Writes an epoch's line: {name: number} with the task's number; what the method itself has to say follows COLUMNS."""
+        new = [n for n in numbers if n not in self.columns]
+        self.columns += new
+        if self.count == 0:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with utils.replacing(self.path) as f:
+                f.write(line(self.columns))
+        elif new:  # a name that the lines before do not have
+            with open(self.path, newline='', encoding='utf-8') as f:
+                rows = list(csv.reader(f))[1:]
+            with utils.replacing(self.path) as f:
+                f.writelines(line(row + [''] * (len(self.columns) - len(row))) for row in [self.columns, *rows])
+        row = {**numbers, 'name': self.names[numbers['task']]}
+        with open(self.path, 'a', encoding='utf-8') as f:
+            f.write(line([cell(row.get(n, '')) for n in self.columns]))
+        self.count += 1
+
+
+def line(cells):
+    """A line of a csv file."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator='\n').writerow(cells)
+    return out.getvalue()
+
+
+def cell(value):
+    """A number as it is written."""
+    return '%.8g' % value if isinstance(value, float) else value
+
+
+class Tee:
+    """A stream whose text goes to a file, too; but not that of progress bars, which overwrite themselves."""
+
+    def __init__(self, stream, file):
+        self.stream, self.file = stream, file
+
+    def write(self, text):
+        """Writes a text to both."""
+        if not text.startswith('\r'):
+            self.file.write(text)
+        return self.stream.write(text)
+
+    def flush(self):
+        """Flushes both."""
+        self.file.flush()
+        self.stream.flush()
+
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
+
+
+@contextlib.contextmanager
+def recorded(path, more):
+    """Within it, what is printed goes to a file as well, after what is there if `more`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    before = sys.stdout, sys.stderr
+    with open(path, 'a' if more else 'w', encoding='utf-8', errors='replace') as file:
+        sys.stdout, sys.stderr = (Tee(s, file) for s in before)
+        try:
+            yield
+        except UserError as e:
+            file.write('run.py: %s\n' % ' '.join(str(e).split()))
+            raise
+        finally:
+            sys.stdout, sys.stderr = before

@@ -1,0 +1,56 @@
+"""All that a run needs before it trains: device, data, network and approach, from a parsed command line."""
+import utils
+from runs import build, machine, network, options
+from utils import ROOT
+
+
+class Prepared:
+    """args and approach: as options.parse returned them; config: what determines the result; there: what train() and eval() may ask for,
+    and, after make(), the network and the approach as net and appr. Raises UserError for what cannot be run."""
+
+    def __init__(self, args, approach):
+        self.args, self.approach = args, approach
+        machine.prepare()
+        device = args.device = machine.choose_device(args.device)
+        if args.deterministic:
+            machine.be_deterministic()
+        self.dataloader = build.experiment(args.experiment, args.data_dir)
+        name, self.Net = network.choose(self.dataloader, args, approach)
+        self.settings = network.settings(self.Net, args.net)
+        args.output = ROOT / (args.output or 'res/%s_%s_%d.txt' % (options.label(args), args.approach, args.seed))
+        utils.seed_everything(args.seed)
+        data, taskcla, inputsize = build.load_data(self.dataloader, args)
+        self.scenario = build.scenario(args, approach, taskcla)
+        self.config = {**options.settings(args), 'network': name,
+                       'tasks': [data[t]['name'] for t, _ in taskcla], 'data': data.get('sha256', {})}
+        self.there = {'args': args, 'data': data, 'inputsize': inputsize, 'input_size': inputsize, 'taskcla': taskcla, 'device': device,
+                      'scenario': self.scenario, 'about': {'network': name, 'settings': network.all_settings(self.Net, self.settings)}}
+
+    def make(self):
+        """Makes the network and the approach, which it returns."""
+        args, there = self.args, self.there
+        heads = there['taskcla'] if getattr(self.approach, 'isolated', False) else self.scenario.taskcla()
+        self.net = network.make(self.Net, there['inputsize'], heads, self.settings).to(args.device)
+        self.appr = build.make(self.approach, self.net, args, there)
+        machine.apply(self.appr, args)
+        return self.appr
+
+    def show(self):
+        """Prints the settings and the tasks."""
+        print('=' * 100)
+        print('Arguments =')
+        for name, value in {**self.config, 'device': self.args.device, 'output': self.args.output}.items():
+            print('\t%s: %s' % (name, value))
+        print('=' * 100)
+        data = self.there['data']
+        print(data['note'] if 'note' in data else '', end='\n' * ('note' in data))
+        print('Input size =', self.there['inputsize'], '\nTask info =', self.there['taskcla'])
+
+    def describe(self, argv):
+        """What the run's record begins with; argv: its command line."""
+        args, there = self.args, self.there
+        return {'status': 'running', 'command': ['src/run.py', *argv], 'config': self.config, 'origin': args.origin,
+                **machine.describe(args.device), 'parameters': sum(p.numel() for p in self.net.parameters()), 'tasks': self.config['tasks'],
+                'tags': args.tag, 'scenario': self.scenario.name, 'normalisation': there['data'].get('normalisation'),
+                'net': there['about']['settings'], 'pc_valid': build.held_out(self.dataloader, args),
+                'clipgrad': build.number(self.appr, 'clipgrad')}

@@ -1,0 +1,165 @@
+"""What is tried before the real thing: a debugging run of every task, a profile, fitting a few samples."""
+import contextlib
+import io
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+import utils
+from dataloaders import pixels
+from runs import checkpoint, foreign, saved, sequence
+from utils import UserError
+
+
+def chosen(args):
+    """The function of the trial that the options ask for, which takes a prepared.Prepared and its command line; or None."""
+    from runs import estimate
+    return (estimate.dry_run if args.dry_run else debug if args.debug else profile if args.profile else
+            overfit if args.overfit else None)
+
+
+def refuse_foreign(ready, option):
+    """Raises UserError for an approach that is not known from within."""
+    if foreign.is_foreign(ready.approach):
+        raise UserError('%s: not for %s, which has a training loop of its own; --debug is' % (option, ready.args.approach))
+
+
+def fewer(data, ntasks, train, test):
+    """The data with at most so many samples of each split, spread over it."""
+    out = dict(data)
+    for t in range(ntasks):
+        def some(split, n):
+            size = len(split['y'])
+            return pixels.some(split, np.unique(np.linspace(0, size - 1, min(n, size)).astype(int)))
+        out[t] = {**data[t], 'train': some(data[t]['train'], train), 'test': some(data[t]['test'], test)}
+        same = data[t]['valid'] is data[t]['train']
+        out[t]['valid'] = out[t]['train'] if same else some(data[t]['valid'], test)
+    return out
+
+
+def tasks(ready, appr, there, checkpoint=None, record=None):
+    """The loop over the tasks of a trial."""
+    record = record or {'device': str(ready.args.device), 'tasks': ready.config['tasks']}
+    return sequence.Sequence(appr, there, record, checkpoint, None)
+
+
+def debug(ready, argv):
+    """Two batches of one epoch of every task, through training, testing, saving and loading; prints what was right. Returns the
+    accuracy matrix. Raises UserError where what is loaded says otherwise."""
+    args, there, own = ready.args, ready.there, foreign.is_foreign(ready.approach)
+    n, ntasks = 2 * args.sbatch, len(there['taskcla'])
+    there['data'] = fewer(there['data'], ntasks, n, n)
+    with tempfile.TemporaryDirectory() as folder:
+        args.output, args.keep_checkpoint = Path(folder) / 'debug.txt', True
+        args.save = not own and not ready.approach.unsaved
+        args.nepochs = 1 if own else args.nepochs
+        ready.show()
+        appr = ready.make()
+        appr.logs = None
+        if not own:
+            appr.shorten(1)
+        kept = None if own else checkpoint.Checkpoint(args.output, ready.config, args.checkpoint_every)
+        try:
+            acc = sequence.Sequence(appr, there, ready.describe(argv), kept, Nothing()).run()
+            done = ['%d tasks trained and tested' % ntasks]
+            if args.save:
+                done.append('%d models saved and loaded' % loaded(args, there, acc))
+            if kept:
+                other = ready.make()
+                other.shorten(1)
+                kept.restore(kept.read(), other, ntasks)
+                before = utils.get_model(appr.model)
+                if any(not v.equal(before[name]) for name, v in utils.get_model(other.model).items()):
+                    raise UserError('--debug: the state that was saved is not the one that was loaded')
+                done.append('the state saved and loaded')
+        finally:
+            shutil.rmtree(checkpoint.folder(args.output), ignore_errors=True)
+    print('Debug: %s: all as it should be' % ', '.join(done))
+    return acc
+
+
+class Nothing:
+    """Instead of a result that is replaced."""
+
+    def give_back(self):
+        """There is none."""
+
+    drop = give_back
+
+
+def loaded(args, there, acc):
+    """Loads the model saved after every task and tests it: how many there are. Raises UserError where the accuracies differ."""
+    for t in range(len(acc)):
+        appr = saved.Model(args.output, t, str(args.device)).appr
+        for u in range(t + 1):
+            _, again = appr.eval(u, *(there['data'][u]['test'][k].to(appr.device) for k in 'xy'))
+            if abs(again - acc[t, u]) > 1e-6:
+                raise UserError('--debug: the model saved after task %d has %.4f on task %d when it is loaded, not %.4f' % (
+                    t, again, u, acc[t, u]))
+    return len(acc)
+
+
+def profile(ready, argv):
+    """20 steps of the first task under torch.profiler, after as many without it; prints the table and writes a trace."""
+    os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # it writes to stderr on machines without a GPU
+    from torch.profiler import ProfilerActivity, profile as profiler
+    refuse_foreign(ready, '--profile')
+    args, there = ready.args, ready.there
+    there['data'] = fewer(there['data'], len(there['taskcla']), 20 * args.sbatch, 256)
+    ready.show()
+    appr = ready.make()
+    appr.logs = None
+    appr.shorten(2)
+    folder, train_epoch, found = checkpoint.folder(args.output), appr.train_epoch, []
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def watched(*values):
+        if not appr.epoch or found:
+            return train_epoch(*values)
+        kinds = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (appr.device.type == 'cuda')
+        with profiler(activities=kinds) as p:
+            train_epoch(*values)
+        found.append(p)
+    appr.train_epoch = watched
+    tasks(ready, appr, there).learn(0)
+    key = 'self_cuda_time_total' if appr.device.type == 'cuda' else 'self_cpu_time_total'
+    table = found[0].key_averages().table(sort_by=key, row_limit=20, max_name_column_width=50)
+    print(table)
+    found[0].export_chrome_trace(str(folder / 'trace.json'))
+    with utils.replacing(folder / 'profile.txt') as f:
+        f.write(table + '\n')
+    print('Table at %s; trace at %s (for chrome://tracing or ui.perfetto.dev)' % (folder / 'profile.txt', folder / 'trace.json'))
+
+
+def overfit(ready, argv):
+    """Trains on a few samples of the first task until all are right, for --nepochs epochs at most, without dropout; SystemExit(1) if
+    they do not become so."""
+    from networks.layers import without_dropout
+    refuse_foreign(ready, '--overfit')
+    args, there = ready.args, ready.there
+    there['data'] = fewer(there['data'], len(there['taskcla']), args.overfit, 1)
+    first = there['data'][0]
+    first['valid'] = first['train']
+    ready.show()
+    appr, tick = ready.make(), time.time()
+    appr.logs = None
+    without_dropout(ready.net)
+
+    def look():
+        if appr.numbers['train_accuracy'] == 1:
+            appr.nepochs = appr.epoch + 1
+    appr.on_epoch, appr.patience = look, False
+    with contextlib.redirect_stdout(sys.stdout if sys.stdout.isatty() else io.StringIO()):
+        tasks(ready, appr, there).learn(0)
+    numbers, n = appr.numbers, len(first['train']['y'])
+    right = round(numbers['train_accuracy'] * n)
+    print('Overfit: %d of %d samples right after %d epochs (loss %.4f, %.1f s)%s' % (
+        right, n, numbers['epoch'], numbers['train_loss'], time.time() - tick,
+        '' if right == n else ': not all; try a larger --nepochs or another --lr, or look for an error in the loss or the labels'))
+    if right < n:
+        sys.exit(1)
