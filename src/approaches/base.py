@@ -108,8 +108,9 @@ class Appr(Schedule, Evaluated, Modes, Declared):
     def end_task(self, t, x, y):
         """Called with the training set once the task's best weights are back."""
 
-    def account(self):
-        """What the record of a run is to say of the approach, {name: plain value}; no hook of the loop's."""
+    def account(self, done):
+        """What the record of a run is to say of the approach after so many tasks, {name: plain value}; no hook of the loop's. Another
+        task may have been begun."""
         return {'kept_megabytes': round(sum(keeps.megabytes(getattr(self, n)) for n in self.state), 3)}
 
     def report(self):

@@ -8,6 +8,7 @@ class Evaluated(Competing):
     """Of an approach: has its forward pass and what is handed over for a pass over data."""
 
     eval_sbatch = 256     # samples per batch of evaluation; None: sbatch, for losses that are not means over the batch
+    eval_draws = False    # whether eval() draws random numbers: then every further call changes what follows
     blind = None          # why a task cannot be tested before it is learnt
     infer = None          # what infers the task at test where it is not told (approaches.inference); `inferred`: how often rightly
     inferred = None

@@ -5,19 +5,19 @@ from results import ledger
 class Inspected:
     """Of an approach: has its gated model, smax and the cumulative attentions mask_pre."""
 
-    def account(self):
+    def account(self, done):
         """With the ledger of the tasks so far."""
-        return {**super().account(), 'ledger': self.ledger()}
+        return {**super().account(done), 'ledger': self.ledger(done)}
 
-    def ledger(self):
-        """What each task takes of every layer (results.ledger)."""
-        masks = [[m.detach().flatten().cpu().numpy() for m in self.model.mask(self.task(t), s=self.smax)] for t in range(self.seen)]
+    def ledger(self, done):
+        """What each of so many tasks takes of every layer (results.ledger)."""
+        masks = [[m.detach().flatten().cpu().numpy() for m in self.model.mask(self.task(t), s=self.smax)] for t in range(done)]
         return ledger.entries(masks, self.model.connections() if hasattr(self.model, 'connections') else ())
 
     def report(self):
         """The ledger."""
         layers = getattr(self.model, 'layers', ())
-        return ledger.lines(self.ledger(), [row.name for row in layers] or ['layer %d' % (i + 1) for i in range(len(self.mask_pre))])
+        return ledger.lines(self.ledger(self.seen), [row.name for row in layers] or ['layer %d' % (i + 1) for i in range(len(self.mask_pre))])
 
     def guarded(self):
         """The weights between units that earlier tasks attend to fully."""

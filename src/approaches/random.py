@@ -13,7 +13,7 @@ class Appr(base.Appr):
 
     family = 'baselines'
     own_optimizer, blind = 'it trains nothing', 'it knows no labels of a task before it is learnt'
-    unsaved = 'it guesses, and has no model'
+    unsaved, eval_draws = 'it guesses, and has no model', True
     scenarios = ('task', 'class', 'domain')
     state = {'labels': lambda self, value, done: isinstance(value, dict) and set(value) == set(range(done)) and all(
                  isinstance(y, np.ndarray) and y.ndim == 1 and y.size and y.dtype.kind == 'i' for y in value.values()),

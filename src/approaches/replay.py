@@ -66,9 +66,9 @@ class Replay(base.Appr):
         super().end_task(t, x, y)
         self.memory.end_task(t, x, y, self.features, self.stored)
 
-    def account(self):
+    def account(self, done):
         """The buffer's size."""
-        return {**super().account(), 'buffer': {'samples': len(self.memory), 'megabytes': round(self.memory.megabytes, 3)}}
+        return {**super().account(done), 'buffer': {'samples': len(self.memory), 'megabytes': round(self.memory.megabytes, 3)}}
 
     def features(self, x):
         """The last hidden layer [N,D] of images; of a network that does not show it, the logits of the task learnt last."""

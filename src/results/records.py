@@ -89,6 +89,15 @@ def save(output, acc, record):
         f.write('\n')
 
 
+def mark(output, status):
+    """Changes what the record beside a result says of its run's end."""
+    path = record_path(output)
+    record = json.loads(path.read_text(encoding='utf-8'))
+    with utils.replacing(path) as f:
+        json.dump({**record, 'status': status}, f, indent=1)
+        f.write('\n')
+
+
 def sha256(text):
     """The SHA-256 of a text."""
     return hashlib.sha256(text.encode()).hexdigest()
@@ -141,6 +150,7 @@ FIELDS = {
     'loss': (False, listed(listed(lambda v, record: type(v) in (int, float), tasks), tasks)),  # some may be nan
     'status': (True, is_text), 'config': (True, settings),
     'command': (True, listed(is_text)), 'seconds': (True, number(0, 1e12)), 'valid_accuracy': (False, listed(number(0, 1), tasks)),
+    'valid_matrix': (False, listed(listed(number(0, 1), tasks), tasks)),
     'tasks': (True, lambda v, record: listed(is_text)(v, record) and len(v) >= tasks(record)
               and (len(v) == tasks(record) or record.get('status') != 'finished')),
     'before_learning': (False, lambda v, record: 'untrained' in record and listed(number(0, 1), tasks)(v, record)),

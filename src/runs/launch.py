@@ -91,8 +91,15 @@ def carry_out(args, runs, folder, gpus=()):
         failed = slurm.execute(todo, args)
     else:
         failed = local.execute(todo, args.nproc, gpus, args.verbose)
-    print('%d runs finished, %d failed%s' % (sum(run.status() == 'finished' for run in runs), len(failed),
-                                             ''.join('\n    ' + str(run.log) for run in failed)))
+    return outcome(runs, failed)
+
+
+def outcome(runs, failed):
+    """Prints how many runs have finished, and which failed; returns the exit status."""
+    states = [run.status() for run in runs]
+    print('%d runs finished, %s%d failed%s' % (
+        states.count('finished'), '%d pruned, ' % states.count('pruned') if 'pruned' in states else '', len(failed),
+        ''.join('\n    ' + str(run.log) for run in failed)))
     return 1 if failed else 0
 
 

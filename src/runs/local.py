@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from tqdm import tqdm
 
@@ -14,75 +14,106 @@ from runs import plan
 
 
 def execute(runs, nproc=1, gpus=(), verbose=False):
-    """Carries runs out, nproc at a time, over the given GPUs (or the CPU, its threads shared fairly unless
-    OMP_NUM_THREADS says how many each has), each with its own log. Returns the failed ones. Ctrl-C stops the workers and is passed on."""
-    slots, workers, lock = queue.SimpleQueue(), set(), threading.Lock()
-    for i in range(nproc):
-        slots.put(gpus[i % len(gpus)] if gpus else None)
-    visible = [v for v in os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',') if v]  # what GPU 0, 1, ... are here
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
-    threads = os.environ.get('OMP_NUM_THREADS') or str(max(1, cpus // nproc))
-    failed, stop = [], threading.Event()
-    bar = tqdm(total=len(runs), desc='runs', unit='run', file=sys.stderr, disable=None)
+    """Carries runs out, nproc at a time, as Workers does. Returns the failed ones."""
+    workers = Workers(len(runs), nproc, gpus, verbose)
+    workers.each(workers.carry_out, runs)
+    return workers.failed
 
-    def work(run):
-        if stop.is_set():
-            return
-        gpu = slots.get()
-        env = {**os.environ, 'OMP_NUM_THREADS': threads, 'PYTHONUNBUFFERED': '1'}
-        env['CUDA_VISIBLE_DEVICES'] = '' if gpu is None else visible[gpu] if visible else str(gpu)
-        tick = time.time()
+
+class Workers:
+    """Processes of run.py, nproc at a time, over the given GPUs (or the CPU, its threads shared fairly unless OMP_NUM_THREADS says
+    how many each has), each with its own log, and a progress bar of so many. failed: the runs that failed so far; stop: set once
+    everything is to end."""
+
+    def __init__(self, total, nproc=1, gpus=(), verbose=False):
+        self.nproc, self.verbose, self.failed, self.stop = nproc, verbose, [], threading.Event()
+        self.slots, self.running, self.lock = queue.SimpleQueue(), set(), threading.Lock()
+        for i in range(nproc):
+            self.slots.put(gpus[i % len(gpus)] if gpus else None)
+        self.visible = [v for v in os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',') if v]  # what GPU 0, 1, ... are here
+        cpus = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+        self.threads = os.environ.get('OMP_NUM_THREADS') or str(max(1, cpus // nproc))
+        self.bar = tqdm(total=total, desc='runs', unit='run', file=sys.stderr, disable=None)
+
+    def each(self, work, items):
+        """Calls work(item) for every item, nproc at a time. Whatever ends this early, such as Ctrl-C, stops the workers and is
+        passed on."""
+        # Ending this process by a signal ends the workers too.
+        handlers = {s: signal.signal(s, signal.default_int_handler) for s in (signal.SIGTERM, signal.SIGHUP)
+                    if signal.getsignal(s) != signal.SIG_IGN  # as under nohup
+                    } if threading.current_thread() is threading.main_thread() else {}
+
+        def one(item):
+            if self.stop.is_set():
+                return
+            try:
+                work(item)
+            except BaseException:
+                self.stop.set()
+                raise
+            self.bar.update()
+            self.progress()
+        pool = ThreadPoolExecutor(self.nproc)
+        try:
+            for future in as_completed([pool.submit(one, item) for item in items]):
+                future.result()
+        except BaseException:
+            with self.lock:
+                self.stop.set()
+                for worker in self.running:
+                    worker.terminate()
+            for worker in list(self.running):
+                end(worker)
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+            self.bar.close()
+            for s, handler in handlers.items():
+                signal.signal(s, handler)
+
+    def carry_out(self, run, wait=subprocess.Popen.wait):
+        """Carries a run out; wait(worker) returns the exit status to judge it by. Returns that, or None if it was not started, or
+        all is stopped."""
+        gpu, tick, status = self.slots.get(), time.time(), None
+        env = {**os.environ, 'OMP_NUM_THREADS': self.threads, 'PYTHONUNBUFFERED': '1'}
+        env['CUDA_VISIBLE_DEVICES'] = '' if gpu is None else self.visible[gpu] if self.visible else str(gpu)
         try:
             run.log.parent.mkdir(parents=True, exist_ok=True)
             with open(run.log, 'w', encoding='utf-8') as log:
-                with lock:
-                    if stop.is_set():
-                        return
+                with self.lock:
+                    if self.stop.is_set():
+                        return None
                     # A session of its own, so that a Ctrl-C at the terminal reaches this process alone.
                     worker = subprocess.Popen(run.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env,
                                               start_new_session=True)
-                    workers.add(worker)
-                progress()
-                why = worker.wait() and run.status() != 'finished' and 'exit status %d' % worker.returncode
+                    self.running.add(worker)
+                self.progress()
+                status = wait(worker)
+                why = status and run.status() != 'finished' and 'exit status %d' % status
         except OSError as e:
             worker, why = None, '%s: %s' % (e.filename, e.strerror)
         finally:
-            slots.put(gpu)
-        with lock:
-            workers.discard(worker)
-            if why and not stop.is_set():
-                failed.append(run)
-                bar.write(plan.failure(run, why), file=sys.stderr)
-            elif verbose and not stop.is_set():
-                bar.write('finished %s in %s' % (run.output, plan.clock(time.time() - tick)))
-        bar.update()
-        progress()
+            self.slots.put(gpu)
+        with self.lock:
+            self.running.discard(worker)
+            if self.stop.is_set():
+                return None
+            if why:
+                self.failed.append(run)
+                self.bar.write(plan.failure(run, why), file=sys.stderr)
+            elif self.verbose:
+                self.bar.write('finished %s in %s' % (run.output, plan.clock(time.time() - tick)))
+        return status
 
-    def progress():
-        bar.set_postfix(finished=bar.n - len(failed), failed=len(failed), running=len(workers))
+    def progress(self):
+        """Shows how many there are."""
+        self.bar.set_postfix(finished=self.bar.n - len(self.failed), failed=len(self.failed), running=len(self.running))
 
-    # Ending this process by a signal ends the workers too.
-    handlers = {s: signal.signal(s, signal.default_int_handler) for s in (signal.SIGTERM, signal.SIGHUP)
-                if signal.getsignal(s) != signal.SIG_IGN  # as under nohup
-                } if threading.current_thread() is threading.main_thread() else {}
-    pool = ThreadPoolExecutor(nproc)
+
+def end(worker, seconds=10):
+    """Waits for a process that was asked to end, and kills it if it does not."""
     try:
-        for future in [pool.submit(work, run) for run in runs]:
-            future.result()
-    except KeyboardInterrupt:
-        with lock:
-            stop.set()
-            for worker in workers:
-                worker.terminate()
-        for worker in list(workers):
-            try:
-                worker.wait(10)
-            except subprocess.TimeoutExpired:
-                worker.kill()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-        bar.close()
-        for s, handler in handlers.items():
-            signal.signal(s, handler)
-    return failed
+        worker.wait(seconds)
+    except subprocess.TimeoutExpired:
+        worker.kill()
+        worker.wait()

@@ -131,8 +131,8 @@ def build(approach=None):
     where.add_argument('--tensorboard', action='store_true', help='write losses, accuracies, masks and embeddings for TensorBoard to '
                        'logs/<run>/tensorboard (needs: pip install tensorboard)')
     where.add_argument('--final-valid', action='store_true',
-                       help='also record the final accuracy on every task\'s validation set, by which to choose '
-                       'hyper-parameters')
+                       help='also record the accuracy on the tasks\' validation sets, at the end and after each task, by '
+                       'which to choose hyper-parameters')
     where.add_argument('--forward-transfer', action='store_true', help='also test every task by the untrained network and just '
                        'before it is learnt, for the record')
     where.add_argument('--overwrite', action='store_true',

@@ -44,7 +44,8 @@ class Run:
         return folder.with_name(folder.name + '.log')
 
     def status(self):
-        """'finished', 'unfinished', 'missing', or 'other': there is a result of another configuration."""
+        """'finished', 'unfinished', 'pruned' (unfinished: a search has given it up), 'missing', or 'other': there is a result of
+        another configuration."""
         if not (self.output.exists() or records.record_path(self.output).exists()):
             started = (checkpoint.folder(self.output) / 'checkpoint.pt').exists()
             return 'unfinished' if started else 'missing'
@@ -56,6 +57,8 @@ class Run:
             return 'other'
         if not same:
             return 'missing' if self.args.overwrite else 'other'
+        if record['status'].startswith('pruned'):
+            return 'pruned'
         return 'finished' if records.finished(self.output, self.args.final_valid) else 'unfinished'
 
 

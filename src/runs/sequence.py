@@ -34,6 +34,7 @@ class Sequence:
         self.record, self.checkpoint, self.replaced, self.start = record, checkpoint, replaced, time.time()
         self.acc, self.lss, self.inferred = np.zeros((3, self.ntasks, self.ntasks), dtype=np.float32)  # row: after task; on task
         self.ahead = np.zeros((2, self.ntasks), dtype=np.float32)  # accuracy of the untrained network, and just before learning
+        self.valid = np.full((self.ntasks, self.ntasks), np.nan)  # accuracy as acc, on validation sets; nan where it was not asked for
         self.done, self.seconds, self.before = 0, [], 0.  # tasks learnt, seconds of each, seconds of earlier starts
         self.devices = [record['device']]  # of all starts
         self.cut = False  # whether Ctrl-C ended a task of an earlier start
@@ -60,6 +61,8 @@ class Sequence:
                 for t in range(self.done, self.ntasks):
                     self.learn(t)
                     self.test(t)
+                    if self.args.final_valid and not getattr(self.appr, 'eval_draws', True):
+                        self.validate(t)
                     if self.checkpoint:
                         self.certificate.note(t)
                         print('\n'.join(self.appr.report()), end='\n' * bool(self.appr.report()))
@@ -92,7 +95,9 @@ class Sequence:
         if self.checkpoint and self.args.keep_checkpoint:
             self.checkpoint.write()
         if self.args.final_valid:
-            self.record['valid_accuracy'] = [round(self.evaluate(u, 'valid')[1], 6) for u in range(self.ntasks)]
+            if np.isnan(self.valid[-1, 0]):
+                self.validate(self.ntasks - 1)
+            self.record['valid_accuracy'] = self.valid[-1].tolist()
         self.save('finished')
         if self.board:
             self.board.end(self.record['config'], measures.summary(self.acc))
@@ -133,6 +138,10 @@ class Sequence:
         self.seconds.append(round(time.time() - self.tick, 2))
         if self.board:
             self.board.task(t, self.acc, self.appr)
+
+    def validate(self, t):
+        """Notes the accuracy on the validation sets of all tasks so far."""
+        self.valid[t] = [round(self.evaluate(u, 'valid')[1], 6) if u <= t else 0. for u in range(self.ntasks)]
 
     def save_model(self, t):
         """Keeps the model after task t."""
@@ -178,14 +187,15 @@ class Sequence:
         """Notes the state for the checkpoint."""
         if self.checkpoint:
             self.checkpoint.take(self.appr, {
-                'done': self.done, 'acc': self.acc, 'lss': self.lss, 'inferred': self.inferred, 'ahead': self.ahead,
-                'seconds': self.seconds, 'epochs': self.epochs.count, 'cut': self.is_cut(), 'elapsed': self.elapsed(), 'devices': self.devices,
-                'certificate': self.certificate.state})
+                'done': self.done, 'acc': self.acc, 'lss': self.lss, 'inferred': self.inferred, 'ahead': self.ahead, 'valid': self.valid,
+                'seconds': self.seconds, 'epochs': self.epochs.count, 'cut': self.is_cut(), 'elapsed': self.elapsed(),
+                'devices': self.devices, 'certificate': self.certificate.state})
 
     def resume(self, progress):
         """Takes up a checkpoint's progress."""
         self.appr.seen = progress['done']
-        self.done, self.acc, self.lss, self.inferred, self.ahead = (progress[k] for k in ('done', 'acc', 'lss', 'inferred', 'ahead'))
+        for name in ('done', 'acc', 'lss', 'inferred', 'ahead', 'valid'):
+            setattr(self, name, progress[name])
         self.certificate.state = progress['certificate']
         self.epochs.resume(progress['epochs'])
         self.seconds, self.before, self.cut = progress['seconds'], progress['elapsed'], progress['cut']
@@ -213,7 +223,9 @@ class Sequence:
             record.update(**ahead, **measures.summary(acc, ahead.get('before_learning'), ahead.get('untrained')), status=status,
                           seconds=round(self.elapsed(), 2), seconds_per_task=self.seconds,
                           accuracy=acc.round(6).tolist(), loss=lss.round(6).tolist())
-            record.update({**self.appr.account(), **self.certificate.account()} if self.checkpoint else {})
+            record.update({**self.appr.account(n), **self.certificate.account()} if self.checkpoint else {})
+            if self.args.final_valid and not np.isnan(self.valid[:n]).any():
+                record['valid_matrix'] = self.valid[:n, :n].tolist()
             if getattr(self.appr, 'infer', None):
                 record['task_inferred'] = self.inferred[:n, :n].round(6).tolist()
             if records.has_log(self.appr):

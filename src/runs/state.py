@@ -82,7 +82,7 @@ def check(state, appr, ntasks):
         done = progress['done']
         matrix = np.zeros((ntasks, ntasks), np.float32)
         like(progress, {'done': 0, 'acc': matrix, 'lss': matrix, 'inferred': matrix, 'ahead': matrix[[0] * 2],
-                        'seconds': [0.] * done, 'epochs': 0, 'cut': False, 'elapsed': 0.,
+                        'valid': matrix.astype(float), 'seconds': [0.] * done, 'epochs': 0, 'cut': False, 'elapsed': 0.,
                         'devices': [''] * len(progress['devices']), 'certificate': progress['certificate']}, 'the progress')
         if not certificate.fits(progress['certificate'], appr, done):
             raise ValueError('what old tasks said')

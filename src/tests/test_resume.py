@@ -18,7 +18,7 @@ import torch
 import run
 import utils
 from results import epochs, records
-from runs import checkpoint, journal, undeclared
+from runs import checkpoint, journal, stopping, undeclared
 from synthetic import learn, progress, tasks
 from utils import ROOT
 
@@ -202,7 +202,7 @@ def test_a_run_killed_at_its_very_end_is_completed(owner, name, keep, after, tmp
     acc = run.main([*command('c.txt'), '--resume'])
     assert np.allclose(acc, whole, atol=1e-6) and records.finished(tmp_path / 'c.txt', valid=True)
     record, other = (records.read_record(tmp_path / f) for f in ('a.txt', 'c.txt'))
-    assert record['valid_accuracy'] == other['valid_accuracy'] and record['accuracy'] == other['accuracy']
+    assert all(record[k] == other[k] for k in ('valid_accuracy', 'valid_matrix', 'accuracy'))
     folders = [checkpoint.folder(tmp_path / f) for f in ('a.txt', 'c.txt')]
     if keep:
         one, two = (torch.load(f / 'checkpoint.pt', weights_only=True) for f in folders)
@@ -236,6 +236,32 @@ def test_a_task_cut_short_stays_so_after_a_resumption(tmp_path, monkeypatch, cap
     monkeypatch.setattr(sgd, 'resumed', True)
     run.main([*command, '--resume'])
     assert records.read_record(tmp_path / 'o.txt')['status'] == 'interrupted'
+
+
+def test_what_hat_leaves_within_a_task_is_a_record_of_the_tasks_before(tmp_path, monkeypatch):
+    def stop(self, t, e, train, valid):
+        if t == 1:
+            raise stopping.Stop(signal.SIGTERM)
+    output = tmp_path / 'o.txt'
+    command = [*SHORT, '--approach', 'hat', '--nepochs', '1', '--final-valid', '--output', str(output)]
+    with monkeypatch.context() as m, pytest.raises(SystemExit):
+        m.setattr(utils.load('approaches', 'hat').Appr, 'end_epoch', stop)
+        run.main(command)
+    first = records.read_record(output)
+    assert first['status'] == 'interrupted' and len(first['ledger']) == len(first['valid_matrix']) == 1
+    run.main([*command, '--resume'])
+    record = records.read_record(output)
+    assert record['ledger'][:1] == first['ledger'] and record['valid_matrix'][0][:1] == first['valid_matrix'][0]
+    assert record['valid_matrix'][1] == record['valid_accuracy'] and len(record['ledger']) == 2
+
+
+@pytest.mark.parametrize('approach', ['random', 'hat'])
+def test_validation_after_each_task_changes_no_number(approach, tmp_path):
+    command = [*SHORT, '--approach', approach, '--nepochs', '1', '--output']
+    run.main([*command, str(tmp_path / 'a.txt')]), run.main([*command, str(tmp_path / 'b.txt'), '--final-valid'])
+    one, two = (records.read_record(tmp_path / f) for f in ('a.txt', 'b.txt'))
+    assert one['accuracy'] == two['accuracy'] and one['loss'] == two['loss'] and 'valid_matrix' not in one
+    assert ('valid_matrix' in two) == (approach == 'hat') and len(two['valid_accuracy']) == 2  # random draws when it is tested
 
 
 def test_rerun_says_whether_the_matrix_is_the_same(tmp_path, capsys):

@@ -136,7 +136,7 @@ RECORD = {'status': 'finished', 'config': {'experiment': 'e', 'approach': 'a'}, 
     {'accuracy': [[1.5, 0], [0, 1]]}, {'accuracy': [[float('nan'), 0], [0, 1]]}, {'accuracy': {}}, {'accuracy': [[10 ** 400, 0], [0, 1]]},
     {'loss': [[1]]}, {'loss': 3}, {'status': 1}, {'config': []}, {'config': {'experiment': 'e'}}, {'config': {**RECORD['config'], 'lr': 1e999}},
     {'command': 'run.py'}, {'command': [1]}, {'tasks': ['t']}, {'tasks': ['t', 'u', 'v']}, {'tasks': 'tu'}, {'seconds': '1'}, {'seconds': -1}, {'seconds': 1e999},
-    {'valid_accuracy': [1]}, {'valid_accuracy': [.5, 2]}, {'valid_accuracy': 'ab'}, {'seconds_per_task': [None]}, {'matrix_sha256': 5},
+    {'valid_accuracy': [1]}, {'valid_accuracy': [.5, 2]}, {'valid_accuracy': 'ab'}, {'valid_matrix': [[.5]]}, {'seconds_per_task': [None]}, {'matrix_sha256': 5},
     {'before_learning': [.5, .5]}, {'untrained': [.5, .5]}, {'before_learning': [.5], 'untrained': [.5, .5]}])
 def test_records_are_of_one_schema(change, tmp_path):
     path = tmp_path / 'e_a_0.json'
