@@ -19,6 +19,8 @@ def build():
     parser.add_argument('--orders', type=launch.whole, metavar='N', help='every run in N orders of the tasks, balanced: with as many '
                         'orders as tasks, each task stands at each place once (results <experiment>-order<k>_...)')
     parser.add_argument('--res_folder', '--res-folder', default='res', help='folder of the results (default %(default)s)')
+    parser.add_argument('--tag', type=options.tags, default=[], metavar='A,...', help='words to find the runs by; results that are there '
+                        'already get them, too')
     parser.add_argument('--ngpus', type=int, metavar='N', help='GPUs to share out, 0 for the CPU (default: all)')
     launch.add_options(parser)
     return parser
@@ -52,14 +54,26 @@ def main(argv=None):
         raise UserError('--res_folder must not be empty')
     if args.seeds is not None and args.nruns is not None:
         raise UserError('give either --seeds or --nruns')
-    folder = args.res_folder.rstrip('/')
+    folder, passed = args.res_folder.rstrip('/'), passed + (['--tag', ','.join(args.tag)] if args.tag else [])
     runs = [plan.Run(['--experiment', e, '--approach', a, '--seed', str(seed), *passed, *order], name(folder, a, seed, tail))
             for e in launch.names('--experiments', args.experiments, 'dataloaders')
             for a in launch.names('--approaches', args.approaches, 'approaches')
             for tail, order in orders(e, a, passed, args.orders)
             for seed in (launch.seeds(args.seeds) if args.seeds is not None else range(args.nruns or 10))]
     gpus = launch.gpu_ids(count=args.ngpus) if args.launcher == 'local' else ()
+    if args.execute:
+        mark(runs, args.tag)
     return launch.carry_out(args, runs, ROOT / args.res_folder, gpus)
+
+
+def mark(runs, tags):
+    """Gives the results that there are of some runs further tags."""
+    from results import records
+    for run in runs:
+        if tags and run.status() == 'finished':
+            there = records.read_record(run.output).get('tags', [])
+            if set(tags) - set(there):
+                records.mark(run.output, tags=sorted({*there, *tags}))
 
 
 if __name__ == '__main__':

@@ -89,12 +89,12 @@ def save(output, acc, record):
         f.write('\n')
 
 
-def mark(output, status):
-    """Changes what the record beside a result says of its run's end."""
+def mark(output, **changes):
+    """Changes what the record beside a result says, {name: value}, such as status or tags."""
     path = record_path(output)
     record = json.loads(path.read_text(encoding='utf-8'))
     with utils.replacing(path) as f:
-        json.dump({**record, 'status': status}, f, indent=1)
+        json.dump({**record, **changes}, f, indent=1)
         f.write('\n')
 
 

@@ -1,7 +1,7 @@
 """What a figure of saved results is made of: from the options of plot_results.py to the numbers and to what draws them."""
 from pathlib import Path
 
-from runs import checkpoint, launch
+from runs import launch
 from utils import ROOT, UserError
 
 FIGURES = {
@@ -107,6 +107,7 @@ def of_results(args, approaches, *which):
 def load_epochs(found):
     """{approach: {seed: epochs}} of collected results, from where their runs left them. Raises UserError naming all that are missing."""
     from results import epochs
+    from runs import checkpoint
     out, wrong = {a: {} for a in found}, []
     for a, by in found.items():
         for seed, result in by.items():

@@ -114,7 +114,7 @@ class Trial:
             worker.terminate()  # which saves the state
             local.end(worker, 60)
         if task is not None and self.run.status() == 'unfinished':
-            records.mark(self.run.output, 'pruned after task %d' % task)
+            records.mark(self.run.output, status='pruned after task %d' % task)
         return task is not None
 
     def report(self, judge=False):

@@ -59,6 +59,16 @@ def test_a_plan_takes_a_file_too(toml, tmp_path, capsys):
         run_multi.main([*plan, str(toml(TOML))])
 
 
+def test_a_plan_marks_its_runs_those_that_are_there_too(tmp_path, capsys):
+    plan = ['--experiments', 'glyphs', '--approaches', 'random', '--seeds', '0', '--res_folder', str(tmp_path), '--execute']
+    assert run_multi.main(plan) == 0 and records.read_record(tmp_path / 'glyphs_random_0.txt')['tags'] == []
+    plan[5] = '0-1'
+    assert run_multi.main([*plan, '--tag', 'b,a']) == 0
+    assert [records.read_record(tmp_path / ('glyphs_random_%d.txt' % s))['tags'] for s in (0, 1)] == [['a', 'b']] * 2
+    assert run_multi.main([*plan, '--tag', 'c']) == 0 and '2 finished' in capsys.readouterr().out
+    assert records.read_record(tmp_path / 'glyphs_random_0.txt')['tags'] == ['a', 'b', 'c']
+
+
 def test_a_record_is_a_config_and_results_are_listed(tmp_path, capsys, refused):
     short = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--output', str(tmp_path / 'a.txt'), '--tag', 'one,two']
     run.main([*short, '--approach', 'hat', '--parameter', '0.5,50', '--seed', '4', '--save'])

@@ -173,8 +173,8 @@ def test_curves_are_over_the_seeds_that_reached_an_epoch(folder, capsys, drawn, 
     path.unlink()
     with pytest.raises(UserError, match='there is no .*epochs.csv'):
         plot_results.main([str(a) for a in [*base(folder, figure='curves'), '--table', 'csv']])
-    twice = [{'task': 0, 'epoch': 1, 'valid_loss': v} for v in (3., 2.)]  # of a run that was resumed
-    assert curves.gather({'a': {0: twice}}, 'valid_loss')['a'][0].tolist() == [[2]]
+    twice = [{'task': 0, 'epoch': 1, 'valid_loss': v} for v in (3., 2.)]  # of two paths of PathNet
+    assert curves.gather({'a': {0: twice}}, 'valid_loss')['a'][0].tolist() == [[3, 2]]
 
 
 GOOD = '0,"a,b",1,0.05,1.5,0.5,1.4,0.6,0.1,\n1,b,2,0.05,1.5,0.5,1.4,0.6,0.1,7.5\n'
