@@ -122,7 +122,8 @@ def run(name, folder, every):
     more = {'pathnet': {'generations': 1}, 'hat-test': {'logpath': str(folder / 'o.pkz')}}
     saved = checkpoint.Checkpoint(folder / 'o.txt', {'approach': name, 'lr': 0.05}, every)
     saved.path = folder / 'checkpoint.pt'
-    args = argparse.Namespace(output=folder / 'o.txt', approach=name, keep_checkpoint=False, final_valid=True, forward_transfer=True)
+    args, _ = options.parse(['--experiment', 'glyphs', '--approach', name, '--final-valid', '--forward-transfer'])
+    args.output = folder / 'o.txt'
     return sequence.Sequence(
         utils.load('approaches', name).Appr(net, nepochs=3, sbatch=16, **more.get(name, {})),
         {'args': args, 'data': data, 'taskcla': taskcla, 'inputsize': size, 'device': torch.device('cpu')},
