@@ -52,7 +52,7 @@ class Appr(Schedule, Evaluated, Modes, Declared):
     unsaved = None        # why there is no model to save
     for_training = ()     # those of them that a model which is only used can do without
     scratch = ('model', 'optimizer', 'epoch', 'progress', 'batches_left', 'position', 'interrupted', 'part', 'quadratic',
-               'on_epoch', 'seen', 'inferred', 'scenario', 'infer', 'numbers', 'where')  # attributes that change, and are set anew before they are read
+               'on_epoch', 'seen', 'inferred', 'scenario', 'infer', 'numbers', 'where')  # what changes, and is set anew before it is read
     position = None       # where fit() is within a task
     on_epoch = None       # called after every epoch of fit(): run.py notes its numbers, {name: number}, and saves a checkpoint
     numbers, where = None, {}  # where: {name: number} of an epoch's place in its task, where its own number is not enough
@@ -172,7 +172,8 @@ class Appr(Schedule, Evaluated, Modes, Declared):
         valid = train if xvalid is xtrain and yvalid is ytrain else self.eval(t, xvalid, yvalid)
         self.check([train[0], valid[0]], 'in evaluation')
         note = self.end_epoch(t, self.epoch, train, valid) or ''
-        own, lr = note if isinstance(note, dict) else {}, self.optimizer.param_groups[0]['lr'] if self.optimizer else self.lr
+        own = {n: float(v) for n, v in note.items()} if isinstance(note, dict) else {}
+        lr = self.optimizer.param_groups[0]['lr'] if self.optimizer else self.lr
         self.numbers = {'task': self.seen - 1, 'epoch': self.epoch + 1, 'lr': lr, 'train_loss': train[0], 'train_accuracy': train[1],
                         'valid_loss': valid[0], 'valid_accuracy': valid[1], 'seconds': time.time() - clock0, **self.where, **own}
         per_batch = 1000 * self.sbatch / len(xtrain)  # milliseconds

@@ -5,7 +5,8 @@ import torch
 from approaches import policies
 from approaches.hyper import Hyper
 
-HYPER = (Hyper('buffer_size', int, 500, (200, 500, 1000, 5000), 'samples that are kept in all (--buffer each: of each class)', least=1, most=10 ** 7, positional=False),
+HYPER = (Hyper('buffer_size', int, 500, (200, 500, 1000, 5000), 'samples that are kept in all (--buffer each: of each class)', least=1,
+               most=10 ** 7, positional=False),
          Hyper('buffer', str, 'reservoir', help='which are kept: each of the stream with the same probability; at the end of a task, as '
                'many of each class so far, at random; of each class the last ones; of each class those nearest to its mean feature; the '
                'buffer\'s size of each class',
@@ -13,7 +14,8 @@ HYPER = (Hyper('buffer_size', int, 500, (200, 500, 1000, 5000), 'samples that ar
 
 
 class Buffer:
-    """At most `size` samples (or what the policy has room for): images x [N,C,H,W], labels y [N] from 0 within their task, tasks t [N], logits z [N,K] or None.
+    """At most `size` samples, or what the policy has room for: images x [N,C,H,W], labels y [N] from 0 within their task, tasks t [N],
+    logits z [N,K] or None.
 
     Images are bytes where the data are, which pixels, {task: dataloaders.pixels.Pixels}, says, else floats. reservoir and
     ring take samples from the stream, in the first epoch of each task; balanced and herding at the end of a task. Draws from

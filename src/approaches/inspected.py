@@ -17,7 +17,8 @@ class Inspected:
     def report(self):
         """The ledger."""
         layers = getattr(self.model, 'layers', ())
-        return ledger.lines(self.ledger(self.seen), [row.name for row in layers] or ['layer %d' % (i + 1) for i in range(len(self.mask_pre))])
+        names = [row.name for row in layers] or ['layer %d' % (i + 1) for i in range(len(self.mask_pre))]
+        return ledger.lines(self.ledger(self.seen), names)
 
     def guarded(self):
         """The weights between units that earlier tasks attend to fully."""

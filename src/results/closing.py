@@ -33,6 +33,7 @@ def paragraph(output, label, folder, names):
         100 * record['forgetting'])
     text = '%s on %s, seed %d: average accuracy %.1f%%%s, after %d task%s. Matrix and record: %s and .json%s. To see it:' % (
         config['approach'], config['experiment'], config['seed'], 100 * record['average_accuracy'], forgotten,
-        len(record['accuracy']), 's' * (len(record['accuracy']) > 1), short(output), '; in %s: %s' % (short(folder), ', '.join(there)) if there else '')
+        len(record['accuracy']), 's' * (len(record['accuracy']) > 1), short(output),
+        '; in %s: %s' % (short(folder), ', '.join(there)) if there else '')
     return '\n'.join([*textwrap.wrap(text, 100, break_long_words=False, break_on_hyphens=False),
                       '    ' + command(output, label, config['approach'], config['seed'])])
