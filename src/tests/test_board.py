@@ -8,7 +8,8 @@ import run
 from results import epochs
 from runs import checkpoint, journal
 
-SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '2', '--device', 'cpu', '--approach', 'hat', '--tensorboard']
+SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '2', '--device', 'cpu', '--approach', 'hat', '--net', 'nhid=100',
+         '--tensorboard']
 
 
 def events(output):

@@ -296,7 +296,7 @@ def lines(output):
 
 @pytest.mark.parametrize('approach, every', [('hat', '0'), ('packnet', '0'), ('pathnet', '0.5'), ('sgd', '1e9')])
 def test_every_epoch_has_one_line_whenever_the_run_was_killed(approach, every, tmp_path, monkeypatch, capsys):
-    command = [*SHORT, '--approach', approach, '--checkpoint-every', every, *{'pathnet': ['--generations', '2'], 'packnet': [
+    command = [*SHORT, '--approach', approach, '--net', 'nhid=100', '--checkpoint-every', every, *{'pathnet': ['--generations', '2'], 'packnet': [
         '--retrain', '2']}.get(approach, []), '--output']
     run.main([*command, str(tmp_path / 'a.txt')])
     whole, add = lines(tmp_path / 'a.txt'), journal.Epochs.add
