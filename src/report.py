@@ -20,8 +20,8 @@ NO_CONTEST = 'random', 'joint'  # the floor and the ceiling: never the best
 
 def build():
     """The parser."""
-    parser = options.Parser(prog='report.py', allow_abbrev=False, description='Writes one HTML page of all results in some folders, which needs '
-                            'no network and no other file.')
+    parser = options.Parser(prog='report.py', allow_abbrev=False, description='Writes one HTML page of all results in some folders, '
+                            'which needs no network and no other file.')
     parser.add_argument('folders', nargs='*', default=['res'], metavar='FOLDER', help='default res')
     parser.add_argument('--tag', type=options.tags, default=[], metavar='A,...', help='only runs that have these tags')
     parser.add_argument('--output', metavar='FILE', help='default <first folder>/report.html')
@@ -52,7 +52,7 @@ def sort(approaches):
 def draw(figure, label, approaches, args):
     """(HTML of a figure, or '', why it is not there) of the results of some approaches."""
     wanted = Namespace(figure=figure, experiment=label, approaches=','.join(approaches), folders=args.folders, seeds=None, tag=','.join(
-        args.tag) or None, against=None, measure=None, over=None, logs=None)
+        args.tag) or None, against=None, measure=None, over=None, logs=None, lenient=True)
     try:
         return html.figure(canvas.svg(drawn.compute(wanted)[1]), drawn.FIGURES[figure].split(' (')[0] + ', ' + label), ''
     except UserError as e:
@@ -66,8 +66,8 @@ def section(label, approaches, args):
     try:
         table = metrics.summary_table(collect.collect(label, approaches, [ROOT / f for f in args.folders], None, args.tag))
         rows, raw = html.best(table, {2: max, 4: min}, NO_CONTEST)
-        parts += [html.table(table.columns, rows, raw=raw), '<p class="note">+-: 95 % intervals over the seeds (Student\'s t). Bold: the best, '
-                  'random and joint apart.</p>']
+        parts += [html.table(table.columns, rows, raw=raw), '<p class="note">+-: 95 % intervals over the seeds (Student\'s t). Bold: the '
+                  'best, random and joint apart.</p>']
     except UserError as e:
         return parts + ['<p class="note">%s</p>' % escape(str(e))]
     tried = [draw(figure, label, approaches, args) for figure in ORDER if figure not in ('paired', 'bars') or len(approaches) > 1]
@@ -109,7 +109,7 @@ def main(argv=None):
     title = 'Results in %s' % ', '.join(args.folders) + (' with the tag %s' % ','.join(args.tag) if args.tag else '')
     experiments = sorted({r['config']['experiment'] for _, r in there})
     head = ['<p>%d runs of %s. <a href="#runs">All runs</a></p>' % (len(there), escape(', '.join(experiments)))]
-    head += ['<p class="note">%s</p>' % escape(line) for line in dict.fromkeys(said.getvalue().splitlines()) if not line.startswith('Figure at')]
+    head += ['<p class="note">%s</p>' % escape(line) for line in dict.fromkeys(said.getvalue().splitlines())]
     last = ['<h2>Orders and grids</h2>', *figures(others)] if others else []
     runs = ['<h2 id="runs">All runs</h2>', html.table(table.columns, links, 'text', raw=(len(table.columns) - 1,))]
     runs += [html.run(path, record, epochs_of(path)) for path, record in there]

@@ -60,15 +60,19 @@ def run(args, approach, argv):
         if args.resume and not args.overwrite and records.finished(args.output, args.final_valid):
             saved.remove_stale(len(config['tasks']))
             print('Finished already: %s' % args.output)
+            records.tag(args.output, args.tag)
             return records.matrix(args.output)
         if args.overwrite:
             saved.remove()
-            saved.remove_models()
         elif saved.path.exists() and not args.resume:
             raise UserError('%s is of a run that was interrupted: --resume goes on from it, --overwrite starts anew' % (
                 saved.path))
-        state = saved.read()
-        locks.enter_context(journal.recorded(saved.path.parent / 'run.log', more=state is not None))
+        state, replaced = saved.read(), aside.Aside(args.output, saved.path.parent)
+        if args.overwrite:
+            locks.enter_context(giving_back(replaced))
+            replaced.take_logs()
+        new = journal.NEW * (not args.overwrite and records.finished(args.output))  # until it is finished, too
+        locks.enter_context(journal.recorded(saved.path.parent / ('run.log' + new), more=state is not None))
 
         ready.show()
         appr = ready.make()
@@ -85,7 +89,6 @@ def run(args, approach, argv):
 
         record = {**ready.describe(argv), 'date': time.strftime('%Y-%m-%dT%H:%M:%S%z')}
         resumable = not foreign.is_foreign(approach)  # others do not say what their state is
-        replaced = aside.Aside(args.output, saved.path.parent)
         if args.overwrite:
             replaced.take()
         acc = sequence.Sequence(appr, ready.there, record, saved if resumable else None, replaced).run(state)
@@ -99,6 +102,16 @@ def run(args, approach, argv):
     return acc
 
 
+@contextlib.contextmanager
+def giving_back(replaced):
+    """Within it, a refusal puts what was set aside back in its place."""
+    try:
+        yield
+    except UserError:
+        replaced.give_back()
+        raise
+
+
 def rerun(path, rest):
     """Repeats the run of a record, with further options if given, into <name>_rerun.txt beside it or --output, without writing
     its log, and says whether the accuracy matrix is the same. Returns the new matrix; SystemExit(1) if it differs."""
@@ -107,6 +120,7 @@ def rerun(path, rest):
                             '--rerun')
     output = records.record_path(ROOT / path).with_name(records.record_path(path).stem + '_rerun.txt')
     argv = [*again, '--output', str(output), *rest, '--overwrite']
+    from runs import trials
     args, approach = options.parse(argv)
     output, args.rerun = ROOT / args.output, path
     if records.record_path(output) == records.record_path(ROOT / path):
@@ -114,6 +128,8 @@ def rerun(path, rest):
     if not (ROOT / args.data_dir).is_dir():
         raise UserError('the data folder of the record, %s, is not there: add --data-dir' % args.data_dir)
     acc = run(args, approach, argv)
+    if trials.chosen(args):
+        return acc
     new = records.read_record(output)
     for what in ('device', 'versions', 'git_commit'):
         if old.get(what) != new.get(what):

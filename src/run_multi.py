@@ -71,9 +71,7 @@ def mark(runs, tags):
     from results import records
     for run in runs:
         if tags and run.status() == 'finished':
-            there = records.read_record(run.output).get('tags', [])
-            if set(tags) - set(there):
-                records.mark(run.output, tags=sorted({*there, *tags}))
+            records.tag(run.output, tags)
 
 
 if __name__ == '__main__':

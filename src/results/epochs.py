@@ -25,7 +25,12 @@ def load(path):
         raise UserError('%s, line 1: expected the columns %s, and then further ones' % (path, ','.join(COLUMNS)))
     if not lines or lines[-1]:
         raise UserError('%s, line %d: the file was cut off: the line has no end' % (path, max(1, len(lines) + 1)))
-    return [row(path, n, line, columns) for n, line in enumerate(lines[:-1], 2)]
+    rows = [row(path, n, line, columns) for n, line in enumerate(lines[:-1], 2)]
+    for n, (before, now) in enumerate(zip([{'task': -1, 'epoch': 0}, *rows], rows), 2):
+        if now['task'] < before['task'] or now['epoch'] != 1 and (now['task'], now['epoch']) != (before['task'], before['epoch'] + 1):
+            raise UserError('%s, line %d: epoch %d of task %d does not follow the line before: lines are missing' % (
+                path, n, now['epoch'], now['task']))
+    return rows
 
 
 def row(path, n, line, columns):

@@ -88,7 +88,8 @@ def run(path, record, epochs):
     config, origin, acc = record['config'], record.get('origin', {}), record['accuracy']
     seen = {*config, 'accuracy', 'loss', 'config', 'origin', 'command', 'ledger', 'tasks', 'matrix_sha256', 'seconds_per_task'}
     settings = [[k, ','.join(map(str, v)) if isinstance(v, list) else str(v), origin.get(k, '')] for k, v in config.items() if k != 'data']
-    rest = [[k, ', '.join('%s %s' % item for item in v.items()) if isinstance(v, dict) else str(v)] for k, v in record.items() if k not in seen]
+    rest = [[k, ', '.join('%s %s' % item for item in v.items()) if isinstance(v, dict) else str(v)]
+            for k, v in record.items() if k not in seen]
     names = record['tasks'][:len(acc)]
     parts = ['<p><code>python %s</code></p>' % escape(' '.join(record['command'])),
              table(['measure', ''], [line.rsplit(None, 1) for line in measures.lines(measures.summary(acc, record.get(

@@ -50,8 +50,8 @@ def differing(configs):
     own = {(e, a): varying(group) for e, groups in by.items() for a, group in groups.items()}
     general = {e: [k for k in varying([c for group in groups.values() for c in group]) if k == 'scenario' or k != 'network' and all(
         k in keys(group) for group in groups.values())] for e, groups in by.items()}
-    return [', '.join('%s=%s' % (k, text(c.get(k, 'task' if k == 'scenario' else None))) for k in dict.fromkeys(general[c['experiment']] + own[c['experiment'], c['approach']]))
-            for c in configs]
+    names = [dict.fromkeys(general[c['experiment']] + own[c['experiment'], c['approach']]) for c in configs]
+    return [', '.join('%s=%s' % (k, text(c.get(k, 'task' if k == 'scenario' else None))) for k in mine) for c, mine in zip(configs, names)]
 
 
 def text(value):

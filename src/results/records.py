@@ -98,6 +98,13 @@ def mark(output, **changes):
         f.write('\n')
 
 
+def tag(output, tags):
+    """Gives a result further tags."""
+    there = read_record(output).get('tags', [])
+    if set(tags) - set(there):
+        mark(output, tags=sorted({*there, *tags}))
+
+
 def sha256(text):
     """The SHA-256 of a text."""
     return hashlib.sha256(text.encode()).hexdigest()
@@ -135,7 +142,7 @@ def is_text(v, record):
 
 def settings(v, record):
     """A check for a configuration."""
-    return isinstance(v, dict) and all(isinstance(v.get(k), str) for k in ('experiment', 'approach')) and all(
+    return isinstance(v, dict) and type(v.get('seed', 0)) is int and all(isinstance(v.get(k), str) for k in ('experiment', 'approach')) and all(
         not isinstance(x, (int, float)) or abs(x) <= sys.float_info.max for x in v.values())
 
 
@@ -158,7 +165,7 @@ FIELDS = {
     'ledger': (False, lambda v, record: ledger.sound(v, tasks(record))),
     'largest_change': (False, lambda v, record: isinstance(v, dict) and listed(number(0), tasks)(v.get('logits'), record)
                        and number(0)(v.get('weights', 0))),
-    'tags': (False, listed(is_text)), 'task_inferred': (False, listed(listed(number(0, 1), tasks), tasks)),
+    'origin': (False, lambda v, record: isinstance(v, dict)), 'tags': (False, listed(is_text)), 'task_inferred': (False, listed(listed(number(0, 1), tasks), tasks)),
     'seconds_per_task': (False, listed(number(0, 1e12))), 'matrix_sha256': (False, is_text)}
 
 

@@ -114,11 +114,6 @@ class Checkpoint:
             if state.decode(self.read()['progress'])['done'] < ntasks:
                 self.remove()
 
-    def remove_models(self):
-        """Removes the models that --save kept of a result that is replaced."""
-        for path in self.path.parent.glob('task[0-9]*.pt'):
-            path.unlink()
-
     def remove(self):
         """Removes the checkpoint."""
         self.path.unlink(missing_ok=True)

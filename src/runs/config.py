@@ -20,14 +20,12 @@ def expand(argv):
     args, _ = first.parse_known_args(argv)
     if args.config is None:
         return list(argv), {}
+    if sum(word.split('=')[0] == '--config' for word in argv) > 1:
+        raise UserError('--config: give one file')
     rest = options.without(argv, '--config')
     name, path = args.config, ROOT / args.config
-    there = of_record(path) if path.suffix == '.json' else of_toml(path)
-    kind = options.approach(args.approach or there.get('approach'))
-    parser = options.build(kind)
-    if 'parameter' in there and getattr(kind, 'hyperparameters', ()):  # by name, so that the command line can change one of them
-        text = there.pop('parameter')
-        there.update(kind.positional(','.join(map(str, text)) if isinstance(text, list) else str(text)))
+    there = named(of_record(path) if path.suffix == '.json' else of_toml(path), args.approach, name)
+    parser = options.build(options.approach(args.approach or there.get('approach')))
     given = {parser._option_string_actions[w.split('=')[0]].dest for w in rest if w.split('=')[0] in parser._option_string_actions}
     mine = there.get('approach')
     known, other = flags(parser, args.approach or mine), flags(parser, mine) if mine and args.approach not in (None, mine) else ()
@@ -37,12 +35,29 @@ def expand(argv):
     for key, value in there.items():
         option = options.flag(key)
         if option not in known and option not in other:
+            if option in ('--help', '--config', '--rerun'):
+                raise UserError('%s: %s cannot come from a file' % (name, key))
             near = difflib.get_close_matches(option, known, 1)
             raise UserError('%s: there is no option %s%s' % (name, key, '; perhaps %s' % near[0][2:].replace('-', '_') if near else ''))
-        if option in known and key.replace('-', '_') not in given and APART.get(key) not in given:
+        if option in known and key not in given and APART.get(key) not in given:
             words += word(option, value, parser._option_string_actions.get(option), name)
             sources[option] = name
     return words + rest, sources
+
+
+def named(found, approach, name):
+    """What a file says, {key: value}, with --parameter's values by name, so that the command line can change one of them."""
+    there = {key.replace('-', '_'): value for key, value in found.items()}
+    if len(there) < len(found):
+        raise UserError('%s: an option is given twice, with - and with _' % name)
+    kind = options.approach(there.get('approach', approach))
+    if 'parameter' in there and getattr(kind, 'hyperparameters', ()):
+        text = there.pop('parameter')
+        more = kind.positional(','.join(map(str, text)) if isinstance(text, list) else str(text))
+        if more.keys() & there.keys():
+            raise UserError('%s: give either parameter or %s, not both' % (name, ', '.join(sorted(more.keys() & there.keys()))))
+        there.update(more)
+    return there
 
 
 def flags(parser, approach):
@@ -76,7 +91,7 @@ def of_toml(path):
         return tomllib.loads(path.read_text('utf-8'))
     except tomllib.TOMLDecodeError as e:
         raise UserError('%s is not TOML: %s' % (path, e))
-    except (OSError, UnicodeError, ValueError) as e:
+    except (OSError, UnicodeError, ValueError, RecursionError) as e:
         raise UserError('--config %s cannot be read (%s): expected a .toml file or the .json record of a run' % (
             path, getattr(e, 'strerror', None) or type(e).__name__))
 

@@ -95,8 +95,9 @@ def of_results(args, approaches, *which):
         return metrics.difference_table(diff, against), lambda fig: figures.paired(fig, found, diff, against)
     if args.figure == 'curves':
         measure = args.measure or 'valid_accuracy'
-        lines = curves.gather(load_epochs(found), measure)
-        for a in sorted(set(found) - set(lines)):
+        loaded = load_epochs(found, getattr(args, 'lenient', False))
+        lines = curves.gather(loaded, measure)
+        for a in sorted(set(loaded) - set(lines)):
             alike.say('%s trains no epochs: left out' % a)
         return curves.table(lines, found, measure), lambda fig: task_figures.curves(fig, found, lines, measure)
     if args.figure == 'bars':
@@ -104,20 +105,29 @@ def of_results(args, approaches, *which):
     return metrics.matrix_table(found), lambda fig: getattr(task_figures, args.figure)(fig, found)
 
 
-def load_epochs(found):
+def load_epochs(found, lenient=False):
     """{approach: {seed: epochs}} of collected results, from where their runs left them. Raises UserError naming all that are missing."""
-    from results import epochs
+    from results import alike, epochs
     from runs import checkpoint
     out, wrong = {a: {} for a in found}, []
     for a, by in found.items():
         for seed, result in by.items():
             try:
-                out[a][seed] = epochs.load(checkpoint.folder(result['path']) / 'epochs.csv')
+                out[a][seed] = of_tasks(epochs.load(checkpoint.folder(result['path']) / 'epochs.csv'), result)
             except UserError as e:
                 wrong.append(str(e))
-    if wrong:
+    if wrong and not (lenient and any(out.values())):
         raise UserError('; '.join(wrong))
-    return out
+    for line in wrong:
+        alike.say('%s: left out' % line)
+    return {a: by for a, by in out.items() if by}
+
+
+def of_tasks(rows, result):
+    """The epochs of a result. Raises UserError if they are of more tasks than it has."""
+    if any(r['task'] >= len(result['acc']) for r in rows):
+        raise UserError('the epochs of %s are of another run: they have task %d' % (result['path'].name, max(r['task'] for r in rows)))
+    return rows
 
 
 def load_logs(args):

@@ -7,8 +7,10 @@ import resource
 import sys
 import time
 
+from results import records
 from runs import checkpoint, options, trials
 from runs.plan import clock
+from utils import UserError
 
 STEPS, TEST = 20, 512  # steps of an epoch, samples of a test
 
@@ -109,6 +111,10 @@ def dry_run(ready, argv):
     print('In all about %s%s' % (clock(total), ', if no task ends sooner by patience' if trial.appr.patience else ''))
     print('Memory: about %d MB, of it %d MB images of the largest task' % ((peak(args.device) + images) / 1e6, images / 1e6))
     print('The results would be at %s' % args.output)
+    try:
+        records.check_output(args.output, ready.config, args.overwrite)
+    except UserError as e:
+        print('As it is, the run would be refused: %s' % e)
 
 
 def peak(device):

@@ -2,6 +2,7 @@
 import contextlib
 import csv
 import io
+import os
 import shutil
 import sys
 
@@ -9,43 +10,48 @@ import utils
 from results.epochs import COLUMNS
 from utils import UserError
 
+NEW = '.new'  # ends the names of what takes the place of a finished result's once it is finished
 FILES = 'epochs.csv', 'run.log', 'tensorboard', 'checkpoint.pt', 'task0.pt'  # what there may be in a run's folder
 
 
 class Epochs:
-    """A run's epochs.csv. count: the lines there are, which a checkpoint keeps: what was written after it goes when the run is resumed."""
+    """A run's epochs.csv. count: the lines there are, which a checkpoint keeps: what was written after it goes when the run is resumed.
+    beside: there is a finished result, whose lines stay until done()."""
 
-    def __init__(self, folder, names):
-        self.path, self.names, self.count, self.columns = folder / 'epochs.csv', names, 0, list(COLUMNS)
+    def __init__(self, folder, names, beside=False):
+        self.path, self.names, self.count, self.columns = folder / ('epochs.csv' + NEW * beside), names, 0, list(COLUMNS)
 
     def start(self):
-        """Removes what an earlier run has left."""
-        self.path.unlink(missing_ok=True)
+        """Begins anew, with the names of the columns."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(self.path.parent / 'tensorboard', ignore_errors=True)
+        with utils.replacing(self.path) as f:
+            f.write(line(self.columns))
+
+    def done(self):
+        """Takes the place of a finished result's lines, now that there is a new one."""
+        for path in (self.path, self.path.with_name('run.log' + NEW)):
+            if path.name.endswith(NEW) and path.exists():
+                os.replace(path, path.with_name(path.name[:-len(NEW)]))
 
     def resume(self, count):
-        """Takes up the first lines, as many as the checkpoint knows of."""
-        self.count = count
-        if not count:
-            return
-        lines = self.path.read_text('utf-8').splitlines(keepends=True) if self.path.exists() else []
-        if len(lines) < 1 + count or not lines[count].endswith('\n'):
-            print('%s has lost lines of before: it begins anew' % self.path)
-            self.count = 0
-            return
-        self.columns = next(csv.reader(lines[:1]))
+        """Takes up the first lines, as many as the checkpoint knows of, or as there are."""
+        lines = self.path.read_text('utf-8', 'replace').splitlines(keepends=True) if self.path.is_file() else []
+        whole = [text for text in lines[:1 + count] if text.endswith('\n')]
+        columns = next(csv.reader(whole[:1]), [])
+        if columns[:len(COLUMNS)] != list(COLUMNS) or '\ufffd' in ''.join(whole):
+            columns, whole = list(COLUMNS), [line(COLUMNS)]
+        if len(whole) <= count:
+            print('%s has lost lines: it has %d of %d' % (self.path, len(whole) - 1, count))
+        self.count, self.columns = len(whole) - 1, columns
         with utils.replacing(self.path) as f:
-            f.writelines(lines[:1 + count])
+            f.writelines(whole)
 
     def add(self, numbers):
         """Writes an epoch's line: {name: number} with the task's number; what the method itself has to say follows COLUMNS."""
         new = [n for n in numbers if n not in self.columns]
         self.columns += new
-        if self.count == 0:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with utils.replacing(self.path) as f:
-                f.write(line(self.columns))
-        elif new:  # a name that the lines before do not have
+        if new:  # a name that the lines before do not have
             with open(self.path, newline='', encoding='utf-8') as f:
                 rows = list(csv.reader(f))[1:]
             with utils.replacing(self.path) as f:

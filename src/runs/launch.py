@@ -37,10 +37,14 @@ def passed_on(argv=None, *own):
     those that the plan sets."""
     argv = list(sys.argv[1:] if argv is None else argv)
     cut = argv.index('--') if '--' in argv else len(argv)
-    argv[cut + 1:], _ = config.expand(argv[cut + 1:])
+    words, sources = config.expand(argv[cut + 1:])
+    mine = '--experiment', '--approach', '--seed', '--output', '--resume', '--rerun', '--help', '-h', *own
+    argv[cut + 1:] = [w for w in words if w.split('=')[0] not in mine or w.split('=')[0] not in sources]  # of a file: the plan's count
     for option in argv[cut + 1:]:
-        if option.split('=')[0] in ('--experiment', '--approach', '--seed', '--output', '--resume', '--rerun', '--help', '-h', *own):
+        if option.split('=')[0] in mine:
             raise UserError('%s after --: the plan sets it' % option)
+        if option.split('=')[0] in ('--dry-run', '--debug', '--profile', '--overfit'):
+            raise UserError('%s after --: it is for a single run.py' % option)
     return argv[:cut], argv[cut + 1:]
 
 

@@ -39,9 +39,11 @@ class Sequence:
         self.devices = [record['device']]  # of all starts
         self.cut = False  # whether Ctrl-C ended a task of an earlier start
         self.certificate = certificate.Certificate(appr, self.data)
-        self.epochs = journal.Epochs(checkpoint.path.parent, record['tasks']) if checkpoint else None
+        self.epochs = None
         self.tick, self.board = time.time(), None
         self.protected = records.finished(self.args.output)  # a finished result stays until there is a new one
+        if checkpoint:
+            self.epochs = journal.Epochs(checkpoint.path.parent, record['tasks'], self.protected)
 
     def run(self, state=None):
         """Learns the tasks, from a checkpoint's state if given; returns the accuracy matrix. Raises UserError for a loss
@@ -84,7 +86,7 @@ class Sequence:
                     self.checkpoint.write()
                 self.save('interrupted')
                 resumable = '; --resume goes on' if self.checkpoint and self.checkpoint.path.exists() else ''
-                print('run.py: stopped by %s in task %d; %s%s' % (e or 'Ctrl-C', self.done, self.kept(), resumable),
+                print('run.py: stopped by %s in task %d; %s%s' % (str(e) or 'Ctrl-C', self.done, self.kept(), resumable),
                       file=sys.stderr)
                 sys.exit(STOPPED if self.checkpoint else 128 + getattr(e, 'number', signal.SIGINT))
         return self.acc
@@ -99,6 +101,8 @@ class Sequence:
                 self.validate(self.ntasks - 1)
             self.record['valid_accuracy'] = self.valid[-1].tolist()
         self.save('finished')
+        if self.epochs:
+            self.epochs.done()
         if self.board:
             self.board.end(self.record['config'], measures.summary(self.acc))
         self.replaced.drop()

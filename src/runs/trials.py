@@ -12,6 +12,7 @@ import numpy as np
 
 import utils
 from dataloaders import pixels
+from results import records
 from runs import checkpoint, foreign, saved, sequence
 from utils import UserError
 
@@ -27,6 +28,8 @@ def refuse_foreign(ready, option):
     """Raises UserError for an approach that is not known from within."""
     if foreign.is_foreign(ready.approach):
         raise UserError('%s: not for %s, which has a training loop of its own; --debug is' % (option, ready.args.approach))
+    if ready.args.approach == 'random' and option != '--dry-run':
+        raise UserError('%s: not for random, which trains nothing' % option)
 
 
 def fewer(data, ntasks, train, test):
@@ -60,12 +63,13 @@ def debug(ready, argv):
         args.nepochs = 1 if own else args.nepochs
         ready.show()
         appr = ready.make()
-        appr.logs = None
+        if records.has_log(appr):
+            appr.logpath = str(Path(folder) / 'log.pkz')
         if not own:
             appr.shorten(1)
         kept = None if own else checkpoint.Checkpoint(args.output, ready.config, args.checkpoint_every)
         try:
-            acc = sequence.Sequence(appr, there, ready.describe(argv), kept, Nothing()).run()
+            acc = unstopped(sequence.Sequence(appr, there, ready.describe(argv), kept, Nothing()))
             done = ['%d tasks trained and tested' % ntasks]
             if args.save:
                 done.append('%d models saved and loaded' % loaded(args, there, acc))
@@ -78,9 +82,22 @@ def debug(ready, argv):
                     raise UserError('--debug: the state that was saved is not the one that was loaded')
                 done.append('the state saved and loaded')
         finally:
-            shutil.rmtree(checkpoint.folder(args.output), ignore_errors=True)
+            shutil.rmtree(checkpoint.folder(args.output).parent, ignore_errors=True)
     print('Debug: %s: all as it should be' % ', '.join(done))
     return acc
+
+
+def unstopped(tasks):
+    """Runs a Sequence, of which nothing is kept if it is stopped; returns the accuracy matrix."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tasks.run()
+    except SystemExit:
+        said = io.StringIO('run.py: --debug was stopped; nothing is left of it\n')
+        sys.exit(130)
+    finally:
+        sys.stderr.write(said.getvalue())
 
 
 class Nothing:

@@ -44,7 +44,9 @@ def test_a_file_gives_options_and_the_command_line_wins(toml):
 def test_files_that_are_no_settings_are_refused(toml, tmp_path, refused):
     for text, said in ((TOML + 'nepoch = 2\n', 'no option nepoch; perhaps nepochs'), ('a = 1\nb = = 2\n', 'line 2, column 5'),
                        ('resume = 3\n', 'expected true or false'), ('lr = true\n', 'expected a value'), (TOML + 'gamma = 1\n', 'gamma'),
-                       (TOML.replace('= 1\n', '= "x"\n'), 'nepochs')):
+                       (TOML.replace('= 1\n', '= "x"\n'), 'nepochs'), ('help = true\n', 'cannot come from a file'),
+                       (TOML + 'parameter = [1, 2]\n', 'not both'), (TOML + 'final_valid = true\n', 'given twice'),
+                       ('a = ' + '[' * 3000, 'cannot be read')):
         assert said in refused(run.main, ['--config', toml(text), '--experiment', 'glyphs', '--approach', 'hat'])
     assert 'cannot be read' in refused(run.main, ['--config', tmp_path / 'none.toml'])
     assert 'no record' in refused(run.main, ['--config', tmp_path / 'none.json'])
@@ -55,8 +57,12 @@ def test_a_plan_takes_a_file_too(toml, tmp_path, capsys):
     assert run_multi.main([*plan, str(toml('nepochs = 2\ntag = "a,b"\n'))]) == 0
     out = capsys.readouterr().out
     assert out.count('--nepochs=2 --tag=a,b') == 2
-    with pytest.raises(Exception, match='the plan sets it'):
+    with pytest.raises(Exception, match='--lamb is an option of'):  # of a file the experiment and the approach are the plan's
         run_multi.main([*plan, str(toml(TOML))])
+    assert run_multi.main([*plan, str(toml(TOML.replace('lamb = 0.5', '')))]) == 0
+    assert '--tasks=0,1 --nepochs=1' in capsys.readouterr().out
+    with pytest.raises(Exception, match='for a single run.py'):
+        run_multi.main([*plan[:-1], '--debug'])
 
 
 def test_a_plan_marks_its_runs_those_that_are_there_too(tmp_path, capsys):

@@ -326,3 +326,56 @@ def test_the_log_has_what_went_wrong(tmp_path, refused):
     line = refused(run.main, [*SHORT, '--approach', 'sgd', '--lr', '1e30', '--output', tmp_path / 'o.txt'])
     assert (checkpoint.folder(tmp_path / 'o.txt') / 'run.log').read_text().endswith(line)
     clean(tmp_path / 'o.txt')
+
+
+@pytest.mark.parametrize('options', [['--overwrite', '--lr', '1e30'], ['--overwrite', '--pc-valid', '0.5', '--lr', '1e30'], []])
+def test_a_finished_result_keeps_its_logs_and_models_until_there_is_a_new_one(options, tmp_path, monkeypatch, capsys):
+    output = tmp_path / 'o.txt'
+    folder, command = checkpoint.folder(output), [*SHORT, '--approach', 'sgd', '--net', 'nhid=100', '--save', '--output', str(output)]
+    run.main(command)
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    assert set(before) == {'epochs.csv', 'run.log', 'task0.pt', 'task1.pt'}
+    if not options:  # the same again, stopped in the middle: resumed, it takes the place of the old one at its end
+        true, calls = journal.Epochs.add, []
+
+        def stop(self, numbers):
+            true(self, numbers)
+            calls.append(numbers)
+            if len(calls) == 3:
+                raise stopping.Stop(signal.SIGTERM)
+        monkeypatch.setattr(journal.Epochs, 'add', stop)
+    with pytest.raises(SystemExit):
+        run.main(command + options)
+    after = {p.name: p.read_bytes() for p in folder.iterdir()}
+    assert records.finished(output) and {n: after.get(n) for n in ('epochs.csv', 'run.log')} == {
+        n: before[n] for n in ('epochs.csv', 'run.log')}
+    if options:
+        assert after == before
+    monkeypatch.undo()
+    run.main(command + ['--overwrite'])
+    assert len(lines(output)) == 4 and {p.name for p in folder.iterdir()} == set(before)
+    clean(output)
+
+
+@pytest.mark.parametrize('damage, left', [(b'\xff\xfe', 0), (b'x,y\n1,2\n3,4\n5,6\n', 0), (None, 0), ('torn', 1)])
+def test_a_damaged_table_of_epochs_does_not_stop_a_resumption(damage, left, tmp_path, monkeypatch, capsys):
+    output, add = tmp_path / 'o.txt', journal.Epochs.add
+
+    def kill(self, numbers):
+        add(self, numbers)
+        if self.count == 3:
+            raise Killed
+    monkeypatch.setattr(journal.Epochs, 'add', kill)
+    command = [*SHORT, '--approach', 'sgd', '--net', 'nhid=100', '--checkpoint-every', '0', '--output', str(output)]
+    with pytest.raises(Killed):
+        run.main(command)
+    monkeypatch.undo()
+    path = checkpoint.folder(output) / 'epochs.csv'
+    if damage is None:
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes().split(b'\n1,')[0][:-3] if damage == 'torn' else damage)
+    run.main([*command, '--resume'])
+    assert 'has lost lines: it has %d of 2' % left in capsys.readouterr().out and [row['epoch'] for row in lines(output)] == [
+        '1', '1', '2'][1 - left:]
+    clean(output)

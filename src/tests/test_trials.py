@@ -79,3 +79,21 @@ def test_a_profile_is_a_table_and_a_trace(tmp_path, capsys):
 def test_only_one_of_them(refused):
     assert 'not allowed with' in refused(run.main, [*SHORT, '--approach', 'sgd', '--debug', '--dry-run'])
     assert 'a whole number' in refused(run.main, [*SHORT, '--approach', 'sgd', '--overfit', '0'])
+
+
+def test_what_trains_nothing_is_refused_and_a_log_is_not_written(tmp_path, refused, capsys):
+    for option in (['--profile'], ['--overfit', '5']):
+        assert 'trains nothing' in refused(run.main, [*SHORT, '--approach', 'random', *option, '--output', tmp_path / 'o.txt'])
+    capsys.readouterr()
+    run.main([*SHORT, '--approach', 'hat-test', '--parameter', '0.75,400,%s' % (tmp_path / 'l.pkz'), '--debug', '--output', str(tmp_path / 'o.txt')])
+    assert '2 models saved and loaded' in capsys.readouterr().out and not list(tmp_path.iterdir())
+
+
+def test_a_rerun_that_is_tried_compares_nothing(tmp_path, capsys):
+    run.main([*SHORT, '--approach', 'random', '--output', str(tmp_path / 'o.txt')])
+    capsys.readouterr()
+    run.main(['--rerun', str(tmp_path / 'o.json'), '--dry-run'])
+    out = capsys.readouterr().out
+    assert 'In all about' in out and 'matrix is the same' not in out
+    run.main([*SHORT, '--approach', 'random', '--output', str(tmp_path / 'o.txt'), '--dry-run', '--seed', '1'])
+    assert 'would be refused' in capsys.readouterr().out
