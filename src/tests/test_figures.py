@@ -176,7 +176,7 @@ def test_curves_are_over_the_seeds_that_reached_an_epoch(folder, capsys, drawn, 
     assert curves.gather({'a': {0: twice}}, 'valid_loss')['a'][0].tolist() == [[3, 2]]
 
 
-GOOD = '0,"a,b",1,0.05,1.5,0.5,1.4,0.6,0.1,\n1,b,2,0.05,1.5,0.5,1.4,0.6,0.1,7.5\n'
+GOOD = '0,"a,b",1,0.05,1.5,0.5,1.4,0.6,0.1,\n1,b,1,0.05,1.5,0.5,1.4,0.6,0.1,7.5\n'
 
 
 @pytest.mark.parametrize('content, says', [
@@ -185,14 +185,15 @@ GOOD = '0,"a,b",1,0.05,1.5,0.5,1.4,0.6,0.1,\n1,b,2,0.05,1.5,0.5,1.4,0.6,0.1,7.5\
     (GOOD + '1,b\n', 'line 4: 2 cells.*cut off'), (GOOD.replace('1.4', 'x', 1), "line 2: valid_loss is 'x'"),
     (GOOD.replace('1.4', 'nan', 1), 'nan'),
     (GOOD.replace('1.4', '', 1), "valid_loss is ''"), (GOOD.replace(',0.6', ',1.6', 1), 'line 2: valid_accuracy is 1.6, expected 0 to 1'),
-    (GOOD.replace(',2,', ',0,'), 'line 3: epoch'), ('-' + GOOD, 'line 2: task'), (GOOD.replace('"', '', 1), 'line 2'),
+    (GOOD.replace('b,1,', 'b,0,'), 'line 3: epoch'), (GOOD.replace('b,1,', 'b,2,'), 'line 3: epoch 2 of task 1 does not follow'),
+    ('-' + GOOD, 'line 2: task'), (GOOD.replace('"', '', 1), 'line 2'),
     (GOOD.replace('7.5', 'y'), "R is 'y'"),
     (None, 'there is no'), (b'\xff\xfe', 'cannot be read'), ('', 'line 1')])
 def test_a_table_of_epochs_is_read_or_the_bad_line_is_named(content, says, tmp_path):
     path, head = tmp_path / 'epochs.csv', ','.join(epochs.COLUMNS) + ',R\n'
     path.write_text(head + GOOD)
     found = epochs.load(path)
-    assert found[0]['name'] == 'a,b' and found[0]['R'] is None and found[1]['R'] == 7.5 and found[1]['task'] == 1 and found[1]['epoch'] == 2
+    assert found[0]['name'] == 'a,b' and found[0]['R'] is None and found[1]['R'] == 7.5 and found[1]['task'] == 1 and found[1]['epoch'] == 1
     path.unlink()
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else (head * bool(content) + content).encode())
