@@ -317,7 +317,9 @@ def test_every_epoch_has_one_line_whenever_the_run_was_killed(approach, every, t
     run.main([*command, str(tmp_path / 'b.txt'), '--resume'])
     assert lines(tmp_path / 'b.txt') == whole
     log = (checkpoint.folder(tmp_path / 'b.txt') / 'run.log').read_text()
-    assert log.startswith(text) == ('Resuming' in log) and 'Done!' in log
+    resumed = 'Resuming' in log  # else the state was not written in time, and the run began anew
+    assert log.count('Arguments =') == 1 + resumed and (not resumed or log.startswith(text)) and 'Done!' in log
+    assert resumed == (every == '0') or every == '0.5'
     assert capsys.readouterr().out.endswith(log[-500:])
     clean(tmp_path / 'a.txt'), clean(tmp_path / 'b.txt')
 
