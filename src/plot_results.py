@@ -16,7 +16,7 @@ def build():
     parser.add_argument('--approaches', metavar='A,...')
     parser.add_argument('--folders', nargs='+', default=['res'], metavar='DIR', help='where results are (default res)')
     parser.add_argument('--seeds', metavar='0-9', help='the seeds that must be there (default: those that are)')
-    parser.add_argument('--tag', metavar='T,...', help='only results whose records have all of these tags')
+    parser.add_argument('--tag', type=options.tags, default=[], metavar='A,...', help='only results whose records have all of these tags')
     parser.add_argument('--against', metavar='A', help='what the others are compared with (default: the first approach but random and '
                         'joint)')
     parser.add_argument('--measure', choices=('valid_accuracy', 'valid_loss', 'train_loss', 'train_accuracy'), help='of curves (default '

@@ -51,8 +51,8 @@ def sort(approaches):
 
 def draw(figure, label, approaches, args):
     """(HTML of a figure, or '', why it is not there) of the results of some approaches."""
-    wanted = Namespace(figure=figure, experiment=label, approaches=','.join(approaches), folders=args.folders, seeds=None, tag=','.join(
-        args.tag) or None, against=None, measure=None, over=None, logs=None, lenient=True)
+    wanted = Namespace(figure=figure, experiment=label, approaches=','.join(approaches), folders=args.folders, seeds=None, tag=args.tag,
+                       against=None, measure=None, over=None, logs=None, lenient=True)
     try:
         return html.figure(canvas.svg(drawn.compute(wanted)[1]), drawn.FIGURES[figure].split(' (')[0] + ', ' + label), ''
     except UserError as e:

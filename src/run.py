@@ -98,7 +98,7 @@ def run(args, approach, argv):
         if change:
             print(change)
         print('[Elapsed time = {} min {} s]'.format(*divmod(round(time.time() - tstart), 60)))
-        print(closing.paragraph(args.output, options.label(args), saved.path.parent, journal.FILES))
+        print(closing.paragraph(args.output, options.label(args), saved.path.parent))
     return acc
 
 

@@ -72,10 +72,9 @@ def tagged(path, tags):
     if not tags:
         return True
     try:
-        there = records.read_record(path).get('tags')
+        return records.tagged(records.read_record(path), tags)
     except UserError:
         return False
-    return isinstance(there, list) and all(t in there for t in tags)
 
 
 def contents(folder):

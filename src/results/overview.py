@@ -20,7 +20,7 @@ def found(folders, tags=()):
             except UserError as e:
                 wrong.append(str(e))
                 continue
-            if set(tags) <= set(record.get('tags', ())):
+            if records.tagged(record, tags):
                 out.append((path, record))
     for line in wrong:
         print('warning: %s: left out' % line, file=sys.stderr)

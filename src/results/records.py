@@ -98,6 +98,11 @@ def mark(output, **changes):
         f.write('\n')
 
 
+def tagged(record, tags):
+    """Whether a record has all of some tags."""
+    return set(tags) <= set(record.get('tags', ()))
+
+
 def tag(output, tags):
     """Gives a result further tags."""
     there = read_record(output).get('tags', [])

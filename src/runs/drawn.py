@@ -35,10 +35,7 @@ def compute(args):
     approaches = list(dict.fromkeys(args.approaches.split(',')))
     if args.figure in ('surface', 'ledger') and len(approaches) > 1:
         raise UserError('--figure %s takes one approach' % args.figure)
-    tags = list(dict.fromkeys(t for t in args.tag.split(',') if t)) if args.tag else []
-    if args.tag is not None and not tags:
-        raise UserError('--tag: expected one or more tags, separated by commas')
-    return of_results(args, approaches, [ROOT / d for d in args.folders], launch.seeds(args.seeds) if args.seeds else None, tags)
+    return of_results(args, approaches, [ROOT / d for d in args.folders], launch.seeds(args.seeds) if args.seeds else None, args.tag)
 
 
 def of_logs(args):

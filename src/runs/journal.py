@@ -11,7 +11,6 @@ from results.epochs import COLUMNS
 from utils import UserError
 
 NEW = '.new'  # ends the names of what takes the place of a finished result's once it is finished
-FILES = 'epochs.csv', 'run.log', 'tensorboard', 'checkpoint.pt', 'task0.pt'  # what there may be in a run's folder
 
 
 class Epochs:

@@ -101,7 +101,7 @@ class Sequence:
                 self.validate(self.ntasks - 1)
             self.record['valid_accuracy'] = self.valid[-1].tolist()
         self.save('finished')
-        if self.epochs:
+        if self.epochs and not self.is_cut():
             self.epochs.done()
         if self.board:
             self.board.end(self.record['config'], measures.summary(self.acc))

@@ -1,12 +1,12 @@
 """What is tried before the real thing: --dry-run, --debug, --profile, --overfit."""
 import json
 import shutil
+import tempfile
 
 import pytest
 
 import run
 from runs import checkpoint, prepared, saved
-from utils import ROOT
 
 SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--device', 'cpu']
 
@@ -35,13 +35,14 @@ def test_a_dry_run_says_what_is_to_come_and_leaves_nothing(approach, more, tmp_p
 
 @pytest.mark.parametrize('approach, more', [('hat', []), ('ewc', ['--scenario', 'class']), ('packnet', []), ('pathnet', []), ('random', []),
                                             ('icarl', ['--scenario', 'class']), ('dgr', ['--scenario', 'domain'])])
-def test_debug_takes_every_task_through_everything(approach, more, tmp_path, capsys):
+def test_debug_takes_every_task_through_everything(approach, more, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
     output = tmp_path / 'o.txt'
     acc = run.main([*SHORT, '--approach', approach, *more, '--debug', '--output', str(output)])
     last = capsys.readouterr().out.splitlines()[-1]
     assert acc.shape == (2, 2) and last.startswith('Debug: 2 tasks trained and tested') and 'the state saved and loaded' in last
     assert ('2 models saved and loaded' in last) == (approach != 'random')
-    assert not left(output) and not list(ROOT.glob('logs/+/tmp/*/debug'))
+    assert not left(output) and not list(tmp_path.iterdir()) and not list(checkpoint.folder(output).parent.glob('*'))
 
 
 def test_debug_notices_what_is_not_saved(tmp_path, refused, monkeypatch):
