@@ -1,7 +1,7 @@
 """What one batch does to the weights: its gradients, clipped, and a step of SGD, in as few passes as that takes."""
 import torch
 
-from engine import products
+from engine import dropout, products
 
 
 def leaves_linear(hook):
@@ -24,6 +24,8 @@ def step(appr, t, x, y, lr=None):
     linear layers are added to the weights in the very product that forms them, unless something needs to see them before: a hook
     before_step, an optimizer with a memory, or a norm that may exceed clipgrad.
     """
+    if dropout.ahead is not None:
+        dropout.ahead.begin()
     plain, group = is_plain(appr.optimizer), appr.optimizer.param_groups[0]
     with products.deferred(plain and lr is None and appr.deferrable and x.device.type == 'cpu') as tape:
         with appr.precision():

@@ -3,9 +3,8 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
-from engine.dropout import finish
+from engine.finish import finish
 from engine.products import linear
 from utils import UserError
 
@@ -27,12 +26,8 @@ class Layer:
         return nn.Conv2d(units, self.width, self.kernel) if self.kernel else nn.Linear(units, self.width)
 
     def finish(self, z, training, among=None, gate=None):
-        """What follows the linear map z: ReLU, dropout (among: as in dropout.draw), pooling, and the gate [1, units] if
-        there is one. Overwrites z."""
-        if not self.kernel:
-            return finish(z, self.pdrop, training, among, gate)
-        h = F.max_pool2d(finish(z, self.pdrop, training, among), 2)
-        return h if gate is None else h * gate[..., None, None]
+        """What follows the linear map z, as in engine.finish.finish. Overwrites z."""
+        return finish(z, self.pdrop, training, among, gate, pool=self.kernel > 0)
 
 
 def scaled(layers, factor):
