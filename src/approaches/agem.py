@@ -13,11 +13,13 @@ class Appr(gem.Appr):
     family = 'projection'
     hyperparameters = (
         Hyper('reference', int, 256, (64, 128, 256), 'samples of the reference gradient', 'Section 5', least=1, most=10 ** 6),
+        Hyper('eps', float, 0., help='is added to the reference gradient\'s square, so that one that has all but vanished counts less (van de '
+              'Ven et al., 2022: 1e-7)', least=0, positional=False),
         *replay.Replay.hyperparameters,
     )
 
     def project(self, earlier):
-        """g - (g.r / r.r) r if g.r < 0 (Eq. 11)."""
+        """g - (g.r / (r.r + eps)) r if g.r < 0 (Eq. 11)."""
         places = torch.cat(earlier)
         chosen = torch.from_numpy(np.random.permutation(len(places))[:self.reference]).to(places.device)
-        projection.agem([p.grad for p in self.trainable()], self.gradients(places[chosen]))
+        projection.agem([p.grad for p in self.trainable()], self.gradients(places[chosen]), self.eps)

@@ -22,12 +22,12 @@ def gem(g, memories, margin=0.5, eps=1e-3):
     return memories.t() @ torch.as_tensor(u + margin, dtype=g.dtype, device=g.device) + g
 
 
-def agem(gradients, reference):
+def agem(gradients, reference, eps=0.):
     """Takes out of gradients, in place, their part against reference gradients, both lists of tensors and as if joined to one g and
-    one r: g - (g.r / r.r) r if g.r < 0 (Chaudhry et al., 2019, Eq. 11). Where an entry of either is None it is 0 and stays so."""
+    one r: g - (g.r / (r.r + eps)) r if g.r < 0 (Chaudhry et al., 2019, Eq. 11). Where an entry of either is None it is 0 and stays so."""
     pairs = [(g, r) for g, r in zip(gradients, reference) if g is not None and r is not None]
     product = sum(g.flatten() @ r.flatten() for g, r in pairs)
     if product < 0:
-        share = product / sum(r.flatten() @ r.flatten() for r in reference if r is not None)
+        share = product / (sum(r.flatten() @ r.flatten() for r in reference if r is not None) + eps)
         for g, r in pairs:
             g.addcmul_(r, share, value=-1)

@@ -1,6 +1,7 @@
 """Methods beyond the original's: as public code computes them on tiny inputs (methods.json), and each its own idea."""
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -397,6 +398,16 @@ def test_agem_leaves_no_component_against_the_reference():
         found = gradient.clone()
         projection.agem([found], [reference])
         assert found @ reference >= -1e-5 and ((gradient @ reference < 0) or found.equal(gradient))
+
+
+def test_agem_with_eps_heeds_a_reference_less_the_smaller_it_is():
+    data, taskcla, size = tasks('mlp')
+    gradient, reference = torch.tensor([3., 1.]), torch.tensor([-1., 1.])
+    for scale, share in ((1e-9, 0), (1e-3, .5), (1e3, 1)):  # of what is taken out without eps
+        found, appr = gradient.clone(), agem.Appr(mlp.Net(size, taskcla), eps=2e-6)
+        appr.trainable, appr.gradients = lambda: [SimpleNamespace(grad=found)], lambda places: [scale * reference]
+        appr.project([torch.arange(3)])
+        assert torch.allclose(found, gradient + share * reference, atol=1e-5)
 
 
 @pytest.mark.parametrize('kind', [gem.Appr, agem.Appr])
