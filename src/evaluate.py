@@ -3,15 +3,16 @@
     python src/run.py --experiment glyphs --approach hat --nepochs 5 --save
     python src/evaluate.py res/glyphs_hat_0.json --corrupt noise:0.1,blur:1
 """
-from runs import launch, options
+from approaches.hyper import Hyper
+from runs import commandline, launch
 from utils import UserError
 
 
 def build():
     """The parser."""
-    parser = options.Parser(prog='evaluate.py', allow_abbrev=False, description='Tests the saved model of a run (run.py --save).')
+    parser = commandline.Parser(prog='evaluate.py', allow_abbrev=False, description='Tests the saved model of a run (run.py --save).')
     parser.add_argument('run', metavar='RUN', help='a result or its record')
-    parser.add_argument('--after', type=options.Hyper('--after', int, 0, least=0).parse, metavar='T', help='the model after task T, '
+    parser.add_argument('--after', type=Hyper('--after', int, 0, least=0).parse, metavar='T', help='the model after task T, '
                         'counted from 0 (default: the last)')
     parser.add_argument('--task', help='test on this task alone, by name or number (default: all learnt by then)')
     parser.add_argument('--data-dir', metavar='DIR', help='default: the run\'s')
@@ -31,7 +32,7 @@ def corruptions(text):
         kind, _, amount = part.partition(':')
         if kind not in ('noise', 'blur'):
             raise UserError('--corrupt %s: expected noise:0.1 or blur:1' % part)
-        out.append((kind, options.Hyper('--corrupt ' + kind, float, 0, above=0, most=100).parse(amount)))
+        out.append((kind, Hyper('--corrupt ' + kind, float, 0, above=0, most=100).parse(amount)))
     return out
 
 

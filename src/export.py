@@ -5,19 +5,20 @@
 import importlib.util
 import time
 
-from runs import launch, options
+from approaches.hyper import Hyper
+from runs import commandline, launch
 from utils import ROOT, UserError
 
 
 def build():
     """The parser."""
-    parser = options.Parser(prog='export.py', allow_abbrev=False, description='Writes one task\'s network of a saved model (run.py --save) '
-                            'by torch.export, checked on the test set; it takes images of pixels in 0..1.')
+    parser = commandline.Parser(prog='export.py', allow_abbrev=False, description='Writes one task\'s network of a saved model (run.py --save) '
+                                'by torch.export, checked on the test set; it takes images of pixels in 0..1.')
     parser.add_argument('run', metavar='RUN', help='a result or its record')
     parser.add_argument('--task', required=True, help='name or number')
-    parser.add_argument('--after', type=options.Hyper('--after', int, 0, least=0).parse, metavar='T', help='the model after task T '
+    parser.add_argument('--after', type=Hyper('--after', int, 0, least=0).parse, metavar='T', help='the model after task T '
                         '(default: the last)')
-    parser.add_argument('--threshold', type=options.Hyper('--threshold', float, 0.01, least=0, most=1).parse, default=0.01,
+    parser.add_argument('--threshold', type=Hyper('--threshold', float, 0.01, least=0, most=1).parse, default=0.01,
                         help='hat: units of which the mask is below are left out (default %(default)s)')
     parser.add_argument('--output', metavar='FILE', help='a name that ends in .pt2 (default: beside the result)')
     parser.add_argument('--onnx', metavar='FILE', help='also as ONNX (needs: pip install onnx onnxscript; checked if there is onnxruntime)')

@@ -4,19 +4,19 @@
     python src/plot_results.py --figure bars --experiment glyphs --approaches sgd,hat --table markdown
     python src/plot_results.py --figure capacity --logs logs/mixture.pkz --output res/capacity.png
 """
-from runs import drawn, launch, options
+from runs import commandline, drawn, launch
 
 
 def build():
     """The parser."""
-    parser = options.Parser(prog='plot_results.py', allow_abbrev=False, description='Draws or prints saved results.',
-                            epilog='Figures: ' + '; '.join('%s: %s' % item for item in drawn.FIGURES.items()) + '.')
+    parser = commandline.Parser(prog='plot_results.py', allow_abbrev=False, description='Draws or prints saved results.',
+                                epilog='Figures: ' + '; '.join('%s: %s' % item for item in drawn.FIGURES.items()) + '.')
     parser.add_argument('--figure', choices=list(drawn.FIGURES), default='ratio', help='default %(default)s; see below')
     parser.add_argument('--experiment')
     parser.add_argument('--approaches', metavar='A,...')
     parser.add_argument('--folders', nargs='+', default=['res'], metavar='DIR', help='where results are (default res)')
     parser.add_argument('--seeds', metavar='0-9', help='the seeds that must be there (default: those that are)')
-    parser.add_argument('--tag', type=options.tags, default=[], metavar='A,...', help='only results whose records have all of these tags')
+    parser.add_argument('--tag', type=commandline.tags, default=[], metavar='A,...', help='only results whose records have all of these tags')
     parser.add_argument('--against', metavar='A', help='what the others are compared with (default: the first approach but random and '
                         'joint)')
     parser.add_argument('--measure', choices=('valid_accuracy', 'valid_loss', 'train_loss', 'train_accuracy'), help='of curves (default '

@@ -6,7 +6,8 @@ import json
 import sys
 from pathlib import Path
 
-from runs import launch, options
+from approaches.hyper import Hyper
+from runs import commandline, launch
 from utils import ROOT, UserError
 
 SUFFIXES = '.png', '.jpg', '.jpeg', '.bmp', '.gif', '.tif', '.tiff', '.webp', '.pgm', '.ppm'
@@ -14,12 +15,12 @@ SUFFIXES = '.png', '.jpg', '.jpeg', '.bmp', '.gif', '.tif', '.tiff', '.webp', '.
 
 def build():
     """The parser."""
-    parser = options.Parser(prog='predict.py', allow_abbrev=False, description='Tells what image files show, by the saved model of a run '
-                            '(run.py --save); exit status 1 if a file is no image.')
+    parser = commandline.Parser(prog='predict.py', allow_abbrev=False, description='Tells what image files show, by the saved model of a run '
+                                '(run.py --save); exit status 1 if a file is no image.')
     parser.add_argument('run', metavar='RUN', help='a result or its record')
     parser.add_argument('images', nargs='+', metavar='IMAGE|FOLDER', help='image files, or folders of them')
     parser.add_argument('--task', help='the task they are of, by name or number (default: inferred)')
-    parser.add_argument('--after', type=options.Hyper('--after', int, 0, least=0).parse, metavar='T', help='the model after task T '
+    parser.add_argument('--after', type=Hyper('--after', int, 0, least=0).parse, metavar='T', help='the model after task T '
                         '(default: the last)')
     parser.add_argument('--top', type=launch.whole, default=1, metavar='N', help='the N likeliest classes (default %(default)s)')
     parser.add_argument('--json', action='store_true', help='print JSON instead of a table')

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import utils
 from results import canvas, collect, epochs, html, metrics, overview, records
-from runs import checkpoint, drawn, launch, options
+from runs import checkpoint, commandline, drawn, launch
 from utils import ROOT, UserError
 
 ORDER = 'bars', 'paired', 'ratio', 'tasks', 'matrix', 'order', 'curves'
@@ -20,10 +20,10 @@ NO_CONTEST = 'random', 'joint'  # the floor and the ceiling: never the best
 
 def build():
     """The parser."""
-    parser = options.Parser(prog='report.py', allow_abbrev=False, description='Writes one HTML page of all results in some folders, '
-                            'which needs no network and no other file.')
+    parser = commandline.Parser(prog='report.py', allow_abbrev=False, description='Writes one HTML page of all results in some folders, '
+                                'which needs no network and no other file.')
     parser.add_argument('folders', nargs='*', default=['res'], metavar='FOLDER', help='default res')
-    parser.add_argument('--tag', type=options.tags, default=[], metavar='A,...', help='only runs that have these tags')
+    parser.add_argument('--tag', type=commandline.tags, default=[], metavar='A,...', help='only runs that have these tags')
     parser.add_argument('--output', metavar='FILE', help='default <first folder>/report.html')
     return parser
 

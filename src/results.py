@@ -5,15 +5,15 @@
 """
 import utils
 from results import overview
-from runs import launch, options
+from runs import commandline, launch
 
 
 def main(argv=None):
     """Prints the table of the results there are; returns the exit status."""
-    parser = options.Parser(prog='results.py', allow_abbrev=False, description='Lists the runs whose results are in a folder: experiment, '
-                            'approach, tags, settings that differ, average accuracy, forgetting, status.')
+    parser = commandline.Parser(prog='results.py', allow_abbrev=False, description='Lists the runs whose results are in a folder: experiment, '
+                                'approach, tags, settings that differ, average accuracy, forgetting, status.')
     parser.add_argument('folders', nargs='*', default=['res'], metavar='FOLDER', help='default res')
-    parser.add_argument('--tag', type=options.tags, default=[], metavar='A,...', help='only runs that have these tags')
+    parser.add_argument('--tag', type=commandline.tags, default=[], metavar='A,...', help='only runs that have these tags')
     parser.add_argument('--table', choices=('csv', 'latex', 'markdown'), default='markdown', help='default %(default)s')
     args = parser.parse_args(argv)
     print(overview.table(overview.found([utils.ROOT / f for f in args.folders], args.tag)).text(args.table))

@@ -4,14 +4,14 @@
 """
 import random
 
-from runs import launch, options, plan
+from runs import commandline, launch, options, plan
 from utils import ROOT, UserError
 
 
 def build():
     """The parser."""
-    parser = options.Parser(prog='run_multi.py', allow_abbrev=False, description='Runs every approach on every experiment '
-                            'with every seed; options of run.py after -- go to every run.')
+    parser = commandline.Parser(prog='run_multi.py', allow_abbrev=False, description='Runs every approach on every experiment '
+                                'with every seed; options of run.py after -- go to every run.')
     parser.add_argument('--experiments', required=True, metavar='E,...', help='experiments of run.py')
     parser.add_argument('--approaches', required=True, metavar='A,...', help='approaches of run.py')
     parser.add_argument('--nruns', type=launch.whole, metavar='N', help='seeds 0 to N-1 (default 10)')
@@ -19,7 +19,7 @@ def build():
     parser.add_argument('--orders', type=launch.whole, metavar='N', help='every run in N orders of the tasks, balanced: with as many '
                         'orders as tasks, each task stands at each place once (results <experiment>-order<k>_...)')
     parser.add_argument('--res_folder', '--res-folder', default='res', help='folder of the results (default %(default)s)')
-    parser.add_argument('--tag', type=options.tags, default=[], metavar='A,...', help='words to find the runs by; results that are there '
+    parser.add_argument('--tag', type=commandline.tags, default=[], metavar='A,...', help='words to find the runs by; results that are there '
                         'already get them, too')
     parser.add_argument('--ngpus', type=int, metavar='N', help='GPUs to share out, 0 for the CPU (default: all)')
     launch.add_options(parser)

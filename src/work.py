@@ -11,15 +11,15 @@ import utils  # first: it says what is missing
 import numpy as np
 
 from results import records
-from runs import launch, options, plan, search, study
+from runs import advice, commandline, launch, options, plan, search, study
 from utils import ROOT, UserError
 
 
 def build():
     """The parser."""
-    parser = options.Parser(prog='work.py', allow_abbrev=False, description='Runs an approach with every combination of '
-                            'its hyper-parameters and prints them sorted by validation accuracy; options of run.py '
-                            'after -- go to every run.')
+    parser = commandline.Parser(prog='work.py', allow_abbrev=False, description='Runs an approach with every combination of '
+                                'its hyper-parameters and prints them sorted by validation accuracy; options of run.py '
+                                'after -- go to every run.')
     parser.add_argument('gpu_id', help='GPUs to share out, such as 0 or 0,1; or cpu')
     parser.add_argument('experiment')
     parser.add_argument('approach')
@@ -30,7 +30,7 @@ def build():
                         'samples, log-uniform between the smallest and the largest value; or so many that optuna (pip install optuna) '
                         'draws near the good ones, giving up runs that fall behind after a task (default %(default)s)')
     parser.add_argument('--trials', type=launch.whole, default=10, metavar='N', help='default %(default)s')
-    parser.add_argument('--seed', type=options.NUMBERS[0].parse, default=0, help='seed of the runs and of the search')
+    parser.add_argument('--seed', type=commandline.NUMBERS[0].parse, default=0, help='seed of the runs and of the search')
     launch.add_options(parser)
     return parser
 
@@ -117,12 +117,12 @@ def main(argv=None):
     launch.names('approach', args.approach, 'approaches', several=False)
     declared = getattr(utils.load('approaches', args.approach).Appr, 'hyperparameters', ())
     values = grid(declared, args.grid)
-    launch.passed_on(['--', *passed], '--parameter', '--final-valid', *map(options.flag, values))
+    launch.passed_on(['--', *passed], '--parameter', '--final-valid', *map(advice.flag, values))
 
     def make(point):
         tail = '%s_%d.txt' % ('-'.join([args.approach] + ['%.10g' % v for v in point.values()]), args.seed)
         return plan.Run(['--experiment', args.experiment, '--approach', args.approach, '--seed', str(args.seed),
-                         '--final-valid', *('%s=%s' % (options.flag(n), v) for n, v in point.items()), *passed],
+                         '--final-valid', *('%s=%s' % (advice.flag(n), v) for n, v in point.items()), *passed],
                         lambda found: '%s/%s_%s' % (args.output_path.rstrip('/'), options.label(found), tail))
     folder, gpus = ROOT / args.output_path, launch.gpu_ids(args.gpu_id) if args.launcher == 'local' else ()
     if args.search == 'optuna':

@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'src'))
 
-from runs import machine, options
+from runs import advice, commandline, machine
 
 CASES = {  # name: approach, network, whether convolutional, from the second task on, steps per round
     'hat-mlp': ('hat', 'mlp_hat', False, False, 100), 'hat-mlp-2nd': ('hat', 'mlp_hat', False, True, 100),
@@ -137,8 +137,8 @@ def main(argv=None):
     parser.add_argument('--rounds', type=int, default=9)
     parser.add_argument('--only', default=','.join(CASES))
     parser.add_argument('--device', default='auto')
-    for name, (kind, text) in options.SPEED.items():
-        parser.add_argument(options.flag(name), help=text, **kind)
+    for name, (kind, text) in commandline.SPEED.items():
+        parser.add_argument(advice.flag(name), help=text, **kind)
     args = parser.parse_args(argv)
     import torch
     print('%s; torch %s; %s' % (machine.describe(machine.choose_device(args.device))['device'], torch.__version__,

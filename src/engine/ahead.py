@@ -11,9 +11,10 @@ CHUNK = 2 ** 15 - 64  # numbers drawn at once: too few for torch to share the wo
 
 
 def pays():
-    """Whether a core is free for the thread."""
+    """Whether there is room for the thread: a core that does not compute, or a share of more than two that do; on two that do it
+    neither gains nor loses."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-    return torch.get_num_threads() < cores
+    return cores > min(torch.get_num_threads(), 2)
 
 
 class Ahead:

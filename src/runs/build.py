@@ -11,7 +11,7 @@ from approaches.inference import Inference
 from approaches.scenarios import KINDS, Task
 from dataloaders.pixels import Split
 from engine.modes import Modes
-from runs import foreign, options
+from runs import advice, commandline, foreign
 from utils import ROOT, UserError
 
 
@@ -59,7 +59,7 @@ def load_data(dataloader, args):
 
 def reshaped(data, taskcla, size, args):
     """Lets the data's images be made as --pixels and --pad say; returns their size."""
-    if args.pixels == options.DATA['pixels'] and not args.pad:
+    if args.pixels == commandline.DATA['pixels'] and not args.pad:
         return size
     splits = {id(s): s for t, _ in taskcla for s in (data[t][k] for k in ('train', 'valid', 'test'))}.values()
     if not all(isinstance(s, Split) for s in splits):
@@ -113,7 +113,7 @@ def scenario(args, approach, taskcla):
 
 def descent(args):
     """The options given of how weights descend."""
-    return [options.flag(n) for n in options.DESCENT if getattr(args, n) != options.DESCENT[n]]
+    return [advice.flag(n) for n in commandline.DESCENT if getattr(args, n) != commandline.DESCENT[n]]
 
 
 def set_optimizer(appr, args):

@@ -4,7 +4,7 @@ import json
 
 import utils
 from results import records
-from runs import advice, options
+from runs import advice, commandline, options
 from utils import ROOT, UserError
 
 ONCE = ('output', 'resume', 'overwrite', 'keep_checkpoint', 'save', 'tag', 'dry_run', 'debug', 'profile', 'overfit')  # of one run alone
@@ -14,7 +14,7 @@ APART = {'nepochs': 'iterations', 'iterations': 'nepochs'}  # of which only one 
 def expand(argv):
     """(command line without --config, {flag: the file it comes from}): what the file says comes first, without what the command line says
     itself. Raises UserError for a file that cannot be read, or has a key that is no option."""
-    first = options.Parser(add_help=False, allow_abbrev=False)
+    first = commandline.Parser(add_help=False, allow_abbrev=False)
     first.add_argument('--config')
     first.add_argument('--approach')
     args, _ = first.parse_known_args(argv)
@@ -25,7 +25,7 @@ def expand(argv):
     rest = options.without(argv, '--config')
     name, path = args.config, ROOT / args.config
     there = named(of_record(path) if path.suffix == '.json' else of_toml(path), args.approach, name)
-    parser = options.build(options.approach(args.approach or there.get('approach')))
+    parser = commandline.build(options.approach(args.approach or there.get('approach')))
     given = {parser._option_string_actions[w.split('=')[0]].dest for w in rest if w.split('=')[0] in parser._option_string_actions}
     mine = there.get('approach')
     known, other = flags(parser, args.approach or mine), flags(parser, mine) if mine and args.approach not in (None, mine) else ()
@@ -33,7 +33,7 @@ def expand(argv):
         given |= {h.name for h in options.hyperparameters(args.approach or mine) if h.positional}
     words, sources = [], {}
     for key, value in there.items():
-        option = options.flag(key)
+        option = advice.flag(key)
         if option not in known and option not in other:
             if option in ('--help', '--config', '--rerun'):
                 raise UserError('%s: %s cannot come from a file' % (name, key))
@@ -101,7 +101,7 @@ def of_record(path):
     argv = records.read_record(path)['command'][1:]
     args, kind = options.parse(argv)
     given = {w.split('=')[0] for w in argv if w.startswith('--')}
-    out = {n: v for n, v in vars(args).items() if options.flag(n) in given and n not in ONCE}
+    out = {n: v for n, v in vars(args).items() if advice.flag(n) in given and n not in ONCE}
     if args.parameter:
         out.pop('parameter')
         out.update(args.hyper if args.hyper else {'parameter': args.parameter})

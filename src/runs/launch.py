@@ -4,7 +4,8 @@ import reprlib
 import sys
 
 import utils
-from runs import config, local, options, plan
+from approaches.hyper import Hyper
+from runs import config, local, plan
 from utils import UserError
 
 
@@ -18,7 +19,7 @@ def add_options(parser):
                      help='here, or as one job array of a Slurm cluster (default %(default)s)')
     slurm = parser.add_argument_group('with --launcher slurm (needs: pip install submitit)')
     slurm.add_argument('--partition', help='partition of the cluster')
-    slurm.add_argument('--gpus-per-task', type=options.Hyper('gpus_per_task', int, 0, least=0, most=64).parse, default=0, metavar='N',
+    slurm.add_argument('--gpus-per-task', type=Hyper('gpus_per_task', int, 0, least=0, most=64).parse, default=0, metavar='N',
                        help='default %(default)s')
     slurm.add_argument('--cpus-per-task', type=whole, default=1, metavar='N', help='default %(default)s')
     slurm.add_argument('--timeout-min', type=whole, default=24 * 60, metavar='MINUTES', help='default %(default)s')
@@ -29,7 +30,7 @@ def add_options(parser):
 
 def whole(text):
     """A whole number of 1 to 10000."""
-    return options.Hyper('the value', int, 1, least=1, most=10000).parse(text)
+    return Hyper('the value', int, 1, least=1, most=10000).parse(text)
 
 
 def passed_on(argv=None, *own):

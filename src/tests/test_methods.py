@@ -403,7 +403,7 @@ def test_agem_leaves_no_component_against_the_reference():
 def test_agem_with_eps_heeds_a_reference_less_the_smaller_it_is():
     gradient, reference = torch.tensor([3., 1.]), torch.tensor([-1., 1.])
     for scale, share in ((1e-9, 0), (1e-3, .5), (1e3, 1)):  # of what is taken out without eps
-        found, appr = gradient.clone(), agem.Appr(mlp.Net([1, 2, 2], [(0, 2)], nhid=3), eps=2e-6)
+        found, appr = gradient.clone(), agem.Appr(net(), eps=2e-6)
         appr.trainable, appr.gradients = lambda: [SimpleNamespace(grad=found)], lambda places: [scale * reference]
         appr.project([torch.arange(3)])
         assert torch.allclose(found, gradient + share * reference, atol=1e-5)
