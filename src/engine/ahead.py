@@ -1,20 +1,22 @@
 """Random numbers ahead: while a batch is computed, a thread draws the dropout masks of the next one."""
 import os
+import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import torch
 
-from engine.dropout import kept
+from engine import dropout
 
-CHUNK = 2 ** 15 - 64  # numbers drawn at once: too few for torch to share the work on them among threads
+SMALL = 2 ** 15 - 64  # numbers too few for torch to share the work on them among threads, where it has several
+PERIOD, TRIAL = 500, 12  # of so many batches, so many are timed without masks ahead, and so many with them
 
 
 def pays():
-    """Whether there is room for the thread: a core that does not compute, or a share of more than two that do; on two that do it
-    neither gains nor loses."""
+    """Whether there may be room for the thread; whether there is, each Ahead finds out."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-    return cores > min(torch.get_num_threads(), 2)
+    return cores > 1
 
 
 class Ahead:
@@ -23,6 +25,9 @@ class Ahead:
     They are drawn by a generator that starts where torch's own is, and a mask is handed out only if torch's own is where it was
     drawn from; that is then set to where it led. So whatever else draws, or reads the state in order to save it, finds what drawing
     at once would have left; where it has drawn, or other masks are asked for, those ahead are thrown away.
+
+    Where other work has the cores, or steps are short, the thread only disturbs: batches are timed with it and without, now and then,
+    and those that follow go the quicker way.
     """
 
     def __init__(self):
@@ -30,12 +35,29 @@ class Ahead:
         self.waiting = deque()   # (what will be asked, future of (mask, state before it, state after it))
         self.asked, self.usual = [], {}  # of this batch; {what is asked for first: all that a batch asks for then}
         self.vain = 0            # how often in a row masks were drawn for nothing
+        self.on, self.count, self.start, self.times = False, 0, 0., []
 
     def begin(self):
         """Begins a batch."""
+        self.choose()
         if self.asked:
             self.usual[self.asked[0]] = self.asked
         self.asked = []
+
+    def choose(self):
+        """Times the batch that ends, and says whether the masks of the next ones are drawn ahead."""
+        now, place = time.perf_counter(), self.count % PERIOD
+        if place:
+            self.times.append(now - self.start)
+        else:
+            self.times.clear()
+        self.start, self.count = now, self.count + 1
+        if place == 2 * TRIAL + 2:  # two batches until masks are there
+            self.on = np.median(self.times[TRIAL + 2:]) < .97 * np.median(self.times[:TRIAL])
+        elif place in (0, TRIAL):
+            self.on = place > 0
+        if not self.on:
+            self.drop()
 
     def take(self, *what):
         """What dropout.kept(*what) would return, and leave behind."""
@@ -44,8 +66,8 @@ class Ahead:
         if mask is not None:
             self.submit(what)  # as what comes a batch later
             return mask
-        mask = kept(*what)
-        if self.vain < 8 and self.asked == self.usual.get(self.asked[0]):
+        mask = dropout.kept(*what)
+        if self.on and self.vain < 8 and self.asked == self.usual.get(self.asked[0]):
             self.thread.submit(self.generator.set_state, torch.get_rng_state())
             for again in self.asked:
                 self.submit(again)
@@ -58,7 +80,8 @@ class Ahead:
     def drawn(self, what):
         """The thread's work."""
         before = self.generator.get_state()
-        return kept(*what, generator=self.generator, chunk=CHUNK), before, self.generator.get_state()
+        chunk = dropout.CHUNK if torch.get_num_threads() == 1 else SMALL
+        return dropout.kept(*what, generator=self.generator, chunk=chunk), before, self.generator.get_state()
 
     def next(self, what):
         """The next mask that waits, if it is what is asked for; else nothing is left waiting."""
@@ -70,6 +93,10 @@ class Ahead:
                 self.vain = 0
                 return mask
         self.vain += 1
+        self.drop()
+
+    def drop(self):
+        """Throws away what waits."""
         for _, future in self.waiting:
             future.cancel()
         self.waiting.clear()

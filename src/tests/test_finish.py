@@ -77,6 +77,13 @@ REQUESTS = [(torch.Size((64, 50)), .5, torch.contiguous_format, 2.), (torch.Size
 SMALLER = [(torch.Size((9, *what[0][1:])), *what[1:]) for what in REQUESTS]
 
 
+def always():
+    """Masks ahead, whether it pays or not."""
+    early = ahead.Ahead()
+    early.on, early.choose = True, lambda: None
+    return early
+
+
 def ask(take, begin, batches, disturb=()):
     """All masks of batches of requests, with the generator's state after each; after those in disturb something else draws."""
     out = []
@@ -97,12 +104,12 @@ def test_masks_drawn_ahead_are_those_that_are_drawn_at_once(disturb, fast, monke
     torch.manual_seed(5)
     expected = ask(dropout.kept, lambda: None, batches, disturb)
     torch.manual_seed(5)
-    early = ahead.Ahead()
+    early = always()
     assert all(map(torch.equal, ask(early.take, early.begin, batches, disturb), expected))
 
 
 def test_masks_are_drawn_ahead_until_it_is_in_vain():
-    drawn, early = [], ahead.Ahead()
+    drawn, early = [], always()
     work = early.drawn
     early.drawn = lambda what: (drawn.append(what), work(what))[1]
     ask(early.take, early.begin, [REQUESTS] * 6)
@@ -113,11 +120,27 @@ def test_masks_are_drawn_ahead_until_it_is_in_vain():
     assert len(drawn) <= 3 * 14
 
 
+@pytest.mark.parametrize('ratio', [.5, 1., 2.])
+def test_masks_are_drawn_ahead_where_batches_take_less_time_so(ratio, monkeypatch):
+    clock, early, on = 0., ahead.Ahead(), []
+    monkeypatch.setattr(ahead.time, 'perf_counter', lambda: clock)
+    for i in range(2 * ahead.PERIOD):
+        if i == ahead.PERIOD + 40:
+            ratio = 1 / ratio  # found out in the next period, not before
+        early.begin()
+        for what in REQUESTS:
+            assert torch.equal(early.take(*what), early.take(*what)) is False
+        on.append(early.on)
+        clock += (ratio if early.on else 1) * (100 if i % 10 == 5 else 1)  # now and then an evaluation
+    assert not any(on[:ahead.TRIAL]) and on[40:ahead.PERIOD] == [ratio == 2.] * (ahead.PERIOD - 40)
+    assert on[ahead.PERIOD + 40:] == on[40:ahead.PERIOD] and bool(early.waiting) == early.on
+
+
 def test_a_run_is_the_same_with_masks_drawn_ahead(monkeypatch, capsys, tmp_path):
     data, taskcla, size = tasks('mlp')
     x, y = data[0]['train']['x'], data[0]['train']['y']
     ends = []
-    for early in (None, ahead.Ahead()):
+    for early in (None, always()):
         dropout.ahead = early
         torch.manual_seed(0), np.random.seed(0)
         net = mlp.Net(size, taskcla, nhid=40)
