@@ -13,7 +13,7 @@ SMALL = 2 ** 15 - 64  # numbers too few for torch to share the work on them amon
 PERIOD, TRIAL = 500, 12  # of so many batches, so many are timed without masks ahead, and so many with them
 
 
-def pays():
+def room():
     """Whether there may be room for the thread; whether there is, each Ahead finds out."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
     return cores > 1
@@ -26,15 +26,14 @@ class Ahead:
     drawn from; that is then set to where it led. So whatever else draws, or reads the state in order to save it, finds what drawing
     at once would have left; where it has drawn, or other masks are asked for, those ahead are thrown away.
 
-    Where other work has the cores, or steps are short, the thread only disturbs: batches are timed with it and without, now and then,
-    and those that follow go the quicker way.
+    Where other work has the cores, steps are short or all is thrown away, the thread only disturbs: batches are timed with it and
+    without, now and then, and those that follow go the quicker way.
     """
 
     def __init__(self):
         self.thread, self.generator = ThreadPoolExecutor(1, 'dropout'), torch.Generator()
         self.waiting = deque()   # (what will be asked, future of (mask, state before it, state after it))
         self.asked, self.usual = [], {}  # of this batch; {what is asked for first: all that a batch asks for then}
-        self.vain = 0            # how often in a row masks were drawn for nothing
         self.on, self.count, self.start, self.times = False, 0, 0., []
 
     def begin(self):
@@ -67,7 +66,7 @@ class Ahead:
             self.submit(what)  # as what comes a batch later
             return mask
         mask = dropout.kept(*what)
-        if self.on and self.vain < 8 and self.asked == self.usual.get(self.asked[0]):
+        if self.on and self.asked == self.usual.get(self.asked[0]):
             self.thread.submit(self.generator.set_state, torch.get_rng_state())
             for again in self.asked:
                 self.submit(again)
@@ -90,9 +89,7 @@ class Ahead:
             mask, before, after = future.result()
             if torch.equal(before, torch.get_rng_state()):
                 torch.set_rng_state(after)
-                self.vain = 0
                 return mask
-        self.vain += 1
         self.drop()
 
     def drop(self):

@@ -48,13 +48,13 @@ def prepare():
 
 def apply(appr, args):
     """Applies the options that give up exact numbers for speed, as far as args has them, to an approach that is about to
-    train. Raises UserError for one that cannot be had here."""
+    train, and lets its dropout masks be drawn ahead, which changes none. Raises UserError for an option that cannot be had here."""
     import torch
     from engine import ahead, dropout
     from engine.modes import Modes
     from networks import layers
     dropout.fast, layers.channels_last = args.fast_dropout, args.channels_last
-    dropout.ahead = ahead.Ahead() if ahead.pays() else None
+    dropout.ahead = ahead.Ahead() if ahead.room() else None
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = args.tf32  # PyTorch's default: convolutions alone
     if args.dense:
         if not hasattr(appr, 'attended'):
