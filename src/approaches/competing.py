@@ -6,7 +6,7 @@ import torch
 from torch.func import functional_call
 
 from approaches.scenarios import joined
-from networks.layers import Plain
+from networks import layers
 
 
 class Shadow:
@@ -25,6 +25,7 @@ class Competing:
     scenarios = 'task',   # what of approaches.scenarios it supports
     isolated = False      # whether every task has a network or a mask of its own: then a task not told is inferred
     seen = 0              # number of tasks met so far
+    joined_heads = False  # whether the optimizer moves all heads at every step, as if they were one layer
 
     def logits(self, t, x):
         """The logits [B, classes] that compete for samples of task t; of one head, or of several side by side."""
@@ -40,10 +41,14 @@ class Competing:
         """The heads whose logits compete for samples of task t, as scenarios.Task.heads says."""
         return self.scenario.heads(t, self.seen, self.model.training)
 
+    def idle(self):
+        """The parameters whose gradient, where a batch gives them none, is to be zero for the optimizer."""
+        return [p for head in layers.heads(self.model) for p in head.parameters() if p.requires_grad] if self.joined_heads else ()
+
     def separate(self, t):
         """Whether samples of several tasks are computed with each one's own head alone, which takes heads of one size."""
         return (isinstance(t, torch.Tensor) and self.scenario.apart(self.model.training) and len(set(self.scenario.ncla[:self.seen])) == 1
-                and getattr(type(self.model), 'forward', None) is Plain.forward)
+                and getattr(type(self.model), 'forward', None) is layers.Plain.forward)
 
     def targets(self, t, y):
         """The labels y [B] of task t among the logits that compete."""

@@ -31,9 +31,9 @@ class Anchored(base.Appr):
     def pull(self, t, c):
         """1/2 * sum of c * (theta - theta_old)^2 over all weights; c: {name: tensor} or a number. None before there are old
         weights. Heads that are not trained with task t never leave theirs and are left out."""
-        used = self.scenario.heads(t, self.seen, training=True)
-        others = {id(p) for u, head in enumerate(layers.heads(self.model)) if u not in ((used,) if isinstance(used, int) else used)
-                  for p in head.parameters()}
+        heads, used = layers.heads(self.model), self.scenario.heads(t, self.seen, training=True)
+        used = range(len(heads)) if self.joined_heads else (used,) if isinstance(used, int) else used
+        others = {id(p) for u, head in enumerate(heads) if u not in used for p in head.parameters()}
         mine = {n: p for n, p in self.model.named_parameters() if id(p) not in others}
         return Quadratic(mine, self.old, c) if self.old else None
 

@@ -91,7 +91,7 @@ class Class(Task):
 
     def earlier(self, t):
         """As in Task."""
-        return [range(t)]
+        return [range(len(self.ncla) if self.active == 'all' else t)]
 
 
 class Domain(Task):

@@ -33,6 +33,8 @@ def step(appr, t, x, y, lr=None):
         for p in group['params']:
             p.grad = None
         loss.backward()
+        for p in appr.idle():
+            p.grad = torch.zeros_like(p) if p.grad is None else p.grad
     with torch.no_grad():
         if not tape:
             complete(tape, appr.quadratic)

@@ -127,7 +127,12 @@ def set_optimizer(appr, args):
         raise UserError('%s: not for %s: %s' % (', '.join(given), args.approach, own))
     if args.optimizer == 'adam' and args.momentum:
         raise UserError('--momentum is for --optimizer sgd: Adam has its own')
+    if args.joined_heads and appr.isolated:
+        raise UserError('--joined-heads: not for %s: its tasks share no network' % args.approach)
+    if args.joined_heads and not (args.optimizer == 'adam' or args.momentum or args.weight_decay):
+        raise UserError('--joined-heads makes no difference to plain SGD: it is for --optimizer adam, --momentum or --weight-decay')
     if given:
+        appr.joined_heads = args.joined_heads
         appr.optim, appr.momentum, appr.weight_decay = args.optimizer, args.momentum, args.weight_decay
         appr.patience, appr.keep_optimizer, appr.iterations = not args.no_patience, args.keep_optimizer, args.iterations
         if args.keep_optimizer:

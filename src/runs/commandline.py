@@ -34,7 +34,7 @@ SPEED = {
 
 # How weights descend, {name: default}: the original's plain SGD with patience.
 DESCENT = {'optimizer': 'sgd', 'momentum': 0., 'weight_decay': 0., 'no_patience': False, 'keep_optimizer': False,
-           'iterations': None}
+           'iterations': None, 'joined_heads': False}
 
 # What becomes of the data of any experiment, {name: default}.
 DATA = {'class_order': 'fixed', 'pixels': 'standard', 'pad': 0}
@@ -107,6 +107,8 @@ def build(approach=None):
     training.add_argument('--iterations', type=Hyper('iterations', int, None, least=1, most=10 ** 9).parse, metavar='INT',
                           help='steps per task, instead of --nepochs; an epoch then leaves its incomplete batch out')
     training.add_argument('--keep-optimizer', action='store_true', help='momentum and Adam\'s averages go on over tasks')
+    training.add_argument('--joined-heads', action='store_true', help='to momentum, weight decay and Adam all heads are one layer: those '
+                          'that a batch does not use have gradients of zero and move on')
     where = parser.add_argument_group('data, device and results (paths are relative to the project\'s folder)')
     where.add_argument('--data-dir', default='dat', metavar='DIR',
                        help='folder of <name>.npz and torchvision\'s files; what is missing is downloaded to it '

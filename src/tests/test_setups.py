@@ -62,13 +62,14 @@ def test_hat_s_gates_close_within_the_last_part_of_an_epoch_too():
     assert appr.shares[4:] == [0, 1 / 2]
 
 
-@pytest.mark.parametrize('kind, network', [(er.Appr, mlp), (hat.Appr, mlp_hat)])
-def test_iterations_go_on_bit_for_bit_from_within_a_task(kind, network, tmp_path, capsys):
+@pytest.mark.parametrize('kind, network, how', [
+    (er.Appr, mlp, []), (er.Appr, mlp, ['--optimizer', 'adam', '--keep-optimizer', '--joined-heads']), (hat.Appr, mlp_hat, [])])
+def test_iterations_go_on_bit_for_bit_from_within_a_task(kind, network, how, tmp_path, capsys):
     def make():
         utils.seed_everything(0)
         appr = kind(network.Net(SIZE, TASKCLA, 1, 20), sbatch=48, lr=.1)
-        appr.iterations = 11  # of 4 or 5 batches an epoch
-        return appr
+        build.set_optimizer(appr, options.parse(['--experiment', 'smnist', '--approach', 'sgd', '--iterations', '11', *how])[0])
+        return appr  # of 4 or 5 batches an epoch
     saved, states, accs, appr = checkpoint.Checkpoint(tmp_path / 'o.txt', {}), [], [], make()
 
     def take():
@@ -139,10 +140,61 @@ def test_they_are_part_of_the_configuration_and_named_only_if_given(data_dir, tm
     (['--approach', 'sgd', '--experiment', 'smnist', '--iterations', '5', '--nepochs', '5'], '--nepochs both say'),
     (['--approach', 'pathnet', '--experiment', 'smnist', '--iterations', '5'], 'a patience of its own'),
     (['--approach', 'sgd', '--experiment', 'pmnist', '--class-order', 'seed'], 'does not split the classes'),
+    (['--approach', 'sgd', '--experiment', 'smnist', '--joined-heads'], 'no difference to plain SGD'),
+    (['--approach', 'independent', '--experiment', 'smnist', '--optimizer', 'adam', '--joined-heads'], 'share no network'),
     (['--approach', 'sgd', '--experiment', 'smnist', '--iterations', '0'], '>= 1'),
     (['--approach', 'sgd', '--experiment', 'smnist', '--pad', '-1'], '>= 0')])
 def test_what_does_not_go_together_is_refused(more, says, data_dir, tmp_path, refused):
     assert says in refused(run.main, [*more, '--data-dir', data_dir, '--output', tmp_path / 'o.txt'])
+
+
+TASKS = [(t, 4) for t in range(3)]
+
+
+def one_layer(optimizer, lamb):
+    """Trains a network of one output layer for three tasks of 4 on the first two, on the second held to where the first ended by
+    lamb / 2 times the squared distance; returns that layer's weights."""
+    utils.seed_everything(0)
+    net = mlp.Net(SIZE, TASKS, 1, 8, pdrop=0)
+    out = torch.nn.Linear(8, 12)
+    out.weight.data, out.bias.data = torch.cat([h.weight.data for h in net.last]), torch.cat([h.bias.data for h in net.last])
+    params, old = [*net.fc1.parameters(), *out.parameters()], None
+    descent = optimizer(params)
+    for t in range(2):
+        for b in range(6):
+            x, y = DATA[t]['train']['x'][20 * b:20 * b + 20], DATA[t]['train']['y'][20 * b:20 * b + 20] % 4
+            logits = out(net.fc1(x.flatten(1)).relu())[:, 4 * t:4 * t + 4]
+            loss = torch.nn.functional.cross_entropy(logits, y)
+            if old is not None:
+                loss = loss + lamb / 2 * sum((p - q).square().sum() for p, q in zip(params, old))
+            descent.zero_grad()
+            loss.backward()
+            descent.step()
+        old = [p.detach().clone() for p in params]
+    return out.weight
+
+
+@pytest.mark.parametrize('lamb', [0, 3])
+@pytest.mark.parametrize('how, optimizer', [
+    (['--optimizer', 'adam', '--lr', '0.01'], lambda p: torch.optim.Adam(p, lr=.01)),
+    (['--momentum', '0.9', '--weight-decay', '0.1'], lambda p: torch.optim.SGD(p, lr=.05, momentum=.9, weight_decay=.1))])
+def test_joined_heads_descend_as_one_layer_does(how, optimizer, lamb, monkeypatch, capsys):
+    monkeypatch.setattr(np.random, 'shuffle', lambda r: None)
+    args, approach = options.parse(['--experiment', 'smnist', '--approach', 'l2', '--lamb', str(lamb), '--keep-optimizer',
+                                    '--joined-heads', '--no-patience', *how])
+    ends = []
+    for joined in (True, False):
+        utils.seed_everything(0)
+        appr = approach(mlp.Net(SIZE, TASKS, 1, 8, pdrop=0), nepochs=1, sbatch=20, lr=args.lr, **args.named)
+        args.joined_heads = joined
+        build.set_optimizer(appr, args)
+        for t in range(2):
+            x, y = DATA[t]['train']['x'][:120], DATA[t]['train']['y'][:120] % 4
+            appr.train(t, x, y, x, y)
+        ends.append(torch.cat([h.weight for h in appr.model.last]))
+    assert torch.allclose(ends[0], one_layer(optimizer, lamb), atol=1e-5)
+    assert (ends[0] - ends[1])[:4].abs().max() > 1e-3  # the first task's head goes on
+    capsys.readouterr()
 
 
 def test_images_that_are_no_bytes_stay_as_they_are():
