@@ -73,7 +73,7 @@ def main(argv=None):
     states = {run.output: run.status() for run in runs}
     other = [str(path) for path, state in states.items() if state == 'other']
     if other:
-        raise UserError('results of another configuration are in the way: %s%s' % (', '.join(other[:3]), ', ...' * (len(other) > 3)))
+        raise UserError('results of another configuration are in the way, remove them or give another --res_folder: %s%s' % (', '.join(other[:3]), ', ...' * (len(other) > 3)))
     if args.keep:
         print('%d results kept in %s' % (papers.pack(paper, folder), papers.kept(paper)))
     missed = show(paper, cells, [papers.values(c, folder, seeds) for c in cells], without, args)
