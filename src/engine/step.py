@@ -50,7 +50,7 @@ def step(appr, t, x, y, lr=None):
             if plain:
                 descend(having(group), appr.clipgrad, group['lr'] if lr is None else lr)
             else:
-                torch.nn.utils.clip_grad_norm_(appr.trainable(), appr.clipgrad)
+                clip([p for p in appr.trainable() if p.grad is not None], appr.clipgrad)
                 appr.optimizer.step()
     appr.after_step(t)
     return loss.detach()
@@ -84,15 +84,21 @@ def bound(tape, params):
     return float(sum(entry.bound() for entry in tape) + (norm(params) if params else 0))
 
 
-def descend(params, clipgrad, lr):
-    """p -= lr * gradient for all parameters, after clipping their gradients; lr: a number or a scalar tensor. Does not
-    wait for the device."""
+def clip(params, clipgrad):
+    """Scales the gradients of parameters so that their common norm is at most clipgrad; returns them. Does not wait for the
+    device."""
     grads = [p.grad for p in params]
     coefficient = clipgrad / (norm(params) + 1e-6)
     if coefficient.device.type != 'cpu':
         torch._foreach_mul_(grads, coefficient.clamp(max=1))
     elif not coefficient >= 1:
         torch._foreach_mul_(grads, coefficient)
+    return grads
+
+
+def descend(params, clipgrad, lr):
+    """p -= lr * gradient for all parameters, after clipping their gradients; lr: a number or a scalar tensor."""
+    grads = clip(params, clipgrad)
     if isinstance(lr, torch.Tensor):
         torch._foreach_mul_(grads, -lr)
         torch._foreach_add_(params, grads)

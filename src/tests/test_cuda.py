@@ -93,6 +93,8 @@ def test_every_approach_is_in_a_group():
 def test_graphs_are_recorded_and_a_mix_of_devices_is_caught(fake):
     graph = ['--sbatch', '16', '--cuda-graph']
     found, err = fake(['--approach', 'sgd', *graph], ['--approach', 'ewc', *graph], ['--approach', 'hat', *graph],
-                      ['--approach', 'mixed'])
-    assert [status for status, _, _ in found] == [0, 0, 0, 1], err[-3000:]
+                      ['--approach', 'l2', *graph, '--momentum', '0.9', '--joined-heads'],
+                      ['--approach', 'sgd', *graph, '--optimizer', 'adam'], ['--approach', 'mixed'])
+    assert [status for status, _, _ in found] == [0, 0, 0, 0, 2, 1], err[-3000:]
+    assert '--cuda-graph is for --optimizer sgd' in err
     assert 'all tensors to be on the same device' in err.strip().splitlines()[-1]
