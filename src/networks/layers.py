@@ -154,7 +154,6 @@ class Plain(Layered):
         """Logits of all tasks (only: of that one, else None), a list of [B, classes], of images x [B,C,H,W]."""
         return self.outputs(self.hidden(x), only)
 
-
     def own(self, x, t, heads):
         """Logits [B, n] of images x [B,C,H,W], each of the head of its own task t [B] alone, among a range of heads from 0 that
         have the same number of classes: costs the same for any number of tasks."""
