@@ -57,13 +57,17 @@ def main(argv=None):
     from results import canvas, papers
     args = build().parse_args(argv)
     paper = papers.Paper(args.table)
-    cells, seeds = chosen(paper.cells, args), launch.seeds(args.seeds or paper.seeds)
+    cells = chosen(paper.cells, args)
+    seeds = [launch.seeds(args.seeds or c.seeds) for c in cells]
     canvas.target(args.output)
     args.res_folder = args.res_folder or 'res/papers/' + paper.name
     folder, without = ROOT / args.res_folder, lacking(cells, args.data_dir)
     papers.unpack(paper, folder)
-    names = dict.fromkeys((c.name, tuple(c.options)) for i, c in enumerate(cells) if i not in without)
-    outputs = [(words, seed, '%s/%s_%d' % (args.res_folder, name, seed)) for name, words in names for seed in seeds]
+    names = {}
+    for i, c in enumerate(cells):
+        if i not in without:
+            names.setdefault((c.name, tuple(c.options)), {}).update(dict.fromkeys(seeds[i]))
+    outputs = [(words, seed, '%s/%s_%d' % (args.res_folder, name, seed)) for (name, words), mine in names.items() for seed in mine]
     runs = [plan.Run(['--seed', str(seed), *(w.replace('{output}', output) for w in words), '--data-dir', args.data_dir,
                       '--output', output + '.txt']) for words, seed, output in outputs]
     status = 0
@@ -73,10 +77,11 @@ def main(argv=None):
     states = {run.output: run.status() for run in runs}
     other = [str(path) for path, state in states.items() if state == 'other']
     if other:
-        raise UserError('results of another configuration are in the way, remove them or give another --res_folder: %s%s' % (', '.join(other[:3]), ', ...' * (len(other) > 3)))
+        raise UserError('results of another configuration are in the way, remove them or give another --res_folder: %s%s' % (
+            ', '.join(other[:3]), ', ...' * (len(other) > 3)))
     if args.keep:
         print('%d results kept in %s' % (papers.pack(paper, folder), papers.kept(paper)))
-    missed = show(paper, cells, [papers.values(c, folder, seeds) for c in cells], without, args)
+    missed = show(paper, cells, [papers.values(c, folder, mine) for c, mine in zip(cells, seeds)], without, args)
     missing = sum(state != 'finished' for state in states.values())
     if missing:
         print('%d of %d runs are missing%s' % (missing, len(runs), '' if args.execute else ': --execute carries them out'))

@@ -25,6 +25,7 @@ class Competing:
     scenarios = 'task',   # what of approaches.scenarios it supports
     isolated = False      # whether every task has a network or a mask of its own: then a task not told is inferred
     seen = 0              # number of tasks met so far
+    active = 'all-so-far', 'all', 'current'  # what of --active-classes it can do
     joined_heads = False  # whether the optimizer moves all heads at every step, as if they were one layer
 
     def logits(self, t, x):
@@ -41,7 +42,7 @@ class Competing:
         """The heads whose logits compete for samples of task t, as scenarios.Task.heads says."""
         return self.scenario.heads(t, self.seen, self.model.training)
 
-    def idle(self):
+    def idle_heads(self):
         """The parameters whose gradient, where a batch gives them none, is to be zero for the optimizer."""
         return [p for head in layers.heads(self.model) for p in head.parameters() if p.requires_grad] if self.joined_heads else ()
 

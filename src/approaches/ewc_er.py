@@ -7,6 +7,7 @@ class Appr(er.Appr, ewc.Appr):
     is that of the task's own data, computed before they enter a buffer that waits for the end of the task."""
 
     family = 'replay'
+    replays = True
     hyperparameters = (*ewc.Appr.hyperparameters, *er.Appr.hyperparameters)
     state = {**ewc.Appr.state, **er.Appr.state}
     clipgrad = ewc.Appr.clipgrad

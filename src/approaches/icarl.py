@@ -39,7 +39,7 @@ class Appr(replay.Replay):
     family = 'replay'
     hyperparameters = (buffer.HYPER[0],)
     buffer = 'herding'
-    scenarios = ('class',)
+    scenarios, active = ('class',), ('all-so-far', 'all')
     scratch = (*replay.Replay.scratch, 'own')
     state = {**replay.Replay.state, 'model_old': keeps.network,
              'means': lambda self, value, done: isinstance(value, torch.Tensor) and value.dim() == 2 and value.is_floating_point() and len(

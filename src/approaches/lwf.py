@@ -42,8 +42,8 @@ class Appr(base.Appr):
         return loss, self.hits(output, y)
 
     def distilled(self, new, old):
-        """The cross-entropy to old outputs (Eq. 3); classes that the old model did not know have probability 0 there (van de Ven et
-        al., 2022)."""
+        """The cross-entropy to old outputs (Eq. 3); classes that compete now and did not then have probability 0 there (van de Ven
+        et al., 2022), those that do not compete are left out."""
         return cross_entropy(new, torch.nn.functional.pad(old, (0, new.shape[1] - old.shape[1]), value=-torch.inf), exp=1 / self.T)
 
     def end_task(self, t, x, y):

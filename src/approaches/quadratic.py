@@ -21,6 +21,7 @@ class Anchored(base.Appr):
     """Keeps the weights of the earlier tasks, `old`, {parameter's name: tensor}, empty before the first is learnt."""
 
     state = {'old': keeps.parameters}
+    replays = False  # whether a task trains other heads than its own, by samples of earlier tasks
     capturable = True
     scenarios = ('task', 'class', 'domain')
 
@@ -32,7 +33,7 @@ class Anchored(base.Appr):
         """1/2 * sum of c * (theta - theta_old)^2 over all weights; c: {name: tensor} or a number. None before there are old
         weights. Heads that are not trained with task t never leave theirs and are left out."""
         heads, used = layers.heads(self.model), self.scenario.heads(t, self.seen, training=True)
-        used = range(len(heads)) if self.joined_heads else (used,) if isinstance(used, int) else used
+        used = range(len(heads)) if self.joined_heads or self.replays else (used,) if isinstance(used, int) else used
         others = {id(p) for u, head in enumerate(heads) if u not in used for p in head.parameters()}
         mine = {n: p for n, p in self.model.named_parameters() if id(p) not in others}
         return Quadratic(mine, self.old, c) if self.old else None

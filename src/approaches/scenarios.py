@@ -90,7 +90,7 @@ class Class(Task):
         return y + self.shift(t)
 
     def earlier(self, t):
-        """As in Task."""
+        """As in Task; where all classes compete, the old outputs say something of classes to come, too (van de Ven et al.)."""
         return [range(len(self.ncla) if self.active == 'all' else t)]
 
 

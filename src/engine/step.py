@@ -30,10 +30,10 @@ def step(appr, t, x, y, lr=None):
     with products.deferred(plain and lr is None and appr.deferrable and x.device.type == 'cpu') as tape:
         with appr.precision():
             loss, _ = appr.forward(t, x, y)
-        for p in group['params']:
+        for p in (p for g in appr.optimizer.param_groups for p in g['params']):
             p.grad = None
         loss.backward()
-        for p in appr.idle():
+        for p in appr.idle_heads():
             p.grad = torch.zeros_like(p) if p.grad is None else p.grad
     with torch.no_grad():
         if not tape:
@@ -88,6 +88,8 @@ def clip(params, clipgrad):
     """Scales the gradients of parameters so that their common norm is at most clipgrad; returns them. Does not wait for the
     device."""
     grads = [p.grad for p in params]
+    if not grads:
+        return grads
     coefficient = clipgrad / (norm(params) + 1e-6)
     if coefficient.device.type != 'cpu':
         torch._foreach_mul_(grads, coefficient.clamp(max=1))
@@ -99,6 +101,8 @@ def clip(params, clipgrad):
 def descend(params, clipgrad, lr):
     """p -= lr * gradient for all parameters, after clipping their gradients; lr: a number or a scalar tensor."""
     grads = clip(params, clipgrad)
+    if not grads:
+        return
     if isinstance(lr, torch.Tensor):
         torch._foreach_mul_(grads, -lr)
         torch._foreach_add_(params, grads)

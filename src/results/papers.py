@@ -40,11 +40,12 @@ class Cell:
     within: float
     data: list         # the raw data sets it takes
     note: str
+    seeds: str = '0-9'
 
 
 class Paper:
     """A table, from a file {title, source, spread: 'sd' or 'sem', runs, seeds, options, columns: {name: {options, run, measure, after,
-    within, data}}, rows: [{name, options, note, cells: {column: [mean, spread] or {published, options, within, note}}}], notes};
+    within, data, seeds}}, rows: [{name, options, note, cells: {column: [mean, spread] or {published, options, within, note}}}], notes};
     {output} in options is the result's path without suffix. Raises UserError for one that is not so."""
 
     def __init__(self, name):
@@ -52,7 +53,7 @@ class Paper:
         try:
             found = json.loads(path.read_text(encoding='utf-8'))
             self.name, self.title, self.source, self.spread = path.stem, found['title'], found['source'], found.get('spread', 'sd')
-            self.seeds, self.notes = found.get('seeds', '0-9'), found.get('notes', [])
+            self.notes = found.get('notes', [])
             self.cells = [self.cell(found, row, column, cell) for row in found['rows'] for column, cell in row['cells'].items()]
         except FileNotFoundError:
             raise UserError('no table %s: there are %s; or a .json file of your own' % (
@@ -73,7 +74,7 @@ class Paper:
                     '_'.join(re.sub(r'[^a-z0-9.+-]+', '-', name.lower()) for name in (row['name'], about.get('run', column))), published,
                     int(row.get('runs', found.get('runs', 10))), measure, about.get('after'),
                     float(cell.get('within', about.get('within', MEASURES[measure][1]))), list(about.get('data', ())),
-                    cell.get('note', row.get('note', '')))
+                    cell.get('note', row.get('note', '')), str(about.get('seeds', found.get('seeds', '0-9'))))
 
 
 def values(cell, folder, seeds):

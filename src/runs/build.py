@@ -11,6 +11,7 @@ from approaches.inference import Inference
 from approaches.scenarios import KINDS, Task
 from dataloaders.pixels import Split
 from engine.modes import Modes
+from networks import layers
 from runs import advice, commandline, foreign
 from utils import ROOT, UserError
 
@@ -105,6 +106,11 @@ def scenario(args, approach, taskcla):
                         'network for all tasks, whose logits compete: there is no task to infer' % args.approach))
     if args.active_classes and isolated:
         raise UserError('--active-classes: %s trains every task with its own head alone, and infers the task at test' % args.approach)
+    if args.active_classes and args.active_classes not in getattr(approach, 'active', (args.active_classes,)):
+        raise UserError('--active-classes %s: not for %s, which can do: %s' % (args.active_classes, args.approach, ', '.join(approach.active)))
+    if args.joined_heads and (args.scenario == 'domain' or args.active_classes == 'all'):
+        raise UserError('--joined-heads: with %s every batch uses all there is of heads' % (
+            '--scenario domain' if args.scenario == 'domain' else '--active-classes all'))
     if args.forward_transfer and (foreign.is_foreign(approach) or approach.blind):
         raise UserError('--forward-transfer: not for %s: %s' % (args.approach, getattr(approach, 'blind', 'it has a loop of its own')))
     more = {'active': args.active_classes} if args.active_classes else {}
@@ -129,8 +135,10 @@ def set_optimizer(appr, args):
         raise UserError('--momentum is for --optimizer sgd: Adam has its own')
     if args.joined_heads and appr.isolated:
         raise UserError('--joined-heads: not for %s: its tasks share no network' % args.approach)
-    if args.joined_heads and not (args.optimizer == 'adam' or args.momentum or args.weight_decay):
+    if args.joined_heads and not (args.optimizer == 'adam' or args.momentum or args.weight_decay or getattr(appr, 'family', '') == 'projection'):
         raise UserError('--joined-heads makes no difference to plain SGD: it is for --optimizer adam, --momentum or --weight-decay')
+    if args.joined_heads:
+        layers.heads(appr.model)  # which a network has to tell
     if given:
         appr.joined_heads = args.joined_heads
         appr.optim, appr.momentum, appr.weight_decay = args.optimizer, args.momentum, args.weight_decay

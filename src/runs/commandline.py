@@ -29,7 +29,7 @@ SPEED = {
     'amp': ({'choices': ['bf16']}, 'compute products in bfloat16; the weights stay float32'),
     'compile': ({'action': 'store_true'}, 'compile the network with torch.compile (needs a C++ compiler)'),
     'tf32': ({'action': 'store_true'}, 'let CUDA round the inputs of float32 products to 10 bits'),
-    'cuda_graph': ({'action': 'store_true'}, 'capture the training step as a CUDA graph'),
+    'cuda_graph': ({'action': 'store_true'}, 'capture the training step as a CUDA graph (not with Adam)'),
     'dense': ({'action': 'store_true'}, 'hat: compute units that are switched off all the same (slower; for comparison)')}
 
 # How weights descend, {name: default}: the original's plain SGD with patience.
@@ -108,7 +108,7 @@ def build(approach=None):
                           help='steps per task, instead of --nepochs; an epoch then leaves its incomplete batch out')
     training.add_argument('--keep-optimizer', action='store_true', help='momentum and Adam\'s averages go on over tasks')
     training.add_argument('--joined-heads', action='store_true', help='to momentum, weight decay and Adam all heads are one layer: those '
-                          'that a batch does not use have gradients of zero and move on')
+                          'that a batch does not use have gradients of zero and may move on, over tasks with --keep-optimizer')
     where = parser.add_argument_group('data, device and results (paths are relative to the project\'s folder)')
     where.add_argument('--data-dir', default='dat', metavar='DIR',
                        help='folder of <name>.npz and torchvision\'s files; what is missing is downloaded to it '

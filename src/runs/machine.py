@@ -73,7 +73,7 @@ def apply(appr, args):
             raise UserError('--cuda-graph needs --device cuda, not %s' % appr.device.type)
         if not appr.capturable:
             raise UserError('--cuda-graph is not for this approach: its training step looks at tensors on the CPU')
-        if appr.optim == 'adam':
+        if any(group.get('capturable') is False for group in appr.optimizer.param_groups):
             raise UserError('--cuda-graph is for --optimizer sgd: Adam\'s count of steps is on the CPU')
         appr.cuda_graph = True
 

@@ -85,6 +85,7 @@ class Model:
                            about['settings']).to(args.device)
         with contextlib.redirect_stdout(io.StringIO()):
             appr = build.make(approach, net, args, {'data': {t: {'train': None} for t, _ in tasks}, 'taskcla': tasks, 'scenario': scenario})
+        args.cuda_graph = args.compile = False  # of training alone
         machine.apply(appr, args)
         try:
             keeps.like(found['model'], utils.get_model(net), 'the weights')

@@ -103,6 +103,17 @@ def test_a_table_is_run_compared_kept_and_drawn(tmp_path, kept, monkeypatch, cap
     assert len(rows) == 2 and rows[1].startswith('Fine-tuning,rho,') and float(rows[1].split(',')[5]) == pytest.approx(.01)
 
 
+@pytest.mark.parametrize('task, rho, runs', [(None, '1-3', 12), ('0', '2', 6), ('0-4', '4', 15)])
+def test_a_column_can_have_seeds_of_its_own_and_runs_that_two_share_are_planned_once(task, rho, runs, tmp_path, kept, capsys):
+    columns = {'task': {**TABLE['columns']['task'], **({'seeds': task} if task else {})}, 'rho': {**TABLE['columns']['rho'], 'seeds': rho}}
+    path = written(tmp_path, columns=columns, rows=[
+        {**row, 'cells': {'task': {}, 'rho': {}}} for row in TABLE['rows']])
+    assert paper.main([path, '--res_folder', str(tmp_path / 'res')]) == 0
+    assert '%d of %d runs are missing' % (runs, runs) in capsys.readouterr().out
+    assert paper.main([path, '--res_folder', str(tmp_path / 'res'), '--seeds', '5']) == 0
+    assert '3 of 3 runs are missing' in capsys.readouterr().out
+
+
 def test_results_of_other_settings_are_not_taken_for_the_table_s(tmp_path, kept, monkeypatch, refused, capsys):
     carried_out(monkeypatch)
     base = ['--res_folder', str(tmp_path / 'res'), '--rows', 'random', '--seeds', '0']

@@ -207,7 +207,7 @@ def test_an_approach_that_does_not_say_so_knows_told_tasks_only(tmp_path, refuse
 def test_weights_descend_as_torch_s_optimizers_do_and_what_they_remember_can_be_kept(options):
     def trained(keep):
         torch.manual_seed(0)
-        appr = sgd.Appr(net(pdrop=0.), nepochs=2, lr=.01, sbatch=24)
+        appr = sgd.Appr(net(pdrop=0.), nepochs=2, lr=.01, sbatch=24, clipgrad=.1)
         for n, v in options.items():
             setattr(appr, n, v)
         appr.patience, appr.keep_optimizer = False, keep
@@ -225,6 +225,7 @@ def test_weights_descend_as_torch_s_optimizers_do_and_what_they_remember_can_be_
             for _ in range(2):
                 optimizer.zero_grad()
                 torch.nn.functional.cross_entropy(plain(x)[t], y).backward()
+                assert torch.nn.utils.clip_grad_norm_(plain.parameters(), .1) > .1
                 optimizer.step()
         for p, q in zip(appr.model.parameters(), plain.parameters()):
             assert torch.allclose(p, q, atol=1e-5)

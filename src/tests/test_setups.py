@@ -8,8 +8,9 @@ import torch
 
 import run
 import utils
-from approaches import er, hat, sgd
+from approaches import agem, er, ewc_er, hat, sgd
 from dataloaders import raw
+from engine import step
 from networks import mlp, mlp_hat
 from runs import build, checkpoint, options
 from synthetic import learn, progress, tasks
@@ -141,6 +142,8 @@ def test_they_are_part_of_the_configuration_and_named_only_if_given(data_dir, tm
     (['--approach', 'pathnet', '--experiment', 'smnist', '--iterations', '5'], 'a patience of its own'),
     (['--approach', 'sgd', '--experiment', 'pmnist', '--class-order', 'seed'], 'does not split the classes'),
     (['--approach', 'sgd', '--experiment', 'smnist', '--joined-heads'], 'no difference to plain SGD'),
+    (['--approach', 'sgd', '--experiment', 'smnist', '--joined-heads', '--scenario', 'domain', '--optimizer', 'adam'], 'all there is'),
+    (['--approach', 'icarl', '--experiment', 'smnist', '--scenario', 'class', '--active-classes', 'current'], 'all-so-far, all'),
     (['--approach', 'independent', '--experiment', 'smnist', '--optimizer', 'adam', '--joined-heads'], 'share no network'),
     (['--approach', 'sgd', '--experiment', 'smnist', '--iterations', '0'], '>= 1'),
     (['--approach', 'sgd', '--experiment', 'smnist', '--pad', '-1'], '>= 0')])
@@ -194,6 +197,53 @@ def test_joined_heads_descend_as_one_layer_does(how, optimizer, lamb, monkeypatc
         ends.append(torch.cat([h.weight for h in appr.model.last]))
     assert torch.allclose(ends[0], one_layer(optimizer, lamb), atol=1e-5)
     assert (ends[0] - ends[1])[:4].abs().max() > 1e-3  # the first task's head goes on
+    capsys.readouterr()
+
+
+def learnt(kind, **named):
+    """(approach that has learnt the first of two tasks of two classes, its images, their labels)."""
+    utils.seed_everything(0)
+    appr = kind(mlp.Net(SIZE, [(0, 2), (1, 2)], 1, 8, pdrop=0), nepochs=3, sbatch=24, buffer='balanced', buffer_size=24, **named)
+    x, y = DATA[0]['train']['x'][:24], DATA[0]['train']['y'][:24] % 2
+    appr.train(0, x, y, x, y)
+    appr.seen = 2
+    return appr, x, y
+
+
+@pytest.mark.parametrize('joined', [False, True])
+def test_a_gradient_is_projected_with_heads_that_the_batch_does_not_use_if_they_are_joined(joined, capsys):
+    appr, x, y = learnt(agem.Appr, lr=.01)
+    appr.joined_heads, (old, new) = joined, appr.model.heads()
+    new.load_state_dict({n: -p for n, p in old.state_dict().items()})  # so that the second task goes against the first
+    before = old.weight.detach().clone()
+    appr.model.train()
+    step.step(appr, 1, x, y)
+    assert torch.equal(old.weight, before) != joined
+    capsys.readouterr()
+
+
+def test_ewc_er_holds_heads_that_only_replayed_samples_train(capsys):
+    appr, _, _ = learnt(ewc_er.Appr, lr=.01)
+    assert appr.penalty(1).value() == 0
+    with torch.no_grad():
+        appr.model.heads()[0].weight.add_(.1)
+    assert appr.penalty(1).value() > 0
+    capsys.readouterr()
+
+
+def test_several_groups_of_parameters_descend_as_one(capsys):
+    class Groups(sgd.Appr):
+        def _get_optimizer(self, lr):
+            params = self.trainable()
+            return torch.optim.SGD([{'params': params[:1]}, {'params': params[1:]}], lr=lr)
+    ends = []
+    for kind in (sgd.Appr, Groups):
+        utils.seed_everything(0)
+        appr, (x, y) = kind(mlp.Net(SIZE, TASKS, 1, 8, pdrop=0), nepochs=2, sbatch=24), (DATA[0]['train'][k][:96] % 4 for k in 'xy')
+        appr.train(0, x, y, x, y)
+        ends.append(appr.model.state_dict())
+    assert all(torch.allclose(w, ends[1][n], atol=1e-6) for n, w in ends[0].items())
+    assert step.clip([], 1) == []
     capsys.readouterr()
 
 
