@@ -1,4 +1,5 @@
 """Models that outlive their run: what is kept, that it computes what the run computed, what is refused."""
+import json
 import shutil
 
 import numpy as np
@@ -60,6 +61,13 @@ def test_under_the_other_scenarios_too(approach, scenario, tmp_path, data_dir, o
 def test_a_model_has_no_averages_of_the_optimizer(tmp_path, data_dir, one_thread):
     output = trained(tmp_path, data_dir, 'er', '--optimizer', 'adam', '--keep-optimizer')
     assert not torch.load(saved.path(output, 2), weights_only=True)['approach']
+    check(output, data_dir)
+
+
+def test_a_model_of_a_run_with_a_cuda_graph_can_be_used_without_one(tmp_path, data_dir, one_thread):
+    output = trained(tmp_path, data_dir, 'sgd')
+    record = records.read_record(output)
+    output.with_suffix('.json').write_text(json.dumps({**record, 'command': [*record['command'], '--cuda-graph', '--compile']}))
     check(output, data_dir)
 
 
