@@ -72,9 +72,7 @@ class Stacked(Gated):
 
     def __init__(self, layers, inputsize, taskcla):
         super().__init__(layers, inputsize, taskcla)
-        for i in range(len(self.layers)):
-            self.add(i)
-        self.add_heads()
+        self.add_all()
         for i in range(len(self.layers)):
             self.add_gate(i)
 

@@ -107,6 +107,12 @@ class Layered(nn.Module):
         """Creates the heads of all tasks."""
         self.last = nn.ModuleList(nn.Linear(self.below[-1], ncla) for _, ncla in self.taskcla)
 
+    def add_all(self):
+        """Creates the layers one after another, then the heads."""
+        for i in range(len(self.layers)):
+            self.add(i)
+        self.add_heads()
+
     def run(self, i, h, module=None, among=None, gate=None):
         """Layer i's output [B, units(, H, W)] of its input; module: other weights of the same layer; among, gate: as in
         Layer.finish."""
@@ -140,9 +146,7 @@ class Plain(Layered):
 
     def __init__(self, layers, inputsize, taskcla):
         super().__init__(layers, inputsize, taskcla)
-        for i in range(len(self.layers)):
-            self.add(i)
-        self.add_heads()
+        self.add_all()
 
     def hidden(self, x):
         """The last hidden layer [B, units] of images x [B,C,H,W]."""

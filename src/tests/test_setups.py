@@ -239,7 +239,8 @@ def test_several_groups_of_parameters_descend_as_one(capsys):
     ends = []
     for kind in (sgd.Appr, Groups):
         utils.seed_everything(0)
-        appr, (x, y) = kind(mlp.Net(SIZE, TASKS, 1, 8, pdrop=0), nepochs=2, sbatch=24), (DATA[0]['train'][k][:96] % 4 for k in 'xy')
+        appr = kind(mlp.Net(SIZE, TASKS, 1, 8, pdrop=0), nepochs=2, sbatch=24)
+        x, y = DATA[0]['train']['x'][:96], DATA[0]['train']['y'][:96] % 4
         appr.train(0, x, y, x, y)
         ends.append(appr.model.state_dict())
     assert all(torch.allclose(w, ends[1][n], atol=1e-6) for n, w in ends[0].items())
