@@ -2,8 +2,10 @@
 undisturbed run, bit for bit.
 
     bash scripts/kill_test.sh [--kills 4] [--nproc 2] [--approaches a,b,...]
+    bash scripts/kill_test.sh --every [--cases sgd,overwrite-same]
 
---kills is the number per approach, of which a third hits between the end of the last task and the end of the run; prints a
+The second kills short runs before every single thing that they do to files, and lets the disk be full from there on
+(file_events.py). --kills is the number per approach, of which a third hits between the end of the last task and the end of the run; prints a
 line per approach and the totals; exit status 1 if anything differs.
 """
 import argparse
@@ -95,15 +97,23 @@ def trial(approach, kills, folder, seed=0):
 
 def main():
     """Runs the trials of a command line; returns the exit status."""
+    import file_events
     import utils
-    from runs.checkpoint import folder as logs
+    from runs.place import folder as logs
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--kills', type=int, default=4, help='kills per approach (default %(default)s)')
     parser.add_argument('--nproc', type=int, default=2, help='approaches at a time (default %(default)s)')
     parser.add_argument('--approaches', default=','.join(utils.choices('approaches')))
+    parser.add_argument('--every', nargs='?', type=int, const=1, metavar='N', help='every (N-th) event of files instead')
+    parser.add_argument('--cases', default=','.join(file_events.CASES), help='of --every (default %(default)s)')
+    parser.add_argument('--folder', default='kill_test', help='in res/ (default %(default)s)')
     args = parser.parse_args()
-    folder = utils.ROOT / 'res' / 'kill_test'
+    folder = utils.ROOT / 'res' / args.folder
     shutil.rmtree(folder, ignore_errors=True), shutil.rmtree(logs(folder), ignore_errors=True)
+    if args.every:
+        status = file_events.main(folder, args.cases.split(','), args.every)
+        shutil.rmtree(folder), shutil.rmtree(logs(folder), ignore_errors=True)
+        return status
     folder.mkdir(parents=True)
     approaches = args.approaches.split(',')
     with ThreadPoolExecutor(args.nproc) as pool:

@@ -8,7 +8,7 @@ import time
 import traceback
 
 import utils
-from results import aside, closing, measures, metrics, records
+from results import closing, measures, metrics, records
 from runs import config as configuration, foreign, options
 from utils import ROOT, UserError
 
@@ -25,7 +25,7 @@ def main(argv=None):
     except UserError as e:
         print('run.py: ' + ' '.join(str(e).split()), file=sys.stderr)
     except KeyboardInterrupt:
-        print('run.py: interrupted before training', file=sys.stderr)
+        print('run.py: interrupted', file=sys.stderr)
         sys.exit(130)
     except UnicodeError as e:
         print('run.py: a name cannot be used on this system (%s)' % type(e).__name__, file=sys.stderr)
@@ -43,7 +43,8 @@ def main(argv=None):
 def run(args, approach, argv):
     """Runs what parse() returned. Raises UserError for what cannot be run."""
     from runs import board, certificate, checkpoint, journal, prepared, sequence, trials
-    tstart = time.time()
+    from runs.place import Place, keeps_state
+    start = time.monotonic()
     if args.tensorboard:
         board.missing()
     ready = prepared.Prepared(args, approach)
@@ -51,37 +52,35 @@ def run(args, approach, argv):
     if trial:
         return trial(ready, argv)
     config = ready.config
-    records.check_output(args.output, config, args.overwrite)
-    with contextlib.ExitStack() as locks:
-        locks.enter_context(checkpoint.lock(args.output))
-        saved = checkpoint.Checkpoint(args.output, config, args.checkpoint_every)
-        for path in (args.output, records.record_path(args.output), saved.path):
-            utils.remove_leftovers(path)
-        if args.resume and not args.overwrite and records.finished(args.output, args.final_valid):
-            saved.remove_stale(len(config['tasks']))
+    records.check_output(args.output, config, overwrite=True)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(checkpoint.lock(args.output))
+        place = Place(args.output)
+        if place.enter(config, args.resume, args.overwrite, args.final_valid):
             print('Finished already: %s' % args.output)
+            if not (args.keep_checkpoint or keeps_state(args.output)):
+                checkpoint.Checkpoint(args.output, config).remove()
             records.tag(args.output, args.tag)
             return records.matrix(args.output)
-        if args.overwrite:
-            saved.remove()
-        elif saved.path.exists() and not args.resume:
-            raise UserError('%s is of a run that was interrupted: --resume goes on from it, --overwrite starts anew' % (
-                saved.path))
-        state, replaced = saved.read(), aside.Aside(args.output, saved.path.parent)
-        if args.overwrite:
-            locks.enter_context(giving_back(replaced))
-            replaced.take_logs()
-        new = journal.NEW * (not args.overwrite and records.finished(args.output))  # until it is finished, too
-        locks.enter_context(journal.recorded(saved.path.parent / ('run.log' + new), more=state is not None))
+        saved = checkpoint.Checkpoint(args.output, config, args.checkpoint_every, place.folder)
+        state = saved.read(args.overwrite) if args.resume else None
+        if state is None:
+            place.begin(config)
+            stack.enter_context(withdrawn(place))
+        stack.enter_context(journal.recorded(place.folder / 'run.log', more=state is not None))
 
         ready.show()
+        if place.staged:
+            print('%s stays until this run has finished; until then its results are in %s' % (place.final, place.folder))
         appr = ready.make()
         if args.rerun:
             appr.logs = None
         if records.has_log(appr):
-            locks.enter_context(checkpoint.lock(appr.logpath, '.log'))
-            records.check_log(appr.logpath, args.output, config, args.overwrite)
-        for path in (args.output, saved.path):
+            stack.enter_context(checkpoint.lock(appr.logpath, '.log'))
+            utils.remove_leftovers(appr.logpath)
+            records.check_log(appr.logpath, args.output, config, args.overwrite or place.staged)
+            appr.logpath = place.log(appr.logpath)
+        for path in (place.final, place.output, saved.path):
             records.check_writable(path)
         utils.print_model_report(ready.net)
         utils.print_optimizer_config(getattr(appr, 'optimizer', None))
@@ -89,26 +88,25 @@ def run(args, approach, argv):
 
         record = {**ready.describe(argv), 'date': time.strftime('%Y-%m-%dT%H:%M:%S%z')}
         resumable = not foreign.is_foreign(approach)  # others do not say what their state is
-        if args.overwrite:
-            replaced.take()
-        acc = sequence.Sequence(appr, ready.there, record, saved if resumable else None, replaced).run(state)
+        acc = sequence.Sequence(appr, ready.there, record, saved if resumable else None, place).run(state)
         print_matrix(acc)
-        print('\n'.join(measures.lines(metrics.report(args.output))))
-        change = certificate.line(records.read_record(args.output).get('largest_change', {'logits': []}))
+        print('\n'.join(measures.lines(metrics.report(place.output))))
+        change = certificate.line(records.read_record(place.output).get('largest_change', {'logits': []}))
         if change:
             print(change)
-        print('[Elapsed time = {} min {} s]'.format(*divmod(round(time.time() - tstart), 60)))
-        print(closing.paragraph(args.output, options.label(args), saved.path.parent))
+        print('[Elapsed time = {} min {} s]'.format(*divmod(round(time.monotonic() - start), 60)))
+        print(closing.paragraph(place.output, options.label(args), place.folder, place.left()))
     return acc
 
 
 @contextlib.contextmanager
-def giving_back(replaced):
-    """Within it, a refusal puts what was set aside back in its place."""
+def withdrawn(place):
+    """Within it, a refusal leaves nothing of a run that was to replace a result."""
     try:
         yield
     except UserError:
-        replaced.give_back()
+        if place.staged:
+            place.drop()
         raise
 
 

@@ -109,15 +109,20 @@ def is_number(text):
 def replacing(path, mode='w'):
     """A file to write that takes the place of `path`, at once and whole, when the block ends without an error."""
     path = Path(path)
-    temporary = path.with_name('%s.%d.tmp' % (path.name, os.getpid()))
+    part = temporary(path)
     try:
-        with open(temporary, mode, encoding=None if 'b' in mode else 'utf-8') as f:
+        with open(part, mode, encoding=None if 'b' in mode else 'utf-8') as f:
             yield f
             f.flush()
             os.fsync(f.fileno())
-        os.replace(temporary, path)
+        os.replace(part, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
+
+
+def temporary(path):
+    """The name under which this process writes a file that is not whole yet."""
+    return path.with_name('%s.%d.tmp' % (path.name, os.getpid()))
 
 
 def __getattr__(name):

@@ -163,11 +163,11 @@ class Appr(Schedule, Evaluated, Modes, Declared):
 
     def one_epoch(self, t, xtrain, ytrain, xvalid, yvalid):
         """Trains for one epoch and evaluates. Returns the validation loss and the epoch's line."""
-        clock0 = time.time()
+        clock0 = time.monotonic()
         self.train_epoch(t, xtrain, ytrain)
-        clock1 = time.time()
+        clock1 = time.monotonic()
         train = self.eval(t, xtrain, ytrain)
-        clock2 = time.time()
+        clock2 = time.monotonic()
         # Evaluation draws no random numbers: where training and validation set are one, so are their results.
         valid = train if xvalid is xtrain and yvalid is ytrain else self.eval(t, xvalid, yvalid)
         self.check([train[0], valid[0]], 'in evaluation')
@@ -175,7 +175,7 @@ class Appr(Schedule, Evaluated, Modes, Declared):
         own = {n: float(v) for n, v in note.items()} if isinstance(note, dict) else {}
         lr = self.optimizer.param_groups[0]['lr'] if self.optimizer else self.lr
         self.numbers = {'task': self.seen - 1, 'epoch': self.epoch + 1, 'lr': lr, 'train_loss': train[0], 'train_accuracy': train[1],
-                        'valid_loss': valid[0], 'valid_accuracy': valid[1], 'seconds': time.time() - clock0, **self.where, **own}
+                        'valid_loss': valid[0], 'valid_accuracy': valid[1], 'seconds': time.monotonic() - clock0, **self.where, **own}
         per_batch = 1000 * self.sbatch / len(xtrain)  # milliseconds
         per_step = per_batch if self.iterations is None else 1000 / len(self.batches(len(xtrain)))
         return valid[0], ''.join('| %s %3d ' % item for item in self.where.items()) + (

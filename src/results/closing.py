@@ -6,7 +6,6 @@ import textwrap
 from pathlib import Path
 
 from results import records
-from results.aside import LOGS
 from utils import ROOT
 
 
@@ -26,10 +25,10 @@ def command(output, label, approach, seed):
         label, approach, seed, where, os.path.join(folder, output.stem + '.png'))
 
 
-def paragraph(output, label, folder):
-    """The paragraph of a finished result, whose folder in logs/ is given."""
+def paragraph(output, label, folder, there):
+    """The paragraph of a finished result, whose folder in logs/ is given, with the names of what is there."""
     record = records.read_record(output)
-    config, there = record['config'], [p.replace('[0-9]*', '<t>') for p in (*LOGS, 'checkpoint.pt') if any(Path(folder).glob(p))]
+    config = record['config']
     forgotten = '' if record['forgetting'] is None else ', forgetting %.1f points' % (
         100 * record['forgetting'])
     text = '%s on %s, seed %d: average accuracy %.1f%%%s, after %d task%s. Matrix and record: %s and .json%s. To see it:' % (

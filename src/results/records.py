@@ -40,10 +40,15 @@ def check_output(output, config, overwrite=False):
         except (UserError, KeyError):
             raise UserError('%s exists and has no record (%s) that shows its configuration: give another --output, or '
                             '--overwrite' % (output, record.name))
-        differ = sorted(k for k in {*there, *config} if there.get(k) != config.get(k))
-        if differ:
+        if differences(there, config):
             raise UserError('%s exists with another configuration (%s): give another --output, or --overwrite' % (
-                output, ', '.join('%s %s, now %s' % (k, there.get(k), config.get(k)) for k in differ)))
+                output, differences(there, config)))
+
+
+def differences(old, new):
+    """How two configurations differ, in words; '' if they do not."""
+    names = sorted(k for k in {*old, *new} if old.get(k) != new.get(k))
+    return ', '.join('%s %s, now %s' % (k, old.get(k), new.get(k)) for k in names)
 
 
 def check_writable(path):
@@ -51,11 +56,10 @@ def check_writable(path):
     path = Path(path)
     if path.is_dir():
         raise UserError('%s is a folder, expected the name of a file' % path)
-    trial = path.with_name(path.name + '.try')
+    trial = utils.temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with utils.replacing(trial):
-            pass
+        trial.touch()
         trial.unlink()
     except OSError as e:
         raise UserError('%s cannot be written (%s): choose a folder that can' % (path, e.strerror))
@@ -78,15 +82,15 @@ def check_log(path, output, config, overwrite=False):
 
 
 def save(output, acc, record):
-    """Writes the matrix [T,T] as text, and the record as JSON beside it, which holds the matrix's SHA-256: so it shows if only
-    one of the two was written."""
+    """Writes the record as JSON, and beside it the matrix [T,T] as text, of which the record holds the SHA-256: so it shows if
+    only one of the two was written. The record comes first, as a matrix alone does not show what it is of."""
     lines = io.StringIO()
     np.savetxt(lines, acc, '%.4f')
-    with utils.replacing(output) as f:
-        f.write(lines.getvalue())
     with utils.replacing(record_path(output)) as f:
         json.dump({**record, 'matrix_sha256': sha256(lines.getvalue())}, f, indent=1)
         f.write('\n')
+    with utils.replacing(output) as f:
+        f.write(lines.getvalue())
 
 
 def mark(output, **changes):

@@ -11,19 +11,13 @@ import numpy as np
 import torch
 
 import utils
+from results.records import differences
 from runs import state
-from utils import ROOT, UserError
+from runs.place import STATE, folder
+from utils import UserError
 
 
-def folder(output):
-    """The folder of a run's checkpoint and lock, one for each result, by whatever path it is called: logs/ and the result's
-    name in res/, or logs/+/ and its whole path, without the suffix."""
-    output = (ROOT / output).resolve()
-    try:
-        parts = output.relative_to((ROOT / 'res').resolve()).parts
-    except ValueError:
-        parts = '+', *output.parts[1:]
-    return ROOT.joinpath('logs', *parts).with_suffix('')
+PATIENCE = 0.5  # seconds that a lock is waited for: somebody may only look whether it is held
 
 
 def load(path):
@@ -45,11 +39,11 @@ def save(value, path):
 
 
 class Checkpoint:
-    """A run's checkpoint.pt. take() holds the state in memory and writes it when `every` seconds have passed since the
+    """A run's checkpoint.pt, in the folder of its result or another one. take() holds the state in memory and writes it when `every` seconds have passed since the
     last time; write() does so at once. A new one takes the old one's place only when it is whole."""
 
-    def __init__(self, output, config, every=60.):
-        self.path, self.config, self.every = folder(output) / 'checkpoint.pt', config, every
+    def __init__(self, output, config, every=60., where=None):
+        self.path, self.config, self.every = (where or folder(output)) / STATE, config, every
         self.pending, self.written = None, time.monotonic()
 
     def take(self, appr, progress):
@@ -71,22 +65,21 @@ class Checkpoint:
             save(self.pending, self.path)
             self.pending, self.written = None, time.monotonic()
 
-    def read(self):
-        """The state on disk, None if there is none. Raises UserError if it cannot be read or is of another
-        configuration, saying what differs."""
+    def read(self, overwrite=False):
+        """The state on disk, None if there is none. One that cannot be read or is of another configuration is as good as none
+        if it may be overwritten; otherwise raises UserError, saying what differs."""
         if not self.path.exists():
             return None
         try:
             found = load(self.path)
-            config = state.decode(found['config'])
-            differ = sorted(k for k in {*config, *self.config} if config.get(k) != self.config.get(k))
+            differ = differences(state.decode(found['config']), self.config)
         except Exception as e:  # a malformed file can raise anything
-            raise UserError('%s is not a checkpoint of this version, or broken (%s); --overwrite starts anew' % (
-                self.path, type(e).__name__))
-        if differ:
-            raise UserError('%s is of another configuration (%s); --overwrite starts anew' % (
-                self.path, ', '.join('%s %s, now %s' % (k, config.get(k), self.config.get(k)) for k in differ)))
-        return found
+            differ, what = True, 'not a checkpoint of this version, or broken (%s)' % type(e).__name__
+        else:
+            what = 'of another configuration (%s)' % differ
+        if differ and not overwrite:
+            raise UserError('%s is %s; --overwrite starts anew' % (self.path, what))
+        return None if differ else found
 
     @staticmethod
     def restore(found, appr, ntasks):
@@ -107,13 +100,6 @@ class Checkpoint:
             torch.cuda.set_rng_state(found['cuda'], appr.device)
         return state.decode(found['progress'])
 
-    def remove_stale(self, ntasks):
-        """Removes the state of a run that has finished since, as one that is killed at its very end leaves; not that of a
-        run which kept its final state, nor what cannot be read."""
-        with contextlib.suppress(Exception):  # a malformed file can raise anything
-            if state.decode(self.read()['progress'])['done'] < ntasks:
-                self.remove()
-
     def remove(self):
         """Removes the checkpoint."""
         self.path.unlink(missing_ok=True)
@@ -130,6 +116,7 @@ def lock(output, more=''):
         yield
         return
     path = folder(Path(output).with_name(Path(output).name + more + '.txt')) / 'lock' if more else folder(output) / 'lock'
+    end = time.monotonic() + PATIENCE
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         f = open(path, 'a')
@@ -137,6 +124,9 @@ def lock(output, more=''):
             fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             f.close()
+            if time.monotonic() < end:
+                time.sleep(PATIENCE / 20)
+                continue
             raise UserError('another run is writing %s: wait for it, or give another --output' % output)
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(f.fileno()), os.stat(path)):
@@ -149,3 +139,16 @@ def lock(output, more=''):
         f.close()
         with contextlib.suppress(OSError):  # not empty: there is a checkpoint
             path.parent.rmdir()
+
+
+def busy(output):
+    """Whether another process is writing an output."""
+    try:
+        import fcntl
+        with open(folder(output) / 'lock') as f:
+            fcntl.flock(f, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except (ImportError, OSError):  # Windows, or there is no lock
+        pass
+    return False

@@ -72,7 +72,15 @@ def explain(error):
         hint = 'args has no %s: give it with --set %s=VALUE' % (missed, missed)
     elif isinstance(error, ImportError):
         hint = 'it imports what is not there'
-    elif frames:
+    elif frames and Path(frames[-1].filename).parent.name == 'approaches' and of_another_network(error):
         hint = ('if it needs a network of its own, the class says so with variants, as in variants = (\'_hat\',); if it trains on '
                 'the data of all tasks so far, with cumulative = True')
     return '%s: %s: %s%s' % (where, type(error).__name__, ' '.join(str(error).split())[:300], '; ' * bool(hint) + hint)
+
+
+def of_another_network(error):
+    """Whether an error in an approach may come from a network, or from data, of another kind than it expects."""
+    import torch
+    if isinstance(error, AttributeError):
+        return isinstance(getattr(error, 'obj', None), torch.nn.Module)
+    return isinstance(error, (TypeError, ValueError))

@@ -2,36 +2,25 @@
 import contextlib
 import csv
 import io
-import os
-import shutil
 import sys
+import traceback
 
 import utils
 from results.epochs import COLUMNS
 from utils import UserError
 
-NEW = '.new'  # ends the names of what takes the place of a finished result's once it is finished
-
-
 class Epochs:
-    """A run's epochs.csv. count: the lines there are, which a checkpoint keeps: what was written after it goes when the run is resumed.
-    beside: there is a finished result, whose lines stay until done()."""
+    """A run's epochs.csv. count: the lines there are, which a checkpoint keeps: what was written after it goes when the run is
+    resumed."""
 
-    def __init__(self, folder, names, beside=False):
-        self.path, self.names, self.count, self.columns = folder / ('epochs.csv' + NEW * beside), names, 0, list(COLUMNS)
+    def __init__(self, folder, names):
+        self.path, self.names, self.count, self.columns = folder / 'epochs.csv', names, 0, list(COLUMNS)
 
     def start(self):
         """Begins anew, with the names of the columns."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(self.path.parent / 'tensorboard', ignore_errors=True)
         with utils.replacing(self.path) as f:
             f.write(line(self.columns))
-
-    def done(self):
-        """Takes the place of a finished result's lines, now that there is a new one."""
-        for path in (self.path, self.path.with_name('run.log' + NEW)):
-            if path.name.endswith(NEW) and path.exists():
-                os.replace(path, path.with_name(path.name[:-len(NEW)]))
 
     def resume(self, count):
         """Takes up the first lines, as many as the checkpoint knows of, or as there are."""
@@ -105,6 +94,11 @@ def recorded(path, more):
             yield
         except UserError as e:
             file.write('run.py: %s\n' % ' '.join(str(e).split()))
+            raise
+        except OSError:  # perhaps of this very file
+            raise
+        except Exception:  # most likely in a file that somebody has dropped in
+            file.write(traceback.format_exc())
             raise
         finally:
             sys.stdout, sys.stderr = before

@@ -93,18 +93,21 @@ def carry_out(args, runs, folder, gpus=()):
         return 0
     if args.launcher == 'slurm':
         from runs import slurm
-        failed = slurm.execute(todo, args)
+        failed, elsewhere = slurm.execute(todo, args), []
     else:
-        failed = local.execute(todo, args.nproc, gpus, args.verbose)
-    return outcome(runs, failed)
+        failed, elsewhere = local.execute(todo, args.nproc, gpus, args.verbose)
+    return outcome(runs, failed, elsewhere)
 
 
-def outcome(runs, failed):
-    """Prints how many runs have finished, and which failed; returns the exit status."""
+def outcome(runs, failed, elsewhere=()):
+    """Prints how many runs have finished, which failed, and which other processes are doing; returns the exit status."""
     states = [run.status() for run in runs]
     print('%d runs finished, %s%d failed%s' % (
         states.count('finished'), '%d pruned, ' % states.count('pruned') if 'pruned' in states else '', len(failed),
         ''.join('\n    ' + str(run.log) for run in failed)))
+    if elsewhere:
+        print('%d are being done by another process%s' % (
+            len(elsewhere), ''.join('\n    ' + str(run.output) for run in elsewhere)))
     return 1 if failed else 0
 
 

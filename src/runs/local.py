@@ -10,23 +10,25 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from tqdm import tqdm
 
-from runs import plan
+from runs import checkpoint, plan
 
 
 def execute(runs, nproc=1, gpus=(), verbose=False):
-    """Carries runs out, nproc at a time, as Workers does. Returns the failed ones."""
+    """Carries runs out, nproc at a time, as Workers does. Returns (the failed ones, those that other processes are doing)."""
     workers = Workers(len(runs), nproc, gpus, verbose)
     workers.each(workers.carry_out, runs)
-    return workers.failed
+    elsewhere = [run for run in workers.elsewhere if run.status() != 'finished']
+    going = [run for run in elsewhere if checkpoint.busy(run.output)]
+    return workers.failed + [run for run in elsewhere if run not in going], going
 
 
 class Workers:
     """Processes of run.py, nproc at a time, over the given GPUs (or the CPU, its threads shared fairly unless OMP_NUM_THREADS says
-    how many each has), each with its own log, and a progress bar of so many. failed: the runs that failed so far; stop: set once
-    everything is to end."""
+    how many each has), each with its own log, and a progress bar of so many. failed: the runs that failed so far; elsewhere: those
+    that another process is doing; stop: set once everything is to end."""
 
     def __init__(self, total, nproc=1, gpus=(), verbose=False):
-        self.nproc, self.verbose, self.failed, self.stop = nproc, verbose, [], threading.Event()
+        self.nproc, self.verbose, self.failed, self.elsewhere, self.stop = nproc, verbose, [], [], threading.Event()
         self.slots, self.running, self.lock = queue.SimpleQueue(), set(), threading.Lock()
         for i in range(nproc):
             self.slots.put(gpus[i % len(gpus)] if gpus else None)
@@ -72,9 +74,12 @@ class Workers:
                 signal.signal(s, handler)
 
     def carry_out(self, run, wait=subprocess.Popen.wait):
-        """Carries a run out; wait(worker) returns the exit status to judge it by. Returns that, or None if it was not started, or
-        all is stopped."""
-        gpu, tick, status = self.slots.get(), time.time(), None
+        """Carries a run out, unless another process is doing so; wait(worker) returns the exit status to judge it by. Returns that,
+        or None if it was not started, or all is stopped."""
+        if checkpoint.busy(run.output):
+            self.elsewhere.append(run)
+            return None
+        gpu, tick, status = self.slots.get(), time.monotonic(), None
         env = {**os.environ, 'OMP_NUM_THREADS': self.threads, 'PYTHONUNBUFFERED': '1'}
         env['CUDA_VISIBLE_DEVICES'] = '' if gpu is None else self.visible[gpu] if self.visible else str(gpu)
         try:
@@ -98,11 +103,13 @@ class Workers:
             self.running.discard(worker)
             if self.stop.is_set():
                 return None
-            if why:
+            if why and checkpoint.busy(run.output):  # it has begun in the meantime
+                self.elsewhere.append(run)
+            elif why:
                 self.failed.append(run)
                 self.bar.write(plan.failure(run, why), file=sys.stderr)
             elif self.verbose:
-                self.bar.write('finished %s in %s' % (run.output, plan.clock(time.time() - tick)))
+                self.bar.write('finished %s in %s' % (run.output, plan.clock(time.monotonic() - tick)))
         return status
 
     def progress(self):

@@ -34,7 +34,7 @@ class Run:
     @property
     def command(self):
         """The call as a list of words."""
-        resume = not (self.args.overwrite or foreign.is_foreign(self.approach))
+        resume = not foreign.is_foreign(self.approach)
         return [sys.executable, str(ROOT / 'src' / 'run.py'), *self.argv] + ['--resume'] * resume
 
     @property
@@ -52,7 +52,8 @@ class Run:
         try:
             record = records.read_record(self.output)
             same = options.settings(options.parse(record['command'][1:])[0]) == self.settings
-            collect.read(self.output)
+            if self.output.exists():  # else the record came first, and the run was killed
+                collect.read(self.output)
         except (UserError, SystemExit):
             return 'other'
         if not same:

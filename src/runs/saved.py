@@ -12,9 +12,14 @@ from utils import ROOT, UserError
 VERSION = 1
 
 
+def name(t):
+    """The name of the file of the model after task t."""
+    return 'task%d.pt' % t
+
+
 def path(output, t):
-    """The file of the model after task t."""
-    return checkpoint.folder(output) / ('task%d.pt' % t)
+    """The file of a result's model after task t."""
+    return checkpoint.folder(output) / name(t)
 
 
 def images(split):
@@ -24,15 +29,15 @@ def images(split):
     return {'raw': list(split.images.shape[1:]), **vars(split.pixels)}
 
 
-def save(output, t, appr, there, about):
-    """Writes the model after task t, whole or not at all; returns its size in MB. about: {'network', 'settings', 'command', 'config'}.
+def save(path, t, appr, there, about):
+    """Writes the model after task t to a file, whole or not at all; returns its size in MB. about: {'network', 'settings', 'command', 'config'}.
     Of what the approach keeps, what only further training needs is left out."""
     data, tasks = there['data'], there['taskcla']
     found = {'version': VERSION, 'done': t + 1, **about, 'inputsize': list(there['inputsize']), 'taskcla': [list(row) for row in tasks],
              'tasks': [{'name': data[u]['name'], 'class_names': data[u].get('class_names'), 'images': images(data[u]['test'])}
                        for u, _ in tasks]}
     return checkpoint.save({'about': state.encode(found, 'what is said of the model'), 'model': utils.get_model(appr.model), 'approach': {
-        n: state.encode(getattr(appr, n), 'self.%s' % n) for n in lasting(appr)}}, path(output, t))
+        n: state.encode(getattr(appr, n), 'self.%s' % n) for n in lasting(appr)}}, path)
 
 
 def lasting(appr):

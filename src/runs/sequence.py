@@ -8,7 +8,6 @@ import numpy as np
 
 from results import measures, records
 from runs import board, certificate, foreign, journal, undeclared
-from runs.checkpoint import folder
 from runs.stopping import STOPPED, Stop, stopping
 from utils import UserError
 
@@ -24,14 +23,14 @@ class Sequence:
     """One approach learning the tasks of one experiment.
 
     there: {'data', 'taskcla', 'inputsize', 'device', 'args', ...}, which train() and eval() get by name as far as they take it;
-    checkpoint: where the state goes after every epoch and task, or None; record: what the run's record begins with; replaced:
-    the results.aside.Aside of a result that this one takes the place of.
+    checkpoint: where the state goes after every epoch and task, or None; record: what the run's record begins with; place: the
+    runs.place.Place of all that the run leaves.
     """
 
-    def __init__(self, appr, there, record, checkpoint, replaced):
+    def __init__(self, appr, there, record, checkpoint, place):
         self.appr, self.there, self.data, self.device, self.args = appr, there, there['data'], there['device'], there['args']
         self.ntasks = len(there['taskcla'])
-        self.record, self.checkpoint, self.replaced, self.start = record, checkpoint, replaced, time.time()
+        self.record, self.checkpoint, self.place, self.start = record, checkpoint, place, time.monotonic()
         self.acc, self.lss, self.inferred = np.zeros((3, self.ntasks, self.ntasks), dtype=np.float32)  # row: after task; on task
         self.ahead = np.zeros((2, self.ntasks), dtype=np.float32)  # accuracy of the untrained network, and just before learning
         self.valid = np.full((self.ntasks, self.ntasks), np.nan)  # accuracy as acc, on validation sets; nan where it was not asked for
@@ -40,10 +39,9 @@ class Sequence:
         self.cut = False  # whether Ctrl-C ended a task of an earlier start
         self.certificate = certificate.Certificate(appr, self.data)
         self.epochs = None
-        self.tick, self.board = time.time(), None
-        self.protected = records.finished(self.args.output)  # a finished result stays until there is a new one
+        self.tick, self.board = time.monotonic(), None
         if checkpoint:
-            self.epochs = journal.Epochs(checkpoint.path.parent, record['tasks'], self.protected)
+            self.epochs = journal.Epochs(checkpoint.path.parent, record['tasks'])
 
     def run(self, state=None):
         """Learns the tasks, from a checkpoint's state if given; returns the accuracy matrix. Raises UserError for a loss
@@ -54,7 +52,7 @@ class Sequence:
         elif self.epochs:
             self.epochs.start()
         if self.args.tensorboard:
-            self.board = board.Board(folder(self.args.output), self.record['tasks'], self.step())
+            self.board = board.Board(self.place.folder, self.record['tasks'], self.step())
         if self.checkpoint:
             self.appr.on_epoch = self.end_epoch
         with stopping():
@@ -79,8 +77,9 @@ class Sequence:
                 self.finish()
             except UserError as e:
                 self.save('stopped: %s' % e)
-                self.replaced.give_back()  # better an old result than half a new one
-                raise UserError('task %d (%s): %s; %s' % (self.done, self.data[self.done]['name'], e, self.kept()))
+                kept = '%s stays as it was' % self.place.final if self.place.staged else self.kept()
+                self.place.drop()  # better an old result than half a new one
+                raise UserError('task %d (%s): %s; %s' % (self.done, self.data[self.done]['name'], e, kept))
             except (KeyboardInterrupt, Stop) as e:
                 if self.checkpoint:
                     self.checkpoint.write()
@@ -89,11 +88,12 @@ class Sequence:
                 print('run.py: stopped by %s in task %d; %s%s' % (str(e) or 'Ctrl-C', self.done, self.kept(), resumable),
                       file=sys.stderr)
                 sys.exit(STOPPED if self.checkpoint else 128 + getattr(e, 'number', signal.SIGINT))
+        self.settle()
         return self.acc
 
     def finish(self):
-        """Ends the run, in an order that can be resumed from every moment of it: first the final state, if it is to be kept,
-        then the result, and only then goes a state that nobody needs any more."""
+        """Writes what is final, in an order that can be resumed from every moment of it: first the state, if it is to be kept,
+        then the result."""
         if self.checkpoint and self.args.keep_checkpoint:
             self.checkpoint.write()
         if self.args.final_valid:
@@ -101,20 +101,24 @@ class Sequence:
                 self.validate(self.ntasks - 1)
             self.record['valid_accuracy'] = self.valid[-1].tolist()
         self.save('finished')
-        if self.epochs and not self.is_cut():
-            self.epochs.done()
+
+    def settle(self):
+        """Puts a finished result where it belongs; only now goes a state that nobody needs any more."""
         if self.board:
             self.board.end(self.record['config'], measures.summary(self.acc))
-        self.replaced.drop()
         if self.checkpoint and not self.args.keep_checkpoint:
             self.checkpoint.remove()
+        if self.place.staged and not self.is_cut():
+            self.place.take_over()
+        elif self.place.staged:
+            print('A task was cut short: %s stays as it was; what came out is in %s' % (self.place.final, self.place.folder))
 
     def learn(self, t):
         """Trains task t."""
         print('*' * 100)
         print('Task {:2d} ({:s})'.format(t, self.data[t]['name']))
         print('*' * 100)
-        self.tick = time.time()
+        self.tick = time.monotonic()
         if self.args.forward_transfer and self.appr.position is None:
             self.look_ahead(t)
         self.appr.train(*self.training_data(t), **foreign.extras(self.appr.train, self.there))
@@ -139,7 +143,7 @@ class Sequence:
                 note = ', task right={:5.1f}%'.format(100 * self.inferred[t, u])
             print('>>> Test on task {:2d} - {:15s}: loss={:.3f}, acc={:5.1f}%{} <<<'.format(
                 u, self.data[u]['name'], self.lss[t, u], 100 * self.acc[t, u], note))
-        self.seconds.append(round(time.time() - self.tick, 2))
+        self.seconds.append(round(time.monotonic() - self.tick, 2))
         if self.board:
             self.board.task(t, self.acc, self.appr)
 
@@ -150,8 +154,9 @@ class Sequence:
     def save_model(self, t):
         """Keeps the model after task t."""
         from runs import saved
-        size = saved.save(self.args.output, t, self.appr, self.there, {**self.there['about'], 'config': self.record['config']})
-        print('Model at %s (%.1f MB)' % (saved.path(self.args.output, t), size))
+        path = self.place.folder / saved.name(t)
+        size = saved.save(path, t, self.appr, self.there, {**self.there['about'], 'config': self.record['config']})
+        print('Model at %s (%.1f MB)' % (path, size))
 
     def evaluate(self, u, split):
         """(loss, accuracy) on a split of task u."""
@@ -213,14 +218,14 @@ class Sequence:
 
     def elapsed(self):
         """Seconds of work so far, of all starts."""
-        return self.before + time.time() - self.start
+        return self.before + time.monotonic() - self.start
 
     def save(self, status):
         """Writes the matrix, the record and the approach's log of the tasks learnt, if there are any."""
         n, record = self.done, self.record
         if status == 'finished' and self.is_cut():
             status = 'interrupted'
-        if n and (status == 'finished' or not self.protected):
+        if n and (status == 'finished' or not records.finished(self.place.output)):  # which stays until there is a new one
             acc, lss = self.acc[:n, :n], self.lss[:n, :n]
             ahead = dict(zip(('untrained', 'before_learning'), self.ahead[:, :n].round(6).tolist()))
             ahead = ahead if self.args.forward_transfer else {}
@@ -237,12 +242,12 @@ class Sequence:
                 records.save_logs(self.appr.logpath, self.appr.logs, record['tasks'][:n], self.acc[:n], self.lss[:n],
                                   config=json.dumps(record['config'], sort_keys=True),
                                   **({'layers': connections()} if connections else {}))
-            print('Save at %s' % self.args.output, flush=True)
+            print('Save at %s' % self.place.output, flush=True)
             shown = self.acc.copy()
             shown[n:] = 0
-            records.save(self.args.output, shown, record)
+            records.save(self.place.output, shown, record)
 
     def kept(self):
         """Where the results of a stopped run are."""
         return 'the results of %d finished task%s are in %s' % (
-            self.done, 's' * (self.done != 1), self.args.output) if self.done else 'no task was finished'
+            self.done, 's' * (self.done != 1), self.place.output) if self.done else 'no task was finished'

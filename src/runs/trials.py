@@ -13,7 +13,7 @@ import numpy as np
 import utils
 from dataloaders import pixels
 from results import records
-from runs import checkpoint, foreign, saved, sequence
+from runs import checkpoint, foreign, place, saved, sequence
 from utils import UserError
 
 
@@ -69,7 +69,7 @@ def debug(ready, argv):
             appr.shorten(1)
         kept = None if own else checkpoint.Checkpoint(args.output, ready.config, args.checkpoint_every)
         try:
-            acc = unstopped(sequence.Sequence(appr, there, ready.describe(argv), kept, Nothing()))
+            acc = unstopped(sequence.Sequence(appr, there, ready.describe(argv), kept, place.Place(args.output)))
             done = ['%d tasks trained and tested' % ntasks]
             if args.save:
                 done.append('%d models saved and loaded' % loaded(args, there, acc))
@@ -98,15 +98,6 @@ def unstopped(tasks):
         sys.exit(130)
     finally:
         sys.stderr.write(said.getvalue())
-
-
-class Nothing:
-    """Instead of a result that is replaced."""
-
-    def give_back(self):
-        """There is none."""
-
-    drop = give_back
 
 
 def loaded(args, there, acc):
@@ -163,7 +154,7 @@ def overfit(ready, argv):
     first = there['data'][0]
     first['valid'] = first['train']
     ready.show()
-    appr, tick = ready.make(), time.time()
+    appr, tick = ready.make(), time.monotonic()
     appr.logs = None
     without_dropout(ready.net)
 
@@ -176,7 +167,7 @@ def overfit(ready, argv):
     numbers, n = appr.numbers, len(first['train']['y'])
     right = round(numbers['train_accuracy'] * n)
     print('Overfit: %d of %d samples right after %d epochs (loss %.4f, %.1f s)%s' % (
-        right, n, numbers['epoch'], numbers['train_loss'], time.time() - tick,
+        right, n, numbers['epoch'], numbers['train_loss'], time.monotonic() - tick,
         '' if right == n else ': not all; try a larger --nepochs or another --lr, or look for an error in the loss or the labels'))
     if right < n:
         sys.exit(1)

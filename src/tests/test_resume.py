@@ -348,12 +348,13 @@ def test_a_finished_result_keeps_its_logs_and_models_until_there_is_a_new_one(op
         monkeypatch.setattr(journal.Epochs, 'add', stop)
     with pytest.raises(SystemExit):
         run.main(command + options)
-    after = {p.name: p.read_bytes() for p in folder.iterdir()}
-    assert records.finished(output) and {n: after.get(n) for n in ('epochs.csv', 'run.log')} == {
-        n: before[n] for n in ('epochs.csv', 'run.log')}
-    if options:
-        assert after == before
+    after = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+    assert records.finished(output) and after == before and (folder / 'next').exists() == (not options)
     monkeypatch.undo()
+    if not options:
+        assert 'goes on' in capsys.readouterr().err
+        run.main(command + ['--resume'])
+        assert 'Resuming in task 1' in capsys.readouterr().out and {p.name for p in folder.iterdir()} == set(before)
     run.main(command + ['--overwrite'])
     assert len(lines(output)) == 4 and {p.name for p in folder.iterdir()} == set(before)
     clean(output)

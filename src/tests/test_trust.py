@@ -49,11 +49,11 @@ def test_a_new_matrix_beside_an_old_record_counts_as_unfinished_everywhere(tmp_p
 
 
 @pytest.mark.parametrize('call', [1, 2, 3])
-def test_an_overwrite_that_is_killed_between_two_writes_leaves_nothing_that_counts_as_finished(call, tmp_path, monkeypatch, capsys):
+def test_an_overwrite_that_is_killed_between_two_writes_leaves_the_finished_result(call, tmp_path, monkeypatch, capsys):
     output = tmp_path / 'o.txt'
     command = [*SHORT, '--approach', 'random', '--output', str(output)]
     run.main(command)
-    calls, dump = [], records.json.dump
+    before, calls, dump = output.read_text(), [], records.json.dump
 
     def kill(*args, **kwargs):
         calls.append(args)
@@ -61,21 +61,22 @@ def test_an_overwrite_that_is_killed_between_two_writes_leaves_nothing_that_coun
             raise Killed
         dump(*args, **kwargs)
     monkeypatch.setattr(records.json, 'dump', kill)
-    with contextlib.suppress(Killed):
-        run.main([*command, '--pc-valid', '0.4', '--overwrite'])
+    with pytest.raises(Killed):
+        run.main([*command, '--seed', '4', '--overwrite'])
     monkeypatch.undo()
-    assert records.finished(output) == (call == 3)
-    run.main([*command, '--pc-valid', '0.4', '--overwrite'])
-    assert records.finished(output) and not list(checkpoint.folder(output).glob('*.txt')) + list(checkpoint.folder(output).glob('*.pt'))
+    assert records.finished(output) and output.read_text() == before
+    run.main([*command, '--seed', '4', '--resume'] + ['--overwrite'] * (call == 1))  # nothing said yet that it was begun
+    assert records.finished(output) and records.read_record(output)['config']['seed'] == 4 and output.read_text() != before
+    assert not checkpoint.folder(output).exists() or {p.name for p in checkpoint.folder(output).iterdir()} == {'epochs.csv', 'run.log'}
 
 
 def test_an_interrupted_overwrite_is_resumed_and_the_old_result_kept_until_then(tmp_path, monkeypatch, capsys, refused):
     output = tmp_path / 'o.txt'
     old = [*SHORT, '--approach', 'sgd', '--output', str(output)]
     run.main(old)
-    before, aside = output.read_text(), checkpoint.folder(output) / 'replaced.txt'
+    before, following = output.read_text(), checkpoint.folder(output) / 'next'
     sgd = utils.load('approaches', 'sgd').Appr
-    for new in ([*old, '--lr', '0.02'], old):  # of another configuration, and of the same, with code that was changed
+    for new in ([*old, '--lr', '0.02'], old):  # of another configuration, and of the one before
         undisturbed = run.main([*new, '--output', str(tmp_path / 'p.txt'), '--overwrite'])
         with monkeypatch.context() as m:
             def stop(self, t, e, train, valid):
@@ -84,13 +85,14 @@ def test_an_interrupted_overwrite_is_resumed_and_the_old_result_kept_until_then(
             m.setattr(sgd, 'end_epoch', stop)
             with pytest.raises(SystemExit) as e:
                 run.main([*new, '--overwrite'])
-        assert e.value.code == 75 and '--resume goes on' in capsys.readouterr().err and aside.read_text() == before
-        assert not records.finished(output)
+        assert e.value.code == 75 and '--resume goes on' in capsys.readouterr().err and output.read_text() == before
+        assert records.finished(output) and following.exists()
+        assert 'another configuration (lr' in refused(run.main, [*new, '--lr', '0.3', '--resume'])
         assert (run.main([*new, '--resume']) == undisturbed).all() and 'Resuming in task 1' in capsys.readouterr().out
-        assert not aside.exists() and records.finished(output)
+        assert not following.exists() and records.finished(output)
         before = output.read_text()
     refused(run.main, [*old, '--lr', '1e30', '--overwrite'])
-    assert output.read_text() == before and records.finished(output) and not aside.exists()
+    assert output.read_text() == before and records.finished(output) and not following.exists()
 
 
 def test_one_result_has_one_lock_by_whatever_path_and_two_results_two(tmp_path, refused):
@@ -430,6 +432,6 @@ def test_a_worker_that_dies_once_its_result_is_whole_has_finished(tmp_path, monk
     command = [*SHORT, '--approach', 'random', '--output', str(tmp_path / 'o.txt')]
     run.main(command)
     monkeypatch.setattr(plan.Run, 'command', [sys.executable, '-c', 'import os; os.kill(os.getpid(), 9)'])
-    assert local.execute([plan.Run(command)]) == []
+    assert local.execute([plan.Run(command)]) == ([], [])
     missing = plan.Run([*command[:-1], str(tmp_path / 'p.txt')])
-    assert local.execute([missing]) == [missing]
+    assert local.execute([missing]) == ([missing], [])

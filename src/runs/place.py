@@ -1,0 +1,202 @@
+"""Where a run's files are. A result that is there, with all that belongs to it, stays until the one that takes its place has
+finished: until then that one is in a folder of its own.
+
+    logs/<run>/             checkpoint.pt, epochs.csv, run.log, tensorboard/, task<t>.pt, lock
+    logs/<run>/next/        the same of a run that is to replace a result, with its matrix, record and configuration
+    logs/<run>/done/        the same once it has finished, while its files are moved to where they belong
+
+Whatever moment a process ends at, the next start finds out by these names alone what is left to do (Place.settle).
+"""
+import contextlib
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import utils
+from results import records
+from utils import ROOT, UserError
+
+STATE = 'checkpoint.pt'
+FILES = 'epochs.csv', 'run.log', 'tensorboard', 'task[0-9]*.pt', STATE  # what a run leaves in its folder
+TAKEN = re.compile(r'\+.*|next|done|lock|slurm|tensorboard|.*\.(csv|json|log|pt|tmp|txt)', re.IGNORECASE)
+
+
+def folder(output):
+    """The folder of a run's checkpoint and logs, one for each result, by whatever path it is called: logs/ and the result's
+    name in res/, or logs/+/ and its whole path, without the suffix. A name that files in such folders have gets a + before it."""
+    output = (ROOT / output).resolve()
+    output = output.with_name(output.stem)
+    try:
+        first, parts = (), output.relative_to((ROOT / 'res').resolve()).parts
+    except ValueError:
+        first, parts = ('+',), output.parts[1:]
+    return ROOT.joinpath('logs', *first, *('+' * bool(TAKEN.fullmatch(p)) + p for p in parts))
+
+
+def remove(path):
+    """Removes a file or a folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def copy(source, target):
+    """Puts a copy of a file, if it is there, in the place of another, which may be on another file system."""
+    if source.exists():
+        with utils.replacing(target, 'wb') as f:
+            f.write(source.read_bytes())
+
+
+def finished(output):
+    """Whether there is a finished result, of which the record is sound."""
+    with contextlib.suppress(UserError):
+        return records.finished(output)
+    return False
+
+
+def keeps_state(output):
+    """Whether the run of a result was told to keep its final state."""
+    with contextlib.suppress(UserError):
+        return '--keep-checkpoint' in records.read_record(output)['command']
+    return False
+
+
+class Place:
+    """The place of a run whose result is to be `final`, a Path; to be used by whoever has its lock.
+
+    staged: whether the run replaces a result; folder: where its logs, models and checkpoint are; output: its matrix, beside
+    which is the record.
+    """
+
+    def __init__(self, final):
+        self.final, self.home, self.staged = Path(final), folder(final), False
+        self.next, self.done = self.home / 'next', self.home / 'done'
+        self.settle()
+
+    @property
+    def folder(self):
+        """The folder of logs, models and checkpoint."""
+        return self.next if self.staged else self.home
+
+    @property
+    def output(self):
+        """The file of the matrix."""
+        return self.next / 'result.txt' if self.staged else self.final
+
+    def log(self, path):
+        """Where what is to become an approach's own log, at a path, is written."""
+        if not self.staged:
+            return path
+        self.write({**self.about(), 'log': str(path)})
+        return self.next / 'log.pkz'
+
+    def settle(self):
+        """Completes, or does away with, what a process that was killed has left half done."""
+        for path in (self.final, records.record_path(self.final)):
+            utils.remove_leftovers(path)
+        for path in (*self.home.glob('*.tmp'), *self.next.glob('*.tmp')):
+            if path.is_file():
+                remove(path)
+        if self.done.exists() or finished(self.next / 'result.txt'):
+            self.take_over()
+        elif self.next.exists() and self.begun() is None:
+            self.drop()
+
+    def about(self):
+        """What is known of the run in next/, a dictionary, empty if there is none."""
+        for where in (self.next, self.done):
+            try:
+                found = json.loads((where / 'config.json').read_text('utf-8'))
+                return found if isinstance(found, dict) else {}
+            except (OSError, ValueError, RecursionError):
+                continue
+        return {}
+
+    def begun(self):
+        """The configuration of the run in next/, None if there is none."""
+        found = self.about().get('config')
+        return found if isinstance(found, dict) else None
+
+    def write(self, about):
+        """Says of the run in next/ what it is."""
+        self.next.mkdir(parents=True, exist_ok=True)
+        with utils.replacing(self.next / 'config.json') as f:
+            json.dump(about, f)
+
+    def enter(self, config, resume=False, overwrite=False, valid=False):
+        """Chooses where a run of this configuration goes; returns whether it has finished already (valid: and was validated).
+        Raises UserError if something else is there, or may be gone on with, and the options do not say what is to become of it."""
+        there = self.final.exists() or records.record_path(self.final).exists()
+        mine, begun, here = fits(self.final, config), self.begun(), self.home / STATE
+        complete = there and mine and records.finished(self.final, valid)
+        going = (self.next / STATE).exists()  # there is a successor that can be gone on with
+        if resume and begun == config and (going or not complete):
+            self.staged = True
+        elif resume and complete:
+            if begun == config:
+                self.drop()
+            return True
+        elif overwrite and not (resume and mine and begun is None and here.exists()):
+            self.drop()
+            self.staged = there
+        elif begun is not None and (resume or going):
+            differ = '' if begun == config else ' of another configuration (%s)' % records.differences(begun, config)
+            raise UserError('%s is of a run%s that was interrupted: %s--overwrite starts anew' % (
+                self.next / STATE, differ, '' if differ else '--resume goes on from it, '))
+        else:
+            records.check_output(self.final, config, overwrite)
+            if here.exists() and not resume:
+                raise UserError('%s is of a run that was interrupted: --resume goes on from it, --overwrite starts anew' % here)
+            self.drop()
+            self.staged = records.finished(self.final) and not here.exists()
+        return False
+
+    def begin(self, config):
+        """Makes the place ready for a run that starts anew."""
+        if self.staged and self.begun() != config:
+            self.write({'config': config})
+        self.clear(self.folder)
+
+    def left(self):
+        """The names of what the run has left in its folder so far, task<t>.pt for all models."""
+        return [p.replace('[0-9]*', '<t>') for p in FILES if any(self.folder.glob(p))]
+
+    def clear(self, folder):
+        """Removes what a run has left in a folder, first its state, without which the rest is of no run that can be resumed."""
+        for pattern in reversed(FILES):
+            for path in folder.glob(pattern):
+                remove(path)
+
+    def drop(self):
+        """Does away with the run in next/."""
+        (self.next / 'config.json').unlink(missing_ok=True)  # first: what is left without it is of no run
+        shutil.rmtree(self.next, ignore_errors=True)
+        self.staged = False
+
+    def take_over(self):
+        """Puts the run that has finished in next/ in the place of the result that it replaces."""
+        if not self.done.exists():
+            self.clear(self.home)
+            os.rename(self.next, self.done)
+        if not keeps_state(self.done / 'result.txt'):
+            remove(self.done / STATE)
+        copy(self.done / 'result.json', records.record_path(self.final))
+        copy(self.done / 'result.txt', self.final)
+        copy(self.done / 'log.pkz', Path(self.about().get('log', self.home / 'log.pkz')))
+        for pattern in FILES:
+            for path in list(self.done.glob(pattern)):
+                os.rename(path, self.home / path.name)
+        shutil.rmtree(self.done)
+        self.staged = False
+
+
+def fits(output, config):
+    """Whether what is at an output, if anything, is of a configuration."""
+    try:
+        records.check_output(output, config)
+    except UserError:
+        return False
+    return True

@@ -1,0 +1,228 @@
+"""Results and their ends: a finished one stays until its successor has finished, a started one can be resumed or is not there."""
+import errno
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import run
+import utils
+from results import collect, records
+from runs import checkpoint, place, plan, sequence
+from utils import ROOT
+
+SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu', '--net', 'nhid=40,nlayers=1']
+
+
+class Killed(BaseException):
+    """Ends a run at once, as SIGKILL does."""
+
+
+def dead(monkeypatch, owner, name, call=1, after=False):
+    """Makes a function kill at a call, before or after what it does."""
+    true, calls = getattr(owner, name), []
+
+    def kill(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == call and not after:
+            raise Killed
+        out = true(*args, **kwargs)
+        if len(calls) == call:
+            raise Killed
+        return out
+    monkeypatch.setattr(owner, name, kill)
+
+
+def killed(monkeypatch, argv, *where, **how):
+    """Runs a command line that is killed."""
+    with monkeypatch.context() as m:
+        dead(m, *where, **how)
+        with pytest.raises(Killed):
+            run.main(argv)
+
+
+def files(output):
+    """The names of what is left in the folder of a run's logs."""
+    folder = place.folder(output)
+    return sorted(p.name for p in folder.iterdir()) if folder.exists() else []
+
+
+@pytest.fixture
+def command(tmp_path):
+    """A short run and its result."""
+    return [*SHORT, '--approach', 'sgd', '--output', str(tmp_path / 'o.txt')], tmp_path / 'o.txt'
+
+
+@pytest.mark.parametrize('call', [1, 2])
+def test_a_first_result_killed_between_its_two_files_is_resumed(call, command, monkeypatch, capsys):
+    argv, output = command
+    whole = run.main([*argv[:-1], str(output.with_name('whole.txt'))])
+    killed(monkeypatch, [*argv, '--checkpoint-every', '0'], records.np, 'savetxt', call=call)
+    # savetxt fills a text in memory: what comes next are the two files, of which the second is still missing
+    with monkeypatch.context() as m, pytest.raises(Killed):
+        true = utils.replacing
+        m.setattr(utils, 'replacing', lambda path, *mode: (_ for _ in ()).throw(Killed()) if path == output else true(path, *mode))
+        run.main([*argv, '--resume', '--checkpoint-every', '0'])
+    assert output.exists() == (call == 2) and records.record_path(output).exists() and not records.finished(output)
+    assert plan.Run(argv).status() == 'unfinished'
+    assert (run.main([*argv, '--resume']) == whole).all() and 'Resuming in task' in capsys.readouterr().out
+    assert records.finished(output) and files(output) == ['epochs.csv', 'run.log']
+
+
+def test_a_result_on_another_file_system_is_replaced(command, monkeypatch):
+    argv, output = command
+    run.main([*argv, '--save'])
+
+    def elsewhere(true):
+        def move(source, target, **more):
+            if str(source).startswith(str(ROOT / 'logs')) != str(target).startswith(str(ROOT / 'logs')):
+                raise OSError(errno.EXDEV, 'Invalid cross-device link')
+            return true(source, target, **more)
+        return move
+    for name in ('rename', 'replace', 'link'):
+        monkeypatch.setattr(os, name, elsewhere(getattr(os, name)))
+    run.main([*argv, '--save', '--overwrite', '--seed', '1'])
+    assert records.read_record(output)['config']['seed'] == 1 and records.finished(output)
+    assert files(output) == ['epochs.csv', 'run.log', 'task0.pt', 'task1.pt']
+
+
+BROKEN = 'from approaches import base\nclass Appr(base.Appr):\n    def criterion(self, t, output, targets):\n        return output.nothing\n'
+
+
+@pytest.mark.parametrize('folder, name, source', [
+    ('approaches', 'broken', BROKEN),
+    ('networks', 'broken', 'from networks import mlp\nclass Net(mlp.Net):\n    def heads(self):\n        return self.heads_of\n'),
+    ('dataloaders', 'broken', 'from dataloaders import glyphs\ndef get(seed=0):\n    return glyphs.get(seed).nothing\n')])
+def test_an_error_in_ones_own_file_leaves_the_result_and_is_in_the_log(folder, name, source, command, tmp_path, monkeypatch, capsys):
+    argv, output = command
+    run.main(argv)
+    before, record = output.read_text(), records.record_path(output).read_text()
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / 'broken.py').write_text(source)
+    package = utils.importlib.import_module(folder)
+    monkeypatch.setattr(package, '__path__', [*package.__path__, str(tmp_path / folder)])
+    more = {'approaches': ['--approach', 'broken'], 'networks': ['--network', 'broken', '--approach', 'sgd-frozen'],
+            'dataloaders': ['--experiment', 'broken', '--network', 'mlp']}[folder]
+    with pytest.raises(SystemExit) as e:
+        run.main([*argv, *more, '--overwrite'])
+    err = capsys.readouterr().err
+    assert e.value.code == 1 and 'AttributeError' in err.splitlines()[-1] and 'variants' not in err and 'cumulative' not in err
+    assert output.read_text() == before and records.record_path(output).read_text() == record and records.finished(output)
+    if folder == 'approaches':
+        log = (place.folder(output) / 'next' / 'run.log').read_text()
+        assert 'Traceback' in log and 'return output.nothing' in log
+    run.main([*argv, '--overwrite'])
+    assert files(output) == ['epochs.csv', 'run.log']
+
+
+@pytest.mark.parametrize('where', [(place.Place, 'take_over'), (place.Place, 'clear'), (place.os, 'rename'), (place, 'copy')])
+@pytest.mark.parametrize('after', [False, True])
+def test_a_finished_successor_is_the_result_whatever_comes_next(where, after, command, monkeypatch, capsys, refused):
+    argv, output = command
+    run.main([*argv, '--save'])
+    new = [*argv, '--seed', '1', '--save', '--overwrite']
+    whole = run.main([*new[:-1], '--output', str(output.with_name('whole.txt'))])
+    killed(monkeypatch, new, *where, after=after, call=2 if where[1] == 'clear' else 1)
+    refused(run.main, [*argv, '--overwrite', '--lr', '1e30'])
+    assert records.finished(output) and np.array_equal(records.matrix(output), whole.round(6))
+    assert (run.main([*argv, '--seed', '1', '--save', '--resume']) == records.matrix(output)).all()
+    assert 'Finished already' in capsys.readouterr().out and files(output) == ['epochs.csv', 'run.log', 'task0.pt', 'task1.pt']
+
+
+def test_an_overwrite_of_another_configuration_is_resumed_from_its_beginning_on(command, monkeypatch, capsys, refused):
+    argv, output = command
+    run.main([*argv, '--save'])
+    before, models = output.read_text(), files(output)
+    killed(monkeypatch, [*argv, '--lr', '0.02', '--overwrite'], place.Place, 'begin', after=True)
+    assert output.read_text() == before and records.finished(output) and files(output) == sorted([*models, 'next'])
+    assert 'another configuration (lr 0.02, now 0.3' in refused(run.main, [*argv, '--lr', '0.3', '--resume'])
+    run.main([*argv, '--lr', '0.02', '--resume'])
+    assert records.read_record(output)['config']['lr'] == 0.02 and files(output) == ['epochs.csv', 'run.log']
+
+
+def test_resume_with_overwrite_goes_on_where_it_can(command, monkeypatch, capsys):
+    argv, output = command
+    again = [*argv, '--checkpoint-every', '0', '--overwrite', '--resume']
+    killed(monkeypatch, again, sequence.Sequence, 'test', call=2)
+    run.main(again)
+    assert 'Resuming in task 1' in capsys.readouterr().out
+    run.main(again)
+    assert 'Finished already' in capsys.readouterr().out
+    killed(monkeypatch, [*again, '--lr', '0.02'], sequence.Sequence, 'test', call=2)
+    run.main([*again, '--lr', '0.02'])
+    assert 'Resuming in task 1' in capsys.readouterr().out and records.read_record(output)['config']['lr'] == 0.02
+    killed(monkeypatch, [*again, '--lr', '0.03'], sequence.Sequence, 'test', call=2)
+    run.main([*again, '--lr', '0.04'])  # neither what is there nor what was begun
+    assert records.read_record(output)['config']['lr'] == 0.04 and files(output) == ['epochs.csv', 'run.log']
+    commands = [plan.Run([*argv, *more]).command for more in ([], ['--overwrite'])]
+    assert all('--resume' in c for c in commands)
+
+
+def test_a_clock_that_is_set_back_does_not_matter(command, monkeypatch):
+    argv, output = command
+    now = [1e9]
+
+    def clock():
+        now[0] -= 1000
+        return now[0]
+    monkeypatch.setattr(time, 'time', clock)
+    run.main(argv)
+    record = records.read_record(output)
+    assert 0 < record['seconds'] < 1000 and all(s >= 0 for s in record['seconds_per_task'])
+    assert collect.read(output) is not None
+
+
+def test_nothing_of_killed_writers_is_left(command, monkeypatch, capsys):
+    argv, output = command
+    folder = place.folder(output)
+    folder.mkdir(parents=True)
+    rubbish = [output.with_name(n) for n in ('o.txt.5.tmp', 'o.json.6.tmp')] + [
+        folder / n for n in ('checkpoint.pt.7.tmp', 'task3.pt.8.tmp', 'epochs.csv.9.tmp')]
+    for path in rubbish:
+        path.write_text('x')
+    killed(monkeypatch, [*argv, '--checkpoint-every', '0'], checkpoint.Checkpoint, 'remove')
+    assert files(output)[:1] == ['checkpoint.pt'] and records.finished(output)
+    run.main([*argv, '--resume'])
+    assert 'Finished already' in capsys.readouterr().out and files(output) == ['epochs.csv', 'run.log']
+    assert sorted(p.name for p in output.parent.iterdir() if p.is_file()) == ['o.json', 'o.txt']
+
+
+def test_folders_of_logs_never_meet():
+    names = ['a.txt', 'a/tensorboard.txt', 'a/lock.txt', 'a/next.txt', 'a/next/result.txt', 'a/done.txt', 'a/task0.pt.txt', 'a/run.log.txt',
+             'a/epochs.csv/b.txt', 'a.log.txt', 'slurm.txt', '+/tmp/x.txt', '++/tmp/x.txt', '/tmp/x.txt', 'a/+lock.txt', 'a/Lock.txt']
+    folders = [place.folder(n if n[0] == '/' else 'res/' + n) for n in names]
+    assert len(set(folders)) == len(names)
+    for name, f in zip(names, folders):
+        inside = [g.relative_to(f).parts[0] for g in folders if f in g.parents]
+        assert not any(place.TAKEN.fullmatch(part) and part[0] != '+' for part in inside), (name, inside)
+    assert place.folder('res/a/b-c_0.5.txt') == ROOT / 'logs' / 'a' / 'b-c_0.5' and plan.Run([
+        *SHORT, '--approach', 'sgd', '--output', 'res/a.txt']).log not in folders
+
+
+def test_a_result_called_like_a_part_of_another_ones_logs_is_left_alone(tmp_path):
+    for name in ('b/tensorboard.txt', 'b/lock.txt', 'b.txt'):
+        run.main([*SHORT, '--approach', 'sgd', '--save', '--output', str(tmp_path / name)])
+    for name in ('b/tensorboard.txt', 'b/lock.txt', 'b.txt'):
+        assert [n for n in files(tmp_path / name) if n[0] != '+'] == ['epochs.csv', 'run.log', 'task0.pt', 'task1.pt']
+
+
+def test_two_plans_at_once_do_every_run_once_and_both_end_well(tmp_path):
+    command = [sys.executable, str(ROOT / 'src' / 'run_multi.py'), '--experiments', 'glyphs', '--approaches', 'sgd', '--seeds', '0-2',
+               '--res_folder', str(tmp_path), '--execute', '--', *SHORT[2:], '--nepochs', '60']
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [p.communicate(timeout=300) for p in both]
+    assert [p.returncode for p in both] == [0, 0], said
+    assert any('being done by another process' in out and str(tmp_path) in out for out, _ in said)
+    outputs = [tmp_path / ('glyphs_sgd_%d.txt' % s) for s in range(3)]
+    assert all(map(records.finished, outputs)) and all('0 failed' in out for out, _ in said)
+    assert all((place.folder(o) / 'run.log').read_text().count('Arguments =') == 1 for o in outputs)
+
+
+def test_some_of_all_moments_at_which_a_run_can_end():
+    """scripts/kill_test.sh --every tries them all."""
+    done = subprocess.run([sys.executable, str(ROOT / 'scripts' / 'kill_test.py'), '--every', '23', '--cases', 'overwrite-other',
+                           '--folder', 'kill_test-%d' % os.getpid()], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.count(' 0 wrong') == 2, done.stdout + done.stderr
