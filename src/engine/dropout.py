@@ -1,4 +1,5 @@
 """Dropout that draws torch's random numbers faster than torch does on the CPU."""
+import functools
 import math
 
 import torch
@@ -52,4 +53,21 @@ def dropout(h, p, training=True):
 
 def is_plain(h):
     """Whether h is best left to torch's own functions."""
-    return h.device.type != 'cpu' or h.dtype not in (torch.float32, torch.bfloat16) or torch.compiler.is_compiling()
+    return (h.device.type != 'cpu' or h.dtype not in (torch.float32, torch.bfloat16) or torch.compiler.is_compiling()
+            or not (fast or draws_alike()))
+
+
+@functools.cache
+def draws_alike():
+    """Whether this torch draws what kept() takes it to draw, few numbers and many (some builds draw by another library). Leaves
+    torch's generator as it was."""
+    before, alike = torch.get_rng_state(), True
+    for n in (5, 1000):
+        for q in (0.2, 0.5):
+            torch.default_generator.manual_seed(n)
+            wanted = F.dropout(torch.ones(n), 1 - q) > 0, torch.get_rng_state()
+            torch.default_generator.manual_seed(n)
+            found = kept((n,), q) > 0, torch.get_rng_state()
+            alike = alike and all(map(torch.equal, wanted, found))
+    torch.set_rng_state(before)
+    return alike

@@ -92,8 +92,10 @@ class Call:
 
 
 def changed(path):
-    """When a file was last changed, in ns; None if there is none."""
-    return os.stat(path).st_mtime_ns if os.path.exists(path) else None
+    """When a run's checkpoint was last changed, in ns, and that of one that is to replace a result; None where there is none."""
+    folder, name = os.path.split(path)
+    both = path, os.path.join(folder, 'next', name)
+    return [os.stat(p).st_mtime_ns if os.path.exists(p) else None for p in both]
 
 
 def make_executor(args):

@@ -40,6 +40,21 @@ def test_dropout_draws_what_bernoulli_draws_and_leaves_the_generator_where_that_
     assert torch.equal(drawn, expected) and torch.equal(torch.get_rng_state(), state)
 
 
+def test_a_torch_that_draws_otherwise_is_left_to_draw_by_itself(monkeypatch):
+    torch.manual_seed(3)
+    before, x = torch.get_rng_state(), torch.ones(50, 40)
+    expected = torch.nn.functional.dropout(x, .3)
+    true = dropout.kept
+    for kept, alike in ((true, True), (lambda shape, q, *more: 1 - true(shape, 1 - q, *more), False),
+                        (lambda shape, q, *more: true(shape, q, *more) * (torch.rand(1) < 2), False)):  # another mask; one number more
+        dropout.draws_alike.cache_clear()
+        monkeypatch.setattr(dropout, 'kept', kept)
+        torch.set_rng_state(before)
+        assert dropout.draws_alike() == alike and torch.equal(torch.get_rng_state(), before)
+        assert torch.equal(dropout.dropout(x.clone(), .3), expected)
+    dropout.draws_alike.cache_clear()
+
+
 def test_fast_dropout_keeps_the_right_share_in_any_memory_format():
     dropout.fast = True
     for layout in (torch.contiguous_format, torch.channels_last):
