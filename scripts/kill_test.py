@@ -3,8 +3,9 @@ undisturbed run, bit for bit.
 
     bash scripts/kill_test.sh [--kills 4] [--nproc 2] [--approaches a,b,...]
     bash scripts/kill_test.sh --every [--cases sgd,overwrite-same]
+    bash scripts/kill_test.sh --plans 5
 
-The second kills short runs before every single thing that they do to files, and lets the disk be full from there on
+The third kills run_multi.py and work.py, every other time with their workers, and starts them again. The second kills short runs before every single thing that they do to files, and lets the disk be full from there on
 (file_events.py). --kills is the number per approach, of which a third hits between the end of the last task and the end of the run; prints a
 line per approach and the totals; exit status 1 if anything differs.
 """
@@ -95,6 +96,47 @@ def trial(approach, kills, folder, seed=0):
     return done, resumed, differences
 
 
+PLANS = {'run_multi.py': ['run_multi.py', '--experiments', 'glyphs', '--approaches', 'sgd,hat', '--seeds', '0-1', '--res_folder'],
+         'work.py': ['work.py', 'cpu', 'glyphs', 'ewc', '--grid', 'lamb=1,10,100,1000']}  # the folder of the results comes next
+PASSED = ['--nproc', '2', '--execute', '--', '--tasks', '0,1', '--nepochs', '6', '--net', 'nhid=50', '--checkpoint-every', '0']
+
+
+def plan(script, folder):
+    """A script that carries out four runs, as a command."""
+    words = PLANS[script]
+    at = 4 if script == 'work.py' else len(words)
+    return [sys.executable, str(SRC / words[0]), *words[1:at], str(folder), *words[at:], *PASSED]
+
+
+def plans(script, kills, folder):
+    """Kills a script so often, starts it until all runs have finished; returns a line on what came out, and whether it is right."""
+    from results import records
+    from runs import checkpoint
+    environment, draw = {**os.environ, 'OMP_NUM_THREADS': '1'}, random.Random(script)
+    quiet = {'stdout': subprocess.DEVNULL, 'stderr': subprocess.DEVNULL, 'env': environment}
+    tick = time.monotonic()
+    subprocess.run(plan(script, folder / 'whole'), check=True, **quiet)
+    length = time.monotonic() - tick
+    for k in range(kills):
+        process = subprocess.Popen(plan(script, folder / 'killed'), start_new_session=True, **quiet)
+        time.sleep(draw.uniform(0.3, 0.9) * length)
+        process.kill()
+        process.wait()
+        if k % 2:
+            subprocess.run(['pkill', '-KILL', '-f', str(folder / 'killed')])
+    outputs, starts = sorted((folder / 'whole').glob('*.txt')), 0
+    again = [folder / 'killed' / output.name for output in outputs]
+    while not all(map(records.finished, again)) and starts < 5:
+        subprocess.run(plan(script, folder / 'killed'), **quiet)
+        starts += 1
+        while any(map(checkpoint.busy, again)):
+            time.sleep(0.2)
+    right = [records.finished(b) and a.read_text() == b.read_text() for a, b in zip(outputs, again)]
+    once = [(checkpoint.folder(b) / 'run.log').read_text().count('Done!') == 1 for b in again]
+    return '%s: %d kills, %d further starts, %d of %d runs finished as undisturbed, %d of them once' % (
+        script, kills, starts, sum(right), len(again), sum(once)), all(right) and all(once) and len(again) == 4
+
+
 def main():
     """Runs the trials of a command line; returns the exit status."""
     import file_events
@@ -106,6 +148,7 @@ def main():
     parser.add_argument('--approaches', default=','.join(utils.choices('approaches')))
     parser.add_argument('--every', nargs='?', type=int, const=1, metavar='N', help='every (N-th) event of files instead')
     parser.add_argument('--cases', default=','.join(file_events.CASES), help='of --every (default %(default)s)')
+    parser.add_argument('--plans', type=int, metavar='N', help='kill run_multi.py and work.py so often instead')
     parser.add_argument('--folder', default='kill_test', help='in res/ (default %(default)s)')
     args = parser.parse_args()
     folder = utils.ROOT / 'res' / args.folder
@@ -115,6 +158,11 @@ def main():
         shutil.rmtree(folder), shutil.rmtree(logs(folder), ignore_errors=True)
         return status
     folder.mkdir(parents=True)
+    if args.plans:
+        found = [plans(script, args.plans, folder / script) for script in PLANS]
+        print('\n'.join(line for line, _ in found))
+        shutil.rmtree(folder), shutil.rmtree(logs(folder))
+        return int(not all(right for _, right in found))
     approaches = args.approaches.split(',')
     with ThreadPoolExecutor(args.nproc) as pool:
         found = []
