@@ -42,6 +42,7 @@ def split(found, ncla, size, what):
            ': y is %s, expected an int64 tensor [N] of labels', kind(y))
     demand(0 <= y.min() and y.max() < ncla, ': labels run from %d to %d, expected 0 to %d', y.min(), y.max(), ncla - 1)
     if isinstance(found, Split):
+        demand(list(found.pixels.size) == size, ': its images are made of size %s, expected %s, as size says', list(found.pixels.size), size)
         return
     x = found['x']
     demand(isinstance(x, torch.Tensor) and x.dtype == torch.float32, ': x is %s, expected a float32 tensor', kind(x))

@@ -3,8 +3,10 @@ import dataclasses
 import gzip
 import hashlib
 import http.server
+import importlib
 import pickle
 import struct
+import sys
 import threading
 import time
 import zipfile
@@ -17,6 +19,8 @@ import run
 from conftest import small
 from dataloaders import cifar, common, download, glyphs, glyphset, mixture, mnist2, pmnist, raw
 from results import unpickler
+from runs import build
+from subnets import cut
 from utils import UserError
 
 
@@ -296,3 +300,73 @@ def test_the_originals_zips_are_read_and_their_pickles_run_nothing(tmp_path):
     with pytest.raises(UserError, match='not loaded'):
         raw.load('notmnist', tmp_path)
     assert not (tmp_path / 'evil').exists()
+
+
+LOADER = '''"""Two tasks of a data set of one's own."""
+import numpy as np
+from dataloaders import common, raw
+network = 'mlp'
+
+
+def make():
+    x, y = np.random.RandomState(0).randint(0, 256, (80, *%(shape)s)).astype(np.uint8), np.arange(80) %% 4
+    return x, y, x[:40], y[:40]
+
+
+def get(seed=0, pc_valid=0.1, tasks=None):
+    mine = raw.Raw(name='mine', make=make)
+    both = [common.Task('one', mine, range(2)%(more)s), common.Task('two', mine, range(2, 4))]
+    data, taskcla, size = common.build(common.choose(both, range(2), tasks), %(size)s, seed, pc_valid)
+    return data, taskcla, %(returned)s
+'''
+
+
+@pytest.fixture
+def loader(tmp_path, monkeypatch):
+    """Writes a dataloader of the name given into a folder that run.py looks into, from LOADER."""
+    import dataloaders
+    (tmp_path / 'loaders').mkdir()
+    monkeypatch.setattr(dataloaders, '__path__', [*dataloaders.__path__, str(tmp_path / 'loaders')])
+
+    def write(name, shape, size, more='', returned='size'):
+        sys.modules.pop('dataloaders.' + name.replace('-', '_'), None)
+        importlib.invalidate_caches()
+        (tmp_path / 'loaders' / (name.replace('-', '_') + '.py')).write_text(LOADER % {
+            'shape': shape, 'size': size, 'more': more, 'returned': returned})
+        return ['--experiment', name, '--approach', 'sgd', '--nepochs', '1', '--device', 'cpu', '--output', tmp_path / 'o.txt']
+    return write
+
+
+@pytest.mark.parametrize('shape, size, why', [
+    ((32, 32), [1, 20, 20], 'not cropped'), ((12, 12), [1, 33, 33], 'has to be even'), ((8, 8, 3), [1, 8, 8], 'only grey'),
+    ((8, 12), [1, 12, 8], 'not cropped'), ((8, 8), [1, 8, 9], 'has to be even'), ((8, 8, 3), [2, 8, 8], 'only grey')])
+def test_images_that_do_not_fit_the_declared_size_are_refused_with_both_sizes(shape, size, why, loader, refused):
+    line = refused(run.main, loader('misfit-data', shape, size))
+    own_size = [shape[2] if len(shape) == 3 else 1, *shape[:2]]
+    assert all(word in line for word in ('mine', str(own_size), str(size), why)), line
+
+
+@pytest.mark.parametrize('more, returned, says', [
+    (', permutation=np.arange(9)', 'size', 'permutation of task one'), (', mean=(.1, .2), std=(1.,)', 'size', '2 numbers as mean'),
+    (', classes=(1, 1)', 'size', 'names a class twice'), (', classes=(1, 7)', 'size', 'the data set 0 to 3'),
+    ('', '[1, 9, 9]', 'made of size [1, 8, 8], expected [1, 9, 9]')])
+def test_tasks_that_cannot_be_made_are_refused(more, returned, says, loader, refused):
+    argv = loader('odd-data', (8, 8), [1, 8, 8], more, returned)
+    if 'classes' in more:
+        source = (argv[-1].parent / 'loaders' / 'odd_data.py')
+        source.write_text(source.read_text().replace('range(2), classes', 'classes'))
+    assert says in refused(run.main, argv)
+
+
+@pytest.mark.parametrize('shape, size', [((28, 28), [3, 32, 32]), ((20, 30), [1, 32, 32]), ((6, 8), [1, 8, 8]), ((8, 8, 3), [3, 10, 12])])
+def test_smaller_images_are_padded_with_black_on_every_side_alike(shape, size, loader, capsys):
+    argv = loader('padded-data', shape, size)
+    data, _, _ = build.experiment('padded-data', 'dat').get(pc_valid=0)
+    split, (high, wide) = data[0]['train'], ((n - m) // 2 for n, m in zip(size[1:], shape))
+    images = split.images[split.rows].reshape(-1, *shape[:2], shape[2] if len(shape) == 3 else 1).transpose(0, 3, 1, 2)
+    padded = np.pad(images, ((0, 0), (0, 0), (high, high), (wide, wide))) / 255
+    mean, std = (np.array(v).reshape(1, -1, 1, 1) for v in (split.pixels.mean, split.pixels.std))
+    assert split['x'].shape[1:] == tuple(size) and np.allclose(split['x'], np.broadcast_to((padded - mean) / std, split['x'].shape), atol=1e-5)
+    traced = cut.Preprocessing(split.pixels)(torch.from_numpy(images / np.float32(255)))
+    assert torch.allclose(traced, split['x'], atol=1e-5)
+    assert run.main([*map(str, argv), '--pad', '1']).shape == (2, 2)
