@@ -4,12 +4,15 @@ import gzip
 import hashlib
 import http.server
 import importlib
+import io
 import pickle
 import struct
 import sys
+import tarfile
 import threading
 import time
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +20,7 @@ import torch
 
 import run
 from conftest import small
-from dataloaders import cifar, common, download, glyphs, glyphset, mixture, mnist2, pmnist, raw
+from dataloaders import cifar, common, download, glyphs, glyphset, intact, mixture, mnist2, pmnist, raw
 from results import unpickler
 from runs import build
 from subnets import cut
@@ -257,13 +260,123 @@ def test_a_truncated_download_is_never_kept(mnist_server, tmp_path, monkeypatch,
     assert [f.name for f in tmp_path.iterdir()] == ['.download.lock']
 
 
-def test_broken_files_of_torchvision_are_named(tmp_path):
-    (tmp_path / 'MNIST' / 'raw').mkdir(parents=True)
-    for stem in ('train', 't10k'):
-        for kind in ('images-idx3', 'labels-idx1'):
-            (tmp_path / 'MNIST' / 'raw' / ('%s-%s-ubyte' % (stem, kind))).write_bytes(b'')
-    with pytest.raises(UserError, match='files in .* are broken .* remove MNIST'):
-        raw.load('mnist', tmp_path)
+def truncated(path):
+    """Cuts a file short by a third."""
+    path.write_bytes(path.read_bytes()[:len(path.read_bytes()) * 2 // 3])
+
+
+IDX = 'MNIST/raw/train-images-idx3-ubyte'
+
+
+@pytest.fixture
+def small_mnist(mnist_server, tmp_path, monkeypatch):
+    """torchvision's files of a small MNIST in a folder."""
+    monkeypatch.setitem(raw.TABLE, 'mnist', dataclasses.replace(raw.TABLE['mnist'], counts=(200, 100)))
+    raw.load('mnist', tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize('spoil', [
+    lambda folder: truncated(folder / IDX), lambda folder: (folder / IDX).write_bytes(b''),
+    lambda folder: [truncated(folder / 'MNIST' / 'raw' / name) for name in (
+        'train-images-idx3-ubyte.gz', 'train-images-idx3-ubyte', 't10k-labels-idx1-ubyte')],
+    lambda folder: (folder / IDX).write_bytes((folder / IDX).read_bytes() + b'more')])
+def test_broken_files_of_torchvision_are_fetched_anew(spoil, mnist_server, small_mnist, monkeypatch, capsys):
+    spoil(small_mnist)
+    assert (raw.load('mnist', small_mnist)['x_train'] == small('mnist')['x_train']).all()
+    printed = capsys.readouterr().out
+    assert IDX in printed and 'are broken' in printed and 'failed' not in printed
+    monkeypatch.setattr(mnist_server, 'mirrors', ['http://127.0.0.1:9/'])
+    assert (raw.load('mnist', small_mnist)['x_train'] == small('mnist')['x_train']).all() and not capsys.readouterr().out
+    assert sorted(f.name for f in small_mnist.iterdir()) == ['.download.lock', 'MNIST']
+
+
+def test_broken_files_that_cannot_be_fetched_are_named(mnist_server, small_mnist, monkeypatch, refused):
+    monkeypatch.setattr(mnist_server, 'mirrors', ['http://127.0.0.1:9/'])
+    truncated(small_mnist / IDX)
+    before = (small_mnist / IDX).read_bytes()
+    (small_mnist / (IDX + '.gz')).unlink()
+    line = refused(run.main, ['--experiment', 'mnist2', '--approach', 'sgd', '--data-dir', small_mnist])
+    assert all(word in line for word in ('are broken (%s)' % IDX, 'Connection refused', 'mnist.npz', 'own files (MNIST), whole')), line
+    assert (small_mnist / IDX).read_bytes() == before  # what could not be replaced stays
+
+
+def test_a_whole_archive_mends_what_was_unpacked_from_it_without_a_network(mnist_server, small_mnist, monkeypatch):
+    monkeypatch.setattr(mnist_server, 'mirrors', ['http://127.0.0.1:9/'])
+    truncated(small_mnist / IDX)
+    assert (raw.load('mnist', small_mnist)['x_train'] == small('mnist')['x_train']).all()
+
+
+@pytest.fixture
+def cifar_server(monkeypatch, tmp_path):
+    """torchvision's CIFAR-10, in a small edition, on a server of this machine; (its files, the class)."""
+    from torchvision import datasets
+    arrays, members = small('cifar10'), {'batches.meta': {'label_names': list('abcdefghij')}}
+    for s, name in (('train', 'data_batch_1'), ('test', 'test_batch')):
+        flat = arrays['x_' + s].transpose(0, 3, 1, 2).reshape(-1, 3072)
+        members[name] = {'data': flat, 'labels': arrays['y_' + s].tolist()}
+    members = {name: pickle.dumps(value) for name, value in members.items()}
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode='w:gz') as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo('cifar-10-batches-py/' + name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    kind, sums = datasets.CIFAR10, {name: hashlib.md5(content).hexdigest() for name, content in members.items()}
+    files = {'cifar-10-python.tar.gz': packed.getvalue()}
+    monkeypatch.setenv('no_proxy', '*')
+    monkeypatch.setattr(download, 'WAIT', 0.01)
+    for name, value in {'tgz_md5': hashlib.md5(packed.getvalue()).hexdigest(), 'url': serve(files) + 'cifar-10-python.tar.gz',
+                        'train_list': [['data_batch_1', sums['data_batch_1']]], 'test_list': [['test_batch', sums['test_batch']]],
+                        'meta': {'filename': 'batches.meta', 'key': 'label_names', 'md5': sums['batches.meta']}}.items():
+        monkeypatch.setattr(kind, name, value)
+    monkeypatch.setitem(raw.TABLE, 'cifar10', dataclasses.replace(raw.TABLE['cifar10'], counts=(200, 100)))
+    return files, kind
+
+
+@pytest.mark.parametrize('spoilt', [['cifar-10-python.tar.gz'], ['cifar-10-batches-py/data_batch_1'], ['cifar-10-batches-py/batches.meta'],
+                                    ['cifar-10-python.tar.gz', 'cifar-10-batches-py/test_batch']])
+def test_a_broken_archive_or_what_was_unpacked_from_it_is_told_from_none(spoilt, cifar_server, tmp_path, monkeypatch, capsys):
+    files, kind = cifar_server
+    raw.load('cifar10', tmp_path)
+    for name in spoilt:
+        truncated(tmp_path / name)
+    if spoilt == ['cifar-10-python.tar.gz']:
+        download.remove(tmp_path / 'cifar-10-batches-py')
+    url = kind.url
+    if 'cifar-10-python.tar.gz' in spoilt:
+        monkeypatch.setattr(kind, 'url', 'http://127.0.0.1:9/x')
+        with pytest.raises(UserError) as e:
+            raw.load('cifar10', tmp_path)
+        assert 'are broken (%s)' % ', '.join(spoilt) in str(e.value) and 'whole' in str(e.value), e.value
+        monkeypatch.setattr(kind, 'url', url)
+    capsys.readouterr()
+    assert (raw.load('cifar10', tmp_path)['x_train'] == small('cifar10')['x_train']).all()
+    assert 'failed' not in capsys.readouterr().out
+    assert raw.load('cifar10', tmp_path)['x_test'].shape == (100, 32, 32, 3) and not capsys.readouterr().out
+
+
+def test_sets_without_sums_of_what_was_unpacked_are_broken_as_a_whole(tmp_path):
+    from torchvision import datasets
+    (tmp_path / 'gtsrb').mkdir()
+    (tmp_path / 'test_32x32.mat').write_bytes(b'cut short')
+    gone, mat = [Path('gtsrb')], [Path('test_32x32.mat')]
+    assert intact.broken(datasets.GTSRB, tmp_path, ('gtsrb',), OSError('image file is truncated')) == (gone, gone)
+    assert intact.broken(datasets.GTSRB, tmp_path, ('gtsrb',), RuntimeError('not found')) == ([], [])
+    assert intact.broken(datasets.SVHN, tmp_path, ('train_32x32.mat', 'test_32x32.mat'), RuntimeError('corrupted')) == (mat, mat)
+
+
+def test_what_nobody_knew_to_be_broken_is_taken_along_once(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(download, 'WAIT', 0.01)
+    (tmp_path / 'set').mkdir()
+    (tmp_path / 'set' / 'old').write_text('broken')
+
+    def load(root):
+        if (Path(root) / 'set').exists():
+            raise ValueError('it cannot be read')
+        (Path(root) / 'set').write_text('whole')
+    download.into(tmp_path, ['set'], load)
+    assert (tmp_path / 'set').read_text() == 'whole' and capsys.readouterr().out.count('failed') == 1
 
 
 def test_a_set_that_cannot_be_had_is_named_with_the_ways_to_supply_it(mnist_server, tmp_path, monkeypatch, refused):

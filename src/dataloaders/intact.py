@@ -1,0 +1,35 @@
+"""Which of torchvision's files in a folder are not what they have to be."""
+from pathlib import Path
+
+
+def broken(kind, folder, entries, error):
+    """(the broken files, what is to be left out so that they are made anew), both lists of paths within the folder.
+
+    kind: a class of torchvision.datasets, which could not read its files, entries, but raised an error. Archives are known by their
+    checksums; what was unpacked from one that is whole is not worth keeping.
+    """
+    from torchvision.datasets.utils import check_integrity
+    sums, unpacked, folder = [], [], Path(folder)
+    if hasattr(kind, 'resources'):  # as MNIST
+        home = Path(kind.__name__, 'raw')
+        sums, unpacked = [(home / name, md5) for name, md5 in kind.resources], [home / Path(name).stem for name, _ in kind.resources]
+    elif hasattr(kind, 'tgz_md5'):  # as CIFAR-10
+        home, members = Path(kind.base_folder), [*kind.train_list, *kind.test_list, (kind.meta['filename'], kind.meta['md5'])]
+        sums, unpacked = [(Path(kind.filename), kind.tgz_md5), *((home / name, md5) for name, md5 in members)], [home]
+    elif hasattr(kind, 'split_list'):  # SVHN
+        sums = [(Path(kind.split_list[s][1]), kind.split_list[s][2]) for s in ('train', 'test')]
+    found = [path for path, md5 in sums if (folder / path).exists() and not check_integrity(str(folder / path), md5)]
+    found += [path for path in unpacked if (folder / path).is_file() and not readable(folder / path)]
+    if not found and not isinstance(error, RuntimeError):  # which says no more than that files are missing or not as their sums
+        found = [Path(entry) for entry in entries if (folder / entry).exists()]
+    return found, [*found, *(path for path in unpacked if (folder / path).exists())]
+
+
+def readable(path):
+    """Whether a file of MNIST's format is as long as its header says."""
+    from torchvision.datasets import mnist
+    try:
+        (mnist.read_image_file if 'idx3' in path.name else mnist.read_label_file)(str(path))
+    except Exception:  # a malformed file can raise anything
+        return False
+    return True
