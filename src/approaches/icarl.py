@@ -10,6 +10,8 @@ from approaches.scenarios import joined
 from networks.layers import Plain
 from utils import UserError
 
+FAR = 1e3  # every number of the mean of a class without an exemplar: farther from any features, of norm 1, than all other means
+
 
 def class_means(groups):
     """The normalised means [classes, D] of the normalised features of each class's exemplars, a list of [n,D]."""
@@ -33,17 +35,18 @@ def distilled(output, targets, old=None):
 class Appr(replay.Replay):
     """Trains on the task's data and all exemplars, those nearest to each class's mean feature, and classifies by the nearest mean.
 
-    Images are not mirrored for the means. Within training, accuracies are those of the logits.
+    A class without an exemplar, as where there are fewer places than classes, is never chosen. Images are not mirrored for the means. Within training, accuracies are those of the logits.
     """
 
     family = 'replay'
     hyperparameters = (buffer.HYPER[0],)
     buffer = 'herding'
     scenarios, active = ('class',), ('all-so-far', 'all')
+    without = ', which are never chosen'
     scratch = (*replay.Replay.scratch, 'own')
     state = {**replay.Replay.state, 'model_old': keeps.network,
              'means': lambda self, value, done: isinstance(value, torch.Tensor) and value.dim() == 2 and value.is_floating_point() and len(
-                 value) == self.scenario.shifts[done] if done else value is None}
+                 value) == self.scenario.shifts[done] and bool(value.isfinite().all()) if done else value is None}
     model_old = means = None  # the network after the last task; of the classes so far, the mean features [classes, D]
 
     def __init__(self, *args, **kwargs):
@@ -84,8 +87,10 @@ class Appr(replay.Replay):
         for u in range(t + 1):
             for c in range(self.scenario.ncla[u]):
                 mine = ((self.memory.t == u) & (self.memory.y == c)).to(features.device)
-                groups.append(features[mine] if mine.any() else torch.zeros(1, features.shape[1], device=features.device))
-        self.means, self.model_old = class_means(groups).clone(), deepcopy(self.model).eval()
+                groups.append(features[mine])
+        means = class_means([g if len(g) else features[:1] for g in groups]).clone()
+        means[[not len(g) for g in groups]] = FAR
+        self.means, self.model_old = means, deepcopy(self.model).eval()
         utils.freeze_model(self.model_old)
 
     def eval(self, t, x, y):

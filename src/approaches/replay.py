@@ -27,6 +27,7 @@ class Replay(base.Appr):
 
     hyperparameters = buffer.HYPER
     scenarios, capturable = ('task', 'class', 'domain'), False  # a step draws samples on the CPU
+    without = ''   # what becomes of classes without a sample in the buffer, in words
     stored = None  # stored(images): the logits [N,K] that the buffer is to keep, for methods that replay them
     state = {'kept': is_kept}
     for_training = 'kept',
@@ -67,8 +68,23 @@ class Replay(base.Appr):
         self.memory.end_task(t, x, y, self.features, self.stored)
 
     def account(self, done):
-        """The buffer's size."""
-        return {**super().account(done), 'buffer': {'samples': len(self.memory), 'megabytes': round(self.memory.megabytes, 3)}}
+        """The buffer's size; of one that is filled at the end of a task, the places that are empty, too."""
+        found = {'samples': len(self.memory), 'megabytes': round(self.memory.megabytes, 3)}
+        if not self.memory.policy.streams:
+            found['empty'] = self.memory.empty
+        return {**super().account(done), 'buffer': found}
+
+    def report(self):
+        """Says how many classes have no sample, of a buffer with places for each, and after the last task how many places are empty."""
+        memory, classes = self.memory, sum(self.scenario.ncla[:self.seen])
+        lost, out = classes - memory.classes, []
+        if memory.policy.fair and lost:
+            out.append('Classes without a sample in the buffer%s: %d of %d (--buffer-size %d)' % (
+                self.without, lost, classes, memory.size))
+        if not memory.policy.streams and self.seen == len(self.scenario.ncla) and memory.short:
+            out.append('Places of the buffer that are empty: %d of %d; %d classes have fewer samples than their share, %d' % (
+                memory.empty, memory.empty + len(memory), memory.short, memory.share))
+        return out
 
     def features(self, x):
         """The last hidden layer [N,D] of images; of a network that does not show it, the logits of the task learnt last."""
