@@ -72,7 +72,7 @@ def build(tasks, size, seed, pc_valid, data_dir=None, loaded=None):
     pc_valid: share of each training set that becomes the validation set; 0: both are the same data. Only the raw
     data sets of these tasks are read; loaded: {name: arrays} of those that have been.
     """
-    loaded, sources, rows, parts, data = dict(loaded or {}), {}, {}, {}, {}
+    loaded, sources, rows, digests, parts, data = dict(loaded or {}), {}, {}, {}, {}, {}
     for t, task in enumerate(tasks):
         name = getattr(task.raw, 'name', task.raw)
         if sources.setdefault(name, task.raw) != task.raw:
@@ -80,11 +80,12 @@ def build(tasks, size, seed, pc_valid, data_dir=None, loaded=None):
         if name not in loaded:
             loaded[name] = raw.load(task.raw, data_dir)
         if name not in rows:
-            rows[name] = raw.describe(task.raw, loaded[name])
+            rows[name], digests[name] = raw.describe(task.raw, loaded[name]), raw.sha256(loaded[name])
         row, classes = rows[name], task.classes
         check(name, task, loaded[name], row, list(size))
         ncla = row.ncla if classes is None else len(classes)
-        data[t] = {'name': task.name, 'ncla': ncla}
+        source = {'name': name, 'sha256': digests[name], 'classes': tuple(range(ncla) if classes is None else classes)}
+        data[t] = {'name': task.name, 'ncla': ncla, 'source': source}
         if row.class_names:
             data[t]['class_names'] = [row.class_names[c] for c in (range(ncla) if classes is None else classes)]
         if (name, classes) not in parts:  # tasks of the same images share what says which they are
@@ -94,7 +95,7 @@ def build(tasks, size, seed, pc_valid, data_dir=None, loaded=None):
             data[t][s] = Split(loaded[name][x], chosen, y, pixels)
         data[t].setdefault('valid', data[t]['train'])
     data['ncla'] = sum(data[t]['ncla'] for t in range(len(tasks)))
-    data['sha256'] = {name: raw.sha256(loaded[name]) for name in rows}
+    data['sha256'] = digests
     data['normalisation'] = {name: {'mean': row.mean, 'std': row.std} for name, row in rows.items()}
     return data, [(t, data[t]['ncla']) for t in range(len(tasks))], list(size)
 

@@ -46,6 +46,13 @@ class Pixels:
             x = torch.nn.functional.pad(x, (wide, wide, high, high))
         return self.floats(x).expand(-1, self.size[0], -1, -1)
 
+    @property
+    def sight(self):
+        """What, but for the size, images become: Pixels of the same sight make the same of them."""
+        permutation, angle = self.permutation, (self.angle or 0.) % 360
+        plain = permutation is None or np.array_equal(permutation, np.arange(len(permutation)))
+        return tuple(self.mean), tuple(self.std), b'' if plain else np.asarray(permutation, np.int64).tobytes(), angle
+
     def floats(self, x):
         """Normalised floats of bytes [N,C,H,W]."""
         mean, std = (torch.tensor(v, dtype=torch.float32, device=x.device).view(1, -1, 1, 1) for v in (self.mean, self.std))
@@ -87,6 +94,11 @@ class Split(UserDict):
             x = self.pixels(self.images if self.rows is None else self.images[self.rows])
             self.made = weakref.ref(x)
         return x
+
+    @property
+    def replaced(self):
+        """Whether somebody has put other floats in the place of those that are made."""
+        return self.data['x'] is not None
 
     def first(self, n):
         """The first n images."""

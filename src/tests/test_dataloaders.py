@@ -20,9 +20,9 @@ import torch
 
 import run
 from conftest import small
-from dataloaders import cifar, common, download, glyphs, glyphset, intact, mixture, mnist2, pmnist, raw
-from results import unpickler
-from runs import build
+from dataloaders import check, cifar, common, download, glyphs, glyphset, intact, mixture, mnist2, pmnist, raw
+from results import records, unpickler
+from runs import build, options
 from subnets import cut
 from utils import UserError
 
@@ -483,3 +483,55 @@ def test_smaller_images_are_padded_with_black_on_every_side_alike(shape, size, l
     traced = cut.Preprocessing(split.pixels)(torch.from_numpy(images / np.float32(255)))
     assert torch.allclose(traced, split['x'], atol=1e-5)
     assert run.main([*map(str, argv), '--pad', '1']).shape == (2, 2)
+
+
+SAME, OTHER = np.arange(64), np.arange(64)[::-1].copy()
+
+
+@pytest.mark.parametrize('first, second, shared', [
+    ({}, {'classes': (3,)}, None), ({}, {'classes': range(1, 4)}, '1, 2'), ({}, {}, '0, 1, 2'), ({'classes': None}, {'classes': (3, 2)}, '3, 2'),
+    ({}, {'permutation': OTHER}, None), ({'permutation': OTHER}, {'permutation': OTHER}, '0, 1, 2'), ({}, {'permutation': SAME}, '0, 1, 2'),
+    ({'angle': 30.}, {'angle': 60.}, None), ({'angle': 30.}, {'angle': 390.}, '0, 1, 2'), ({}, {'angle': 0.}, '0, 1, 2'),
+    ({}, {'mean': (.1,)}, None), ({'mean': (.1,), 'std': (.2,)}, {'std': [.2], 'mean': [.1]}, '0, 1, 2'), ({}, {'raw': 'copy'}, '0, 1, 2'),
+    ({}, {'raw': 'other'}, None)])
+def test_tasks_that_share_classes_with_the_same_pixels_cannot_be_told_apart(first, second, shared):
+    def made(seed):
+        x, y = np.random.RandomState(seed).randint(0, 256, (40, 8, 8)).astype(np.uint8), np.arange(40) % 4
+        return lambda: (x, y, x.copy(), y)
+    raws = {name: raw.Raw(name=name, make=made(name == 'other')) for name in ('mine', 'copy', 'other')}
+    both = [common.Task(n, **{'classes': range(3), **more, 'raw': raws[more.get('raw', 'mine')]}) for n, more in (('a', first), ('b', second))]
+    data, taskcla, _ = common.build(both, [1, 8, 8], 0, .1)
+    if shared is None:
+        return check.apart(data, taskcla)
+    with pytest.raises(UserError) as e:
+        check.apart(data, taskcla)
+    assert 'the tasks a and b share the class' in str(e.value) and ' %s of ' % shared in str(e.value)
+    data[1]['train']['x'] = data[1]['train']['x'] + 1
+    check.apart(data, taskcla)  # of other floats nothing is known
+
+
+@pytest.mark.parametrize('experiment, more', [
+    ('pmnist', ()), ('rmnist', ()), ('split:mnist:3', ()), ('mixture', ('--tasks', 'mnist,notmnist')), ('permuted:mnist:3', ('--pixels', 'unit')),
+    ('cifar', ('--tasks', '0,9')), ('rotated:mnist:3', ('--pad', '2'))])
+def test_the_experiments_there_are_have_classes_of_their_own(experiment, more, data_dir):
+    args, _ = options.parse(['--experiment', experiment, '--approach', 'joint', '--scenario', 'class', '--data-dir', str(data_dir), *more])
+    data, taskcla, _ = build.load_data(build.experiment(experiment, data_dir), args)
+    check.apart(data, taskcla)
+
+
+def test_shared_classes_are_refused_under_class_alone(loader, refused, capsys):
+    argv = [*loader('shared-data', (8, 8), [1, 8, 8]), '--approach', 'joint']
+    source = next(a for a in argv if isinstance(a, Path)).parent / 'loaders' / 'shared_data.py'
+    source.write_text(source.read_text().replace('range(2, 4)', 'range(1, 3)').replace('tasks=None', 'all_tasks=None').replace(', tasks)', ', None)'))
+    line = refused(run.main, [*argv, '--scenario', 'class'])
+    assert 'the tasks one and two share the class 1 of mine' in line and '--scenario task or domain' in line
+    for more in (['--scenario', 'domain'], ['--scenario', 'class', '--tasks', 'two'], ['--tasks', '1,0', '--pixels', 'unit']):
+        sys.modules.pop('dataloaders.shared_data')
+        assert run.main([*map(str, argv), *more, '--overwrite']).shape == (1 + ('two' not in more),) * 2
+        assert records.read_record(next(a for a in argv if isinstance(a, Path)))['config']['data'].keys() == {'mine'}
+    source.write_text(source.read_text().replace('return data, taskcla', """for t in (0, 1):
+        for s in ('train', 'valid', 'test'):
+            data[t][s] = {k: data[t][s][k] for k in 'xy'}
+    return data, taskcla"""))
+    sys.modules.pop('dataloaders.shared_data')
+    assert run.main([*map(str, argv), '--scenario', 'class', '--overwrite']).shape == (2, 2)  # plain tensors: nothing is known
