@@ -6,7 +6,8 @@ import torch
 
 
 class Policy:
-    """streams: whether samples are taken from the stream; else at the end of a task. fair: whether each class has a share."""
+    """streams: whether samples are taken from the stream; else at the end of a task. fair: whether every class has a
+    share."""
 
     streams = fair = True
 

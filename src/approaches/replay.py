@@ -75,15 +75,16 @@ class Replay(base.Appr):
         return {**super().account(done), 'buffer': found}
 
     def report(self):
-        """Says how many classes have no sample, of a buffer with places for each, and after the last task how many places are empty."""
-        memory, classes = self.memory, sum(self.scenario.ncla[:self.seen])
-        lost, out = classes - memory.classes, []
+        """Says how many classes have no sample, of a buffer in which each has a share, and after the last task how many places
+        rare classes leave empty."""
+        memory, classes, out = self.memory, sum(self.scenario.ncla[:self.seen]), []
+        lost, last = classes - memory.classes, self.seen == len(self.scenario.ncla)
         if memory.policy.fair and lost:
             out.append('Classes without a sample in the buffer%s: %d of %d (--buffer-size %d)' % (
                 self.without, lost, classes, memory.size))
-        if not memory.policy.streams and self.seen == len(self.scenario.ncla) and memory.short:
-            out.append('Places of the buffer that are empty: %d of %d; %d classes have fewer samples than their share, %d' % (
-                memory.empty, memory.empty + len(memory), memory.short, memory.share))
+        if last and not memory.policy.streams and memory.short:
+            out.append('Places of the buffer that are empty: %d of %d; classes with fewer samples than their share, %d: %d' % (
+                memory.empty, memory.empty + len(memory), memory.share, memory.short))
         return out
 
     def features(self, x):

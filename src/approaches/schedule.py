@@ -21,8 +21,11 @@ def several(sbatch, n):
     except ValueError as e:
         if 'more than 1 value per channel' not in str(e):
             raise
-        why = ('--sbatch 1: give 2 or more' if sbatch == 1 else 'the task has a single training sample' if n == 1 else
-               'the approach also computes samples one by one, or replays a single one (--buffer-size)')
+        why = 'the approach also computes samples one by one, or replays a single one (--buffer-size)'
+        if sbatch == 1:
+            why = '--sbatch 1: give 2 or more'
+        elif n == 1:
+            why = 'the task has a single training sample'
         raise utils.UserError('batch normalisation needs two samples or more in every batch of training; %s' % why)
 
 
@@ -45,8 +48,8 @@ class Schedule:
         self.nepochs, self.iterations = epochs, None
 
     def batches(self, n):
-        """The batches of the present epoch, slices of n shuffled samples. Where the network cannot be trained on a single one, a rest
-        of one joins the batch before it."""
+        """The batches of the present epoch, slices of n shuffled samples. Where the network has batch normalisation, a rest of
+        one sample joins the batch before it."""
         out = [slice(i, i + self.sbatch) for i in range(0, n, self.sbatch)]
         if self.iterations is not None:
             whole = max(1, n // self.sbatch)

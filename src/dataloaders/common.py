@@ -108,9 +108,8 @@ def check(name, task, arrays, row, size):
     for s in ('train', 'test'):
         shape = arrays['x_' + s].shape[1:]
         channels = shape[2] if len(shape) == 3 else 1
-        why = misfit(shape, size)
-        demand(why is None, 'its images are of size %s, task %s declares %s: %s', [channels, *shape[:2]], task.name, size, why)
-        permutation = task.permutation
+        own, why, permutation = [channels, *shape[:2]], misfit(shape, size), task.permutation
+        demand(why is None, 'its images are of size %s, task %s declares %s: %s', own, task.name, size, why)
         demand(permutation is None or np.array_equal(np.sort(permutation), np.arange(shape[0] * shape[1])),
                'the permutation of task %s is not one of the numbers 0 to %d', task.name, shape[0] * shape[1] - 1)
         for what in ('mean', 'std'):
@@ -119,7 +118,8 @@ def check(name, task, arrays, row, size):
                    task.name, len(found), what, channels)
     classes = list(range(row.ncla) if task.classes is None else task.classes)
     demand(len(set(classes)) == len(classes), 'task %s names a class twice: %s', task.name, classes)
-    demand(set(classes) <= set(range(row.ncla)), 'task %s has the classes %s, the data set 0 to %d', task.name, classes, row.ncla - 1)
+    there = set(classes) <= set(range(row.ncla))
+    demand(there, 'task %s has the classes %s, the data set 0 to %d', task.name, classes, row.ncla - 1)
 
 
 def select(arrays, classes, seed, pc_valid, task):

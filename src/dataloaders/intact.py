@@ -9,20 +9,24 @@ def broken(kind, folder, entries, error):
     checksums; what was unpacked from one that is whole is not worth keeping.
     """
     from torchvision.datasets.utils import check_integrity
-    sums, unpacked, folder = [], [], Path(folder)
+    sums, unpacked, folder = {}, [], Path(folder)
     if hasattr(kind, 'resources'):  # as MNIST
         home = Path(kind.__name__, 'raw')
-        sums, unpacked = [(home / name, md5) for name, md5 in kind.resources], [home / Path(name).stem for name, _ in kind.resources]
+        sums = {home / name: md5 for name, md5 in kind.resources}
+        unpacked = [path.with_suffix('') for path in sums]
     elif hasattr(kind, 'tgz_md5'):  # as CIFAR-10
-        home, members = Path(kind.base_folder), [*kind.train_list, *kind.test_list, (kind.meta['filename'], kind.meta['md5'])]
-        sums, unpacked = [(Path(kind.filename), kind.tgz_md5), *((home / name, md5) for name, md5 in members)], [home]
+        home = Path(kind.base_folder)
+        members = [*kind.train_list, *kind.test_list, (kind.meta['filename'], kind.meta['md5'])]
+        sums, unpacked = {Path(kind.filename): kind.tgz_md5}, [home]
+        sums.update({home / name: md5 for name, md5 in members})
     elif hasattr(kind, 'split_list'):  # SVHN
-        sums = [(Path(kind.split_list[s][1]), kind.split_list[s][2]) for s in ('train', 'test')]
-    found = [path for path, md5 in sums if (folder / path).exists() and not check_integrity(str(folder / path), md5)]
+        sums = {Path(name): md5 for _, name, md5 in (kind.split_list['train'], kind.split_list['test'])}
+    there = [path for path in sums if (folder / path).exists()]
+    found = [path for path in there if not check_integrity(str(folder / path), sums[path])]
     found += [path for path in unpacked if (folder / path).is_file() and not readable(folder / path)]
-    if not found and not isinstance(error, RuntimeError):  # which says no more than that files are missing or not as their sums
+    if not found and not isinstance(error, RuntimeError):  # which may mean no more than that a file is missing
         found = [Path(entry) for entry in entries if (folder / entry).exists()]
-    return found, [*found, *(path for path in unpacked if (folder / path).exists())]
+    return found, found + [path for path in unpacked if (folder / path).exists()]
 
 
 def readable(path):

@@ -11,7 +11,8 @@ def misfit(shape, size):
     """Why images of a shape [h,w] or [h,w,c] cannot become those of a size [C,H,W], in words; None if they can."""
     if len(size) != 3:
         return 'expected [channels, height, width]'
-    channels, more = shape[2] if len(shape) == 3 else 1, [n - m for n, m in zip(size[1:], shape)]
+    channels = shape[2] if len(shape) == 3 else 1
+    more = [n - m for n, m in zip(size[1:], shape)]
     if channels not in (1, size[0]):
         return 'only grey images can be repeated over channels'
     if min(more) < 0:

@@ -180,9 +180,10 @@ def from_torchvision(name, folder):
             download.into(folder, row.files, lambda root: read(root, fetch=True), without)
             train, test = read(folder)
         except Exception as e:
-            some = any((folder / entry).exists() for entry in row.files)
-            what = ('torchvision\'s files in %s are broken (%s)' % (folder, listed(broken)) if broken else
-                    'torchvision\'s files in %s are not complete' % folder if some else 'not in %s' % folder)
+            what = 'not in %s' % folder
+            if any((folder / entry).exists() for entry in row.files):
+                wrong = 'broken (%s)' % listed(broken) if broken else 'not complete'
+                what = 'torchvision\'s files in %s are %s' % (folder, wrong)
             raise UserError('%s: %s, and torchvision could not download it (%s); either put %s.npz with %s there, '
                             'or torchvision\'s own files (%s)%s from a machine that can' % (
                                 name, what, one_line(e), name, ', '.join(ARRAYS), ', '.join(row.files), ', whole,' * bool(broken)))

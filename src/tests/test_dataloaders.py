@@ -452,7 +452,8 @@ def loader(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize('shape, size, why', [
     ((32, 32), [1, 20, 20], 'not cropped'), ((12, 12), [1, 33, 33], 'has to be even'), ((8, 8, 3), [1, 8, 8], 'only grey'),
-    ((8, 12), [1, 12, 8], 'not cropped'), ((8, 8), [1, 8, 9], 'has to be even'), ((8, 8, 3), [2, 8, 8], 'only grey')])
+    ((8, 12), [1, 12, 8], 'not cropped'), ((8, 8), [1, 8, 9], 'has to be even'), ((8, 8, 3), [2, 8, 8], 'only grey'),
+    ((8, 8), [8, 8], '[channels, height, width]')])
 def test_images_that_do_not_fit_the_declared_size_are_refused_with_both_sizes(shape, size, why, loader, refused):
     line = refused(run.main, loader('misfit-data', shape, size))
     own_size = [shape[2] if len(shape) == 3 else 1, *shape[:2]]
