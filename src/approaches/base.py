@@ -28,7 +28,7 @@ from approaches import keeps
 from approaches.declared import Declared
 from approaches.evaluated import Evaluated
 from approaches.scenarios import KINDS
-from approaches.schedule import Schedule
+from approaches.schedule import Schedule, several
 from engine.graph import Graph
 from engine.modes import Modes
 from engine.step import leaves_linear, step
@@ -214,13 +214,13 @@ class Appr(Schedule, Evaluated, Modes, Declared):
         r = np.arange(len(x))
         np.random.shuffle(r)
         r = torch.from_numpy(r).to(x.device)
-        starts = self.batches(len(r))
-        losses = torch.empty(len(starts), device=self.device)  # one tensor: many small ones would riddle the heap
-        with self.passing(t):
-            for k, i in enumerate(tqdm(starts, desc='Epoch %d' % (self.epoch + 1), leave=False, disable=None)):
-                b = r[i:i + self.sbatch]
-                self.progress = i / (len(r) if self.iterations is None else len(starts) * self.sbatch)
-                self.batches_left = len(starts) - k
+        batches = self.batches(len(r))
+        losses = torch.empty(len(batches), device=self.device)  # one tensor: many small ones would riddle the heap
+        with self.passing(t), several(self.sbatch, len(r)):
+            for k, part in enumerate(tqdm(batches, desc='Epoch %d' % (self.epoch + 1), leave=False, disable=None)):
+                b = r[part]
+                self.progress = part.start / (len(r) if self.iterations is None else len(batches) * self.sbatch)
+                self.batches_left = len(batches) - k
                 self.choose_part(t)
                 if self.cuda_graph and len(b) == self.sbatch:
                     graph = graph if graph and graph.fits() else Graph(self, t, x, y)

@@ -1,4 +1,6 @@
 """Samples of earlier tasks, kept for replay: one buffer for all methods."""
+from collections import Counter
+
 import numpy as np
 import torch
 
@@ -43,6 +45,31 @@ class Buffer:
     def megabytes(self):
         """The memory that it takes."""
         return sum(v.numel() * v.element_size() for v in (self.x, self.y, self.t, self.z) if v is not None) / 1e6
+
+    @property
+    def counts(self):
+        """How many samples there are of each class of which there are any."""
+        return Counter([] if self.y is None else zip(self.t.tolist(), self.y.tolist()))
+
+    @property
+    def classes(self):
+        """The number of classes that have a sample."""
+        return len(self.counts)
+
+    @property
+    def share(self):
+        """How many samples each of these classes may have."""
+        return self.policy.share(self.size, max(1, self.classes))
+
+    @property
+    def short(self):
+        """How many of these classes have fewer."""
+        return sum(n < self.share for n in self.counts.values())
+
+    @property
+    def empty(self):
+        """The number of places without a sample."""
+        return self.policy.room(self.size, max(1, self.classes)) - len(self)
 
     def encode(self, t, x):
         """Images of task t as they are kept."""

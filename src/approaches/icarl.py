@@ -10,6 +10,8 @@ from approaches.scenarios import joined
 from networks.layers import Plain
 from utils import UserError
 
+FAR = 1e3  # all numbers of the mean of a class without an exemplar: farther than any mean of norm 1
+
 
 def class_means(groups):
     """The normalised means [classes, D] of the normalised features of each class's exemplars, a list of [n,D]."""
@@ -30,20 +32,27 @@ def distilled(output, targets, old=None):
     return F.binary_cross_entropy_with_logits(output, wanted)
 
 
+def are_means(appr, value, done):
+    """Whether a value can be the means of all classes so far."""
+    if not done or not isinstance(value, torch.Tensor) or not value.is_floating_point():
+        return not done and value is None
+    return value.dim() == 2 and len(value) == appr.scenario.shifts[done] and bool(value.isfinite().all())
+
+
 class Appr(replay.Replay):
     """Trains on the task's data and all exemplars, those nearest to each class's mean feature, and classifies by the nearest mean.
 
-    Images are not mirrored for the means. Within training, accuracies are those of the logits.
+    Images are not mirrored for the means. Within training, accuracies are those of the logits. A class without an exemplar,
+    as where there are fewer places than classes, is never chosen.
     """
 
     family = 'replay'
     hyperparameters = (buffer.HYPER[0],)
     buffer = 'herding'
     scenarios, active = ('class',), ('all-so-far', 'all')
+    without = ', which are never chosen'
     scratch = (*replay.Replay.scratch, 'own')
-    state = {**replay.Replay.state, 'model_old': keeps.network,
-             'means': lambda self, value, done: isinstance(value, torch.Tensor) and value.dim() == 2 and value.is_floating_point() and len(
-                 value) == self.scenario.shifts[done] if done else value is None}
+    state = {**replay.Replay.state, 'model_old': keeps.network, 'means': are_means}
     model_old = means = None  # the network after the last task; of the classes so far, the mean features [classes, D]
 
     def __init__(self, *args, **kwargs):
@@ -84,8 +93,10 @@ class Appr(replay.Replay):
         for u in range(t + 1):
             for c in range(self.scenario.ncla[u]):
                 mine = ((self.memory.t == u) & (self.memory.y == c)).to(features.device)
-                groups.append(features[mine] if mine.any() else torch.zeros(1, features.shape[1], device=features.device))
-        self.means, self.model_old = class_means(groups).clone(), deepcopy(self.model).eval()
+                groups.append(features[mine])
+        means = class_means([g if len(g) else features[:1] for g in groups]).clone()
+        means[[not len(g) for g in groups]] = FAR
+        self.means, self.model_old = means, deepcopy(self.model).eval()
         utils.freeze_model(self.model_old)
 
     def eval(self, t, x, y):

@@ -6,9 +6,10 @@ import torch
 
 
 class Policy:
-    """streams: whether samples are taken from the stream; else at the end of a task."""
+    """streams: whether samples are taken from the stream; else at the end of a task. fair: whether every class has a
+    share."""
 
-    streams = True
+    streams = fair = True
 
     @staticmethod
     def share(size, classes):
@@ -32,6 +33,8 @@ class Policy:
 
 class Reservoir(Policy):
     """After n samples each of them is there with probability size / n (Vitter, 1985)."""
+
+    fair = False
 
     @staticmethod
     def places(kept, t, y):

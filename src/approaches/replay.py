@@ -27,6 +27,7 @@ class Replay(base.Appr):
 
     hyperparameters = buffer.HYPER
     scenarios, capturable = ('task', 'class', 'domain'), False  # a step draws samples on the CPU
+    without = ''   # what becomes of classes without a sample in the buffer, in words
     stored = None  # stored(images): the logits [N,K] that the buffer is to keep, for methods that replay them
     state = {'kept': is_kept}
     for_training = 'kept',
@@ -67,8 +68,24 @@ class Replay(base.Appr):
         self.memory.end_task(t, x, y, self.features, self.stored)
 
     def account(self, done):
-        """The buffer's size."""
-        return {**super().account(done), 'buffer': {'samples': len(self.memory), 'megabytes': round(self.memory.megabytes, 3)}}
+        """The buffer's size; of one that is filled at the end of a task, the places that are empty, too."""
+        found = {'samples': len(self.memory), 'megabytes': round(self.memory.megabytes, 3)}
+        if not self.memory.policy.streams:
+            found['empty'] = self.memory.empty
+        return {**super().account(done), 'buffer': found}
+
+    def report(self):
+        """Says how many classes have no sample, of a buffer in which each has a share, and after the last task how many places
+        rare classes leave empty."""
+        memory, classes, out = self.memory, sum(self.scenario.ncla[:self.seen]), []
+        lost, last = classes - memory.classes, self.seen == len(self.scenario.ncla)
+        if memory.policy.fair and lost:
+            out.append('Classes without a sample in the buffer%s: %d of %d (--buffer-size %d)' % (
+                self.without, lost, classes, memory.size))
+        if last and not memory.policy.streams and memory.short:
+            out.append('Places of the buffer that are empty: %d of %d; classes with fewer samples than their share, %d: %d' % (
+                memory.empty, memory.empty + len(memory), memory.share, memory.short))
+        return out
 
     def features(self, x):
         """The last hidden layer [N,D] of images; of a network that does not show it, the logits of the task learnt last."""

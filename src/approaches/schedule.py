@@ -1,7 +1,32 @@
 """How long a task is trained: epochs or iterations, with the patience-based decay of the learning rate or without."""
 import math
+from contextlib import contextmanager
+
+import torch
 
 import utils
+
+
+def normalises(model):
+    """Whether a network has batch normalisation that in training takes mean and variance of the batch at hand."""
+    kind = torch.nn.modules.batchnorm._BatchNorm
+    return any(isinstance(m, kind) and (m.training or not model.training) for m in model.modules())
+
+
+@contextmanager
+def several(sbatch, n):
+    """Within it, a batch of one sample that batch normalisation cannot take raises UserError. n: samples of the task."""
+    try:
+        yield
+    except ValueError as e:
+        if 'more than 1 value per channel' not in str(e):
+            raise
+        why = 'the approach also computes samples one by one, or replays a single one (--buffer-size)'
+        if sbatch == 1:
+            why = '--sbatch 1: give 2 or more'
+        elif n == 1:
+            why = 'the task has a single training sample'
+        raise utils.UserError('batch normalisation needs two samples or more in every batch of training; %s' % why)
 
 
 class Schedule:
@@ -23,12 +48,15 @@ class Schedule:
         self.nepochs, self.iterations = epochs, None
 
     def batches(self, n):
-        """Where the batches of the present epoch begin among n shuffled samples."""
-        starts = range(0, n, self.sbatch)
-        if self.iterations is None:
-            return starts
-        whole = max(1, n // self.sbatch)
-        return starts[:min(whole, self.iterations - self.epoch * whole)]
+        """The batches of the present epoch, slices of n shuffled samples. Where the network has batch normalisation, a rest of
+        one sample joins the batch before it."""
+        out = [slice(i, i + self.sbatch) for i in range(0, n, self.sbatch)]
+        if self.iterations is not None:
+            whole = max(1, n // self.sbatch)
+            return out[:min(whole, self.iterations - self.epoch * whole)]
+        if len(out) > 1 and n % self.sbatch == 1 and normalises(self.model):
+            out[-2:] = [slice(out[-2].start, n)]
+        return out
 
     def start(self):
         """Where a task begins; what a checkpoint has instead is of the same keys, types and shapes."""

@@ -30,6 +30,32 @@ def check(data, taskcla, size, origin):
                 seen.add(id(task[s]))
 
 
+def apart(data, taskcla):
+    """Raises UserError if two tasks have a class of one raw data set with the same pixels, so that nothing can tell which task
+    an image is of. Of tasks that common.build did not make, or whose images have been replaced, nothing is known."""
+    owner = {}
+    for t, _ in taskcla:
+        task, found = data[t], data[t]['train']
+        if 'source' not in task or not isinstance(found, Split) or found.replaced:
+            continue
+        source, sight = task['source'], found.pixels.sight
+        mine = [(source['sha256'], sight, c) for c in source['classes']]
+        first = next((owner[key] for key in mine if key in owner), None)
+        if first is not None:
+            both = [c for c, key in zip(source['classes'], mine) if owner.get(key) == first]
+            raise UserError('--scenario class: the tasks %s and %s share the class%s %s of %s, with the same pixels, which would '
+                            'count as different classes: give every class to one task, or use --scenario task or domain' % (
+                                data[first]['name'], task['name'], 'es' * (len(both) > 1), named(both, task), source['name']))
+        owner.update(dict.fromkeys(mine, t))
+
+
+def named(classes, task):
+    """Some classes of a raw data set, of which a task has names, in words."""
+    names = dict(zip(task['source']['classes'], task.get('class_names', ())))
+    words = [str(names.get(c, c)) for c in classes[:10]]
+    return ', '.join(words) + (' and %d more' % (len(classes) - 10) if len(classes) > 10 else '')
+
+
 def split(found, ncla, size, what):
     """Raises UserError unless a split has fitting x and y. Of one that common.build made, only the labels are looked at: its
     images have been checked as bytes, and are made into floats when they are needed."""
@@ -42,6 +68,8 @@ def split(found, ncla, size, what):
            ': y is %s, expected an int64 tensor [N] of labels', kind(y))
     demand(0 <= y.min() and y.max() < ncla, ': labels run from %d to %d, expected 0 to %d', y.min(), y.max(), ncla - 1)
     if isinstance(found, Split):
+        made = list(found.pixels.size)
+        demand(made == size, ': its images are made of size %s, expected %s, as size says', made, size)
         return
     x = found['x']
     demand(isinstance(x, torch.Tensor) and x.dtype == torch.float32, ': x is %s, expected a float32 tensor', kind(x))

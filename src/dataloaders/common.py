@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from dataloaders import raw
-from dataloaders.pixels import Pixels, Split
+from dataloaders.pixels import Pixels, Split, misfit
 from utils import UserError
 
 
@@ -72,7 +72,7 @@ def build(tasks, size, seed, pc_valid, data_dir=None, loaded=None):
     pc_valid: share of each training set that becomes the validation set; 0: both are the same data. Only the raw
     data sets of these tasks are read; loaded: {name: arrays} of those that have been.
     """
-    loaded, sources, rows, parts, data = dict(loaded or {}), {}, {}, {}, {}
+    loaded, sources, rows, digests, parts, data = dict(loaded or {}), {}, {}, {}, {}, {}
     for t, task in enumerate(tasks):
         name = getattr(task.raw, 'name', task.raw)
         if sources.setdefault(name, task.raw) != task.raw:
@@ -80,10 +80,12 @@ def build(tasks, size, seed, pc_valid, data_dir=None, loaded=None):
         if name not in loaded:
             loaded[name] = raw.load(task.raw, data_dir)
         if name not in rows:
-            rows[name] = raw.describe(task.raw, loaded[name])
+            rows[name], digests[name] = raw.describe(task.raw, loaded[name]), raw.sha256(loaded[name])
         row, classes = rows[name], task.classes
+        check(name, task, loaded[name], row, list(size))
         ncla = row.ncla if classes is None else len(classes)
-        data[t] = {'name': task.name, 'ncla': ncla}
+        source = {'name': name, 'sha256': digests[name], 'classes': tuple(range(ncla) if classes is None else classes)}
+        data[t] = {'name': task.name, 'ncla': ncla, 'source': source}
         if row.class_names:
             data[t]['class_names'] = [row.class_names[c] for c in (range(ncla) if classes is None else classes)]
         if (name, classes) not in parts:  # tasks of the same images share what says which they are
@@ -93,9 +95,31 @@ def build(tasks, size, seed, pc_valid, data_dir=None, loaded=None):
             data[t][s] = Split(loaded[name][x], chosen, y, pixels)
         data[t].setdefault('valid', data[t]['train'])
     data['ncla'] = sum(data[t]['ncla'] for t in range(len(tasks)))
-    data['sha256'] = {name: raw.sha256(loaded[name]) for name in rows}
+    data['sha256'] = digests
     data['normalisation'] = {name: {'mean': row.mean, 'std': row.std} for name, row in rows.items()}
     return data, [(t, data[t]['ncla']) for t in range(len(tasks))], list(size)
+
+
+def check(name, task, arrays, row, size):
+    """Raises UserError unless a task can be made of a raw data set, with images of a size [C,H,W]."""
+    def demand(ok, what, *values):
+        if not ok:
+            raise UserError('%s: %s' % (name, what % values))
+    for s in ('train', 'test'):
+        shape = arrays['x_' + s].shape[1:]
+        channels = shape[2] if len(shape) == 3 else 1
+        own, why, permutation = [channels, *shape[:2]], misfit(shape, size), task.permutation
+        demand(why is None, 'its images are of size %s, task %s declares %s: %s', own, task.name, size, why)
+        demand(permutation is None or np.array_equal(np.sort(permutation), np.arange(shape[0] * shape[1])),
+               'the permutation of task %s is not one of the numbers 0 to %d', task.name, shape[0] * shape[1] - 1)
+        for what in ('mean', 'std'):
+            found = getattr(task, what) or getattr(row, what)
+            demand(len(found) in (1, channels), 'task %s has %d numbers as %s, its images %d channels',
+                   task.name, len(found), what, channels)
+    classes = list(range(row.ncla) if task.classes is None else task.classes)
+    demand(len(set(classes)) == len(classes), 'task %s names a class twice: %s', task.name, classes)
+    there = set(classes) <= set(range(row.ncla))
+    demand(there, 'task %s has the classes %s, the data set 0 to %d', task.name, classes, row.ncla - 1)
 
 
 def select(arrays, classes, seed, pc_valid, task):

@@ -12,11 +12,12 @@ WAIT = 1       # seconds before the second attempt, doubled before each further 
 ATTEMPTS = 3
 
 
-def into(folder, entries, load):
+def into(folder, entries, load, without=()):
     """Calls load(root), which downloads files below root, and moves the entries it leaves there into the folder.
 
     entries: names of the files and folders that make up the set; those that are in the folder already are taken along,
-    so that an archive put there by hand is used. Progress goes to stderr. Raises what the last attempt raised.
+    so that an archive put there by hand is used, in the first attempt and but for paths within them, without, that are broken.
+    Progress goes to stderr. Raises what the last attempt raised.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -24,7 +25,11 @@ def into(folder, entries, load):
         for attempt in range(ATTEMPTS):
             try:
                 for entry in entries:
-                    bring(folder / entry, Path(root) / entry)
+                    remove(Path(root) / entry)
+                    if attempt == 0:
+                        bring(folder / entry, Path(root) / entry)
+                for path in without:
+                    remove(Path(root) / path)
                 with patience():
                     load(root)
                 break
@@ -41,11 +46,15 @@ def into(folder, entries, load):
                 (Path(root) / entry).rename(folder / entry)
 
 
+def remove(path):
+    """Removes a file or folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
+
+
 def bring(source, target):
-    """Copies a file or folder, anew if it is there already."""
-    if target.is_dir():
-        shutil.rmtree(target)
-    target.unlink(missing_ok=True)
+    """Copies a file or folder, if it is there."""
     if source.is_dir():
         shutil.copytree(source, target)
     elif source.exists():

@@ -7,6 +7,19 @@ import numpy as np
 import torch
 
 
+def misfit(shape, size):
+    """Why images of a shape [h,w] or [h,w,c] cannot become those of a size [C,H,W], in words; None if they can."""
+    if len(size) != 3:
+        return 'expected [channels, height, width]'
+    channels = shape[2] if len(shape) == 3 else 1
+    more = [n - m for n, m in zip(size[1:], shape)]
+    if channels not in (1, size[0]):
+        return 'only grey images can be repeated over channels'
+    if min(more) < 0:
+        return 'images are padded, not cropped'
+    return 'padding is the same on both sides, so the difference has to be even' if any(n % 2 for n in more) else None
+
+
 @dataclass(frozen=True, eq=False)
 class Pixels:
     """What becomes of the pixels: mean and std per channel, of pixels in 0..1; size [C,H,W] to pad or repeat to; permutation
@@ -29,10 +42,17 @@ class Pixels:
         angle = self.angle if angle is None else angle
         if angle is not None:
             x = rotated(x, torch.as_tensor(angle, dtype=torch.float32).reshape(-1))
-        pad = (self.size[1] - x.shape[2]) // 2
-        if pad:
-            x = torch.nn.functional.pad(x, (pad,) * 4)
+        high, wide = ((n - m) // 2 for n, m in zip(self.size[1:], x.shape[2:]))
+        if high or wide:
+            x = torch.nn.functional.pad(x, (wide, wide, high, high))
         return self.floats(x).expand(-1, self.size[0], -1, -1)
+
+    @property
+    def sight(self):
+        """What, but for the size, images become: Pixels of the same sight make the same of them."""
+        permutation, angle = self.permutation, (self.angle or 0.) % 360
+        plain = permutation is None or np.array_equal(permutation, np.arange(len(permutation)))
+        return tuple(self.mean), tuple(self.std), b'' if plain else np.asarray(permutation, np.int64).tobytes(), angle
 
     def floats(self, x):
         """Normalised floats of bytes [N,C,H,W]."""
@@ -75,6 +95,11 @@ class Split(UserDict):
             x = self.pixels(self.images if self.rows is None else self.images[self.rows])
             self.made = weakref.ref(x)
         return x
+
+    @property
+    def replaced(self):
+        """Whether somebody has put other floats in the place of those that are made."""
+        return self.data['x'] is not None
 
     def first(self, n):
         """The first n images."""

@@ -9,7 +9,7 @@ from typing import Callable
 import numpy as np
 
 import utils
-from dataloaders import archive, download, glyphset, npz, own
+from dataloaders import archive, download, glyphset, intact, npz, own
 from utils import UserError
 
 
@@ -162,7 +162,7 @@ def from_archive(name, folder):
 
 
 def from_torchvision(name, folder):
-    """A set through torchvision, downloaded if it is not in the folder."""
+    """A set through torchvision, downloaded if it is not in the folder, or broken there."""
     from torchvision import datasets
     row = TABLE[name]
     splits = [{'split': s} for s in ('train', 'test')] if name in ('svhn', 'traffic-signs') else [
@@ -172,17 +172,21 @@ def from_torchvision(name, folder):
         return [pixels(getattr(datasets, row.source)(str(root), download=fetch, **s)) for s in splits]
     try:
         train, test = read(folder)
-    except RuntimeError:  # not there, or not what its checksum says
+    except Exception as e:  # not there, or broken: a malformed file can raise anything
+        broken, without = intact.broken(getattr(datasets, row.source), folder, row.files, e)
+        if broken:
+            print('%s: torchvision\'s files in %s are broken (%s): they are fetched anew' % (name, folder, listed(broken)))
         try:
-            download.into(folder, row.files, lambda root: read(root, fetch=True))
+            download.into(folder, row.files, lambda root: read(root, fetch=True), without)
             train, test = read(folder)
         except Exception as e:
-            raise UserError('%s: not in %s, and torchvision could not download it (%s); either put %s.npz with %s there, '
-                            'or torchvision\'s own files (%s) from a machine that can' % (
-                                name, folder, one_line(e), name, ', '.join(ARRAYS), ', '.join(row.files)))
-    except Exception as e:  # a malformed file can raise anything
-        raise UserError('%s: torchvision\'s files in %s are broken (%s): remove %s, to have them downloaded again' % (
-            name, folder, one_line(e), ' and '.join(row.files)))
+            what = 'not in %s' % folder
+            if any((folder / entry).exists() for entry in row.files):
+                wrong = 'broken (%s)' % listed(broken) if broken else 'not complete'
+                what = 'torchvision\'s files in %s are %s' % (folder, wrong)
+            raise UserError('%s: %s, and torchvision could not download it (%s); either put %s.npz with %s there, '
+                            'or torchvision\'s own files (%s)%s from a machine that can' % (
+                                name, what, one_line(e), name, ', '.join(ARRAYS), ', '.join(row.files), ', whole,' * bool(broken)))
     arrays = check(name, dict(zip(ARRAYS, train + test)), folder, complete=True)
     if name == 'traffic-signs':  # thousands of image files: decoded once, kept as npz
         with contextlib.suppress(OSError), utils.replacing(folder / (name + '.npz'), 'wb') as f:
@@ -197,6 +201,11 @@ def pixels(dataset):
         return np.stack(images), np.array(labels)
     x, y = np.asarray(dataset.data), np.asarray(dataset.targets if hasattr(dataset, 'targets') else dataset.labels)
     return (x.transpose(0, 2, 3, 1) if x.ndim == 4 and x.shape[1] == 3 else x), y
+
+
+def listed(paths):
+    """The first few of some paths, in words."""
+    return ', '.join(map(str, paths[:4])) + (' and %d more' % (len(paths) - 4) if len(paths) > 4 else '')
 
 
 def one_line(error):

@@ -53,7 +53,9 @@ def load_data(dataloader, args):
     check.check(data, taskcla, size, dataloader.__name__)
     if args.tasks is not None and 'tasks' not in takes:
         chosen = common.numbers([data[t]['name'] for t, _ in taskcla], args.tasks)
+        more = {k: data[k] for k in ('sha256', 'normalisation') if k in data}
         data, taskcla = {n: data[t] for n, t in enumerate(chosen)}, [(n, taskcla[t][1]) for n, t in enumerate(chosen)]
+        data.update(more)
         data['ncla'] = sum(ncla for _, ncla in taskcla)
     return data, taskcla, reshaped(data, taskcla, size, args)
 

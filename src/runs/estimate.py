@@ -48,7 +48,7 @@ class Trial:
     def __init__(self, ready):
         self.full, there, args = ready.there['data'], ready.there, ready.args
         self.small = there['data'] = trials.fewer(self.full, len(there['taskcla']), STEPS * args.sbatch, TEST)
-        self.appr, self.sbatch, self.watch = ready.make(), args.sbatch, Watch()
+        self.appr, self.watch = ready.make(), Watch()
         self.epochs = [self.appr.all_epochs(self.samples(self.full, t, 'train')) for t, _ in there['taskcla']]
         self.iterations, self.appr.logs = self.appr.iterations, None
         self.appr.shorten(2)
@@ -82,7 +82,7 @@ class Trial:
         self.tasks.test(t)
         test = (time.perf_counter() - tick) / sum(len(self.small[u]['test']['y']) for u in range(t + 1))
         epochs = self.epochs[t] if step else 0
-        steps = epochs * -(-n // self.sbatch) if self.iterations is None else self.iterations
+        steps = epochs * len(self.appr.batches(n)) if self.iterations is None else self.iterations
         seconds = (once * n / self.samples(self.small, t, 'train') + epochs * epoch + steps * step
                    + test * sum(len(full[u]['test']['y']) for u in range(t + 1)))
         return n, epochs, steps, step, seconds

@@ -1,5 +1,6 @@
 """All that a run needs before it trains: device, data, network and approach, from a parsed command line."""
 import utils
+from dataloaders import check
 from runs import build, machine, network, options
 from utils import ROOT
 
@@ -21,6 +22,8 @@ class Prepared:
         utils.seed_everything(args.seed)
         data, taskcla, inputsize = build.load_data(self.dataloader, args)
         self.scenario = build.scenario(args, approach, taskcla)
+        if self.scenario.name == 'class':
+            check.apart(data, taskcla)
         self.config = {**options.settings(args), 'network': name,
                        'tasks': [data[t]['name'] for t, _ in taskcla], 'data': data.get('sha256', {})}
         self.there = {'args': args, 'data': data, 'inputsize': inputsize, 'input_size': inputsize, 'taskcla': taskcla, 'device': device,

@@ -23,8 +23,8 @@ class Preprocessing(nn.Module):
         """float32 [B,C,H,W]."""
         if self.permutation is not None:
             x = x.flatten(2)[:, :, self.permutation].view(x.shape)
-        pad = (self.size[1] - x.shape[2]) // 2
-        x = F.pad(x, (pad,) * 4) if pad else x
+        high, wide = ((n - m) // 2 for n, m in zip(self.size[1:], x.shape[2:]))
+        x = F.pad(x, (wide, wide, high, high)) if high or wide else x
         return ((x - self.mean) / self.std).expand(-1, self.size[0], -1, -1)
 
 

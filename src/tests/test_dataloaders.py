@@ -3,11 +3,16 @@ import dataclasses
 import gzip
 import hashlib
 import http.server
+import importlib
+import io
 import pickle
 import struct
+import sys
+import tarfile
 import threading
 import time
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +20,10 @@ import torch
 
 import run
 from conftest import small
-from dataloaders import cifar, common, download, glyphs, glyphset, mixture, mnist2, pmnist, raw
-from results import unpickler
+from dataloaders import check, cifar, common, download, glyphs, glyphset, intact, mixture, mnist2, pmnist, raw
+from results import records, unpickler
+from runs import build, options
+from subnets import cut
 from utils import UserError
 
 
@@ -253,13 +260,123 @@ def test_a_truncated_download_is_never_kept(mnist_server, tmp_path, monkeypatch,
     assert [f.name for f in tmp_path.iterdir()] == ['.download.lock']
 
 
-def test_broken_files_of_torchvision_are_named(tmp_path):
-    (tmp_path / 'MNIST' / 'raw').mkdir(parents=True)
-    for stem in ('train', 't10k'):
-        for kind in ('images-idx3', 'labels-idx1'):
-            (tmp_path / 'MNIST' / 'raw' / ('%s-%s-ubyte' % (stem, kind))).write_bytes(b'')
-    with pytest.raises(UserError, match='files in .* are broken .* remove MNIST'):
-        raw.load('mnist', tmp_path)
+def truncated(path):
+    """Cuts a file short by a third."""
+    path.write_bytes(path.read_bytes()[:len(path.read_bytes()) * 2 // 3])
+
+
+IDX = 'MNIST/raw/train-images-idx3-ubyte'
+
+
+@pytest.fixture
+def small_mnist(mnist_server, tmp_path, monkeypatch):
+    """torchvision's files of a small MNIST in a folder."""
+    monkeypatch.setitem(raw.TABLE, 'mnist', dataclasses.replace(raw.TABLE['mnist'], counts=(200, 100)))
+    raw.load('mnist', tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize('spoil', [
+    lambda folder: truncated(folder / IDX), lambda folder: (folder / IDX).write_bytes(b''),
+    lambda folder: [truncated(folder / 'MNIST' / 'raw' / name) for name in (
+        'train-images-idx3-ubyte.gz', 'train-images-idx3-ubyte', 't10k-labels-idx1-ubyte')],
+    lambda folder: (folder / IDX).write_bytes((folder / IDX).read_bytes() + b'more')])
+def test_broken_files_of_torchvision_are_fetched_anew(spoil, mnist_server, small_mnist, monkeypatch, capsys):
+    spoil(small_mnist)
+    assert (raw.load('mnist', small_mnist)['x_train'] == small('mnist')['x_train']).all()
+    printed = capsys.readouterr().out
+    assert IDX in printed and 'are broken' in printed and 'failed' not in printed
+    monkeypatch.setattr(mnist_server, 'mirrors', ['http://127.0.0.1:9/'])
+    assert (raw.load('mnist', small_mnist)['x_train'] == small('mnist')['x_train']).all() and not capsys.readouterr().out
+    assert sorted(f.name for f in small_mnist.iterdir()) == ['.download.lock', 'MNIST']
+
+
+def test_broken_files_that_cannot_be_fetched_are_named(mnist_server, small_mnist, monkeypatch, refused):
+    monkeypatch.setattr(mnist_server, 'mirrors', ['http://127.0.0.1:9/'])
+    truncated(small_mnist / IDX)
+    before = (small_mnist / IDX).read_bytes()
+    (small_mnist / (IDX + '.gz')).unlink()
+    line = refused(run.main, ['--experiment', 'mnist2', '--approach', 'sgd', '--data-dir', small_mnist])
+    assert all(word in line for word in ('are broken (%s)' % IDX, 'Connection refused', 'mnist.npz', 'own files (MNIST), whole')), line
+    assert (small_mnist / IDX).read_bytes() == before  # what could not be replaced stays
+
+
+def test_a_whole_archive_mends_what_was_unpacked_from_it_without_a_network(mnist_server, small_mnist, monkeypatch):
+    monkeypatch.setattr(mnist_server, 'mirrors', ['http://127.0.0.1:9/'])
+    truncated(small_mnist / IDX)
+    assert (raw.load('mnist', small_mnist)['x_train'] == small('mnist')['x_train']).all()
+
+
+@pytest.fixture
+def cifar_server(monkeypatch, tmp_path):
+    """torchvision's CIFAR-10, in a small edition, on a server of this machine; (its files, the class)."""
+    from torchvision import datasets
+    arrays, members = small('cifar10'), {'batches.meta': {'label_names': list('abcdefghij')}}
+    for s, name in (('train', 'data_batch_1'), ('test', 'test_batch')):
+        flat = arrays['x_' + s].transpose(0, 3, 1, 2).reshape(-1, 3072)
+        members[name] = {'data': flat, 'labels': arrays['y_' + s].tolist()}
+    members = {name: pickle.dumps(value) for name, value in members.items()}
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode='w:gz') as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo('cifar-10-batches-py/' + name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    kind, sums = datasets.CIFAR10, {name: hashlib.md5(content).hexdigest() for name, content in members.items()}
+    files = {'cifar-10-python.tar.gz': packed.getvalue()}
+    monkeypatch.setenv('no_proxy', '*')
+    monkeypatch.setattr(download, 'WAIT', 0.01)
+    for name, value in {'tgz_md5': hashlib.md5(packed.getvalue()).hexdigest(), 'url': serve(files) + 'cifar-10-python.tar.gz',
+                        'train_list': [['data_batch_1', sums['data_batch_1']]], 'test_list': [['test_batch', sums['test_batch']]],
+                        'meta': {'filename': 'batches.meta', 'key': 'label_names', 'md5': sums['batches.meta']}}.items():
+        monkeypatch.setattr(kind, name, value)
+    monkeypatch.setitem(raw.TABLE, 'cifar10', dataclasses.replace(raw.TABLE['cifar10'], counts=(200, 100)))
+    return files, kind
+
+
+@pytest.mark.parametrize('spoilt', [['cifar-10-python.tar.gz'], ['cifar-10-batches-py/data_batch_1'], ['cifar-10-batches-py/batches.meta'],
+                                    ['cifar-10-python.tar.gz', 'cifar-10-batches-py/test_batch']])
+def test_a_broken_archive_or_what_was_unpacked_from_it_is_told_from_none(spoilt, cifar_server, tmp_path, monkeypatch, capsys):
+    files, kind = cifar_server
+    raw.load('cifar10', tmp_path)
+    for name in spoilt:
+        truncated(tmp_path / name)
+    if spoilt == ['cifar-10-python.tar.gz']:
+        download.remove(tmp_path / 'cifar-10-batches-py')
+    url = kind.url
+    if 'cifar-10-python.tar.gz' in spoilt:
+        monkeypatch.setattr(kind, 'url', 'http://127.0.0.1:9/x')
+        with pytest.raises(UserError) as e:
+            raw.load('cifar10', tmp_path)
+        assert 'are broken (%s)' % ', '.join(spoilt) in str(e.value) and 'whole' in str(e.value), e.value
+        monkeypatch.setattr(kind, 'url', url)
+    capsys.readouterr()
+    assert (raw.load('cifar10', tmp_path)['x_train'] == small('cifar10')['x_train']).all()
+    assert 'failed' not in capsys.readouterr().out
+    assert raw.load('cifar10', tmp_path)['x_test'].shape == (100, 32, 32, 3) and not capsys.readouterr().out
+
+
+def test_sets_without_sums_of_what_was_unpacked_are_broken_as_a_whole(tmp_path):
+    from torchvision import datasets
+    (tmp_path / 'gtsrb').mkdir()
+    (tmp_path / 'test_32x32.mat').write_bytes(b'cut short')
+    gone, mat = [Path('gtsrb')], [Path('test_32x32.mat')]
+    assert intact.broken(datasets.GTSRB, tmp_path, ('gtsrb',), OSError('image file is truncated')) == (gone, gone)
+    assert intact.broken(datasets.GTSRB, tmp_path, ('gtsrb',), RuntimeError('not found')) == ([], [])
+    assert intact.broken(datasets.SVHN, tmp_path, ('train_32x32.mat', 'test_32x32.mat'), RuntimeError('corrupted')) == (mat, mat)
+
+
+def test_what_nobody_knew_to_be_broken_is_taken_along_once(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(download, 'WAIT', 0.01)
+    (tmp_path / 'set').mkdir()
+    (tmp_path / 'set' / 'old').write_text('broken')
+
+    def load(root):
+        if (Path(root) / 'set').exists():
+            raise ValueError('it cannot be read')
+        (Path(root) / 'set').write_text('whole')
+    download.into(tmp_path, ['set'], load)
+    assert (tmp_path / 'set').read_text() == 'whole' and capsys.readouterr().out.count('failed') == 1
 
 
 def test_a_set_that_cannot_be_had_is_named_with_the_ways_to_supply_it(mnist_server, tmp_path, monkeypatch, refused):
@@ -296,3 +413,126 @@ def test_the_originals_zips_are_read_and_their_pickles_run_nothing(tmp_path):
     with pytest.raises(UserError, match='not loaded'):
         raw.load('notmnist', tmp_path)
     assert not (tmp_path / 'evil').exists()
+
+
+LOADER = '''"""Two tasks of a data set of one's own."""
+import numpy as np
+from dataloaders import common, raw
+network = 'mlp'
+
+
+def make():
+    x, y = np.random.RandomState(0).randint(0, 256, (80, *%(shape)s)).astype(np.uint8), np.arange(80) %% 4
+    return x, y, x[:40], y[:40]
+
+
+def get(seed=0, pc_valid=0.1, tasks=None):
+    mine = raw.Raw(name='mine', make=make)
+    both = [common.Task('one', mine, range(2)%(more)s), common.Task('two', mine, range(2, 4))]
+    data, taskcla, size = common.build(common.choose(both, range(2), tasks), %(size)s, seed, pc_valid)
+    return data, taskcla, %(returned)s
+'''
+
+
+@pytest.fixture
+def loader(tmp_path, monkeypatch):
+    """Writes a dataloader of the name given into a folder that run.py looks into, from LOADER."""
+    import dataloaders
+    (tmp_path / 'loaders').mkdir()
+    monkeypatch.setattr(dataloaders, '__path__', [*dataloaders.__path__, str(tmp_path / 'loaders')])
+
+    def write(name, shape, size, more='', returned='size'):
+        sys.modules.pop('dataloaders.' + name.replace('-', '_'), None)
+        importlib.invalidate_caches()
+        (tmp_path / 'loaders' / (name.replace('-', '_') + '.py')).write_text(LOADER % {
+            'shape': shape, 'size': size, 'more': more, 'returned': returned})
+        return ['--experiment', name, '--approach', 'sgd', '--nepochs', '1', '--device', 'cpu', '--output', tmp_path / 'o.txt']
+    return write
+
+
+@pytest.mark.parametrize('shape, size, why', [
+    ((32, 32), [1, 20, 20], 'not cropped'), ((12, 12), [1, 33, 33], 'has to be even'), ((8, 8, 3), [1, 8, 8], 'only grey'),
+    ((8, 12), [1, 12, 8], 'not cropped'), ((8, 8), [1, 8, 9], 'has to be even'), ((8, 8, 3), [2, 8, 8], 'only grey'),
+    ((8, 8), [8, 8], '[channels, height, width]')])
+def test_images_that_do_not_fit_the_declared_size_are_refused_with_both_sizes(shape, size, why, loader, refused):
+    line = refused(run.main, loader('misfit-data', shape, size))
+    own_size = [shape[2] if len(shape) == 3 else 1, *shape[:2]]
+    assert all(word in line for word in ('mine', str(own_size), str(size), why)), line
+
+
+@pytest.mark.parametrize('more, returned, says', [
+    (', permutation=np.arange(9)', 'size', 'permutation of task one'), (', mean=(.1, .2), std=(1.,)', 'size', '2 numbers as mean'),
+    (', classes=(1, 1)', 'size', 'names a class twice'), (', classes=(1, 7)', 'size', 'the data set 0 to 3'),
+    ('', '[1, 9, 9]', 'made of size [1, 8, 8], expected [1, 9, 9]')])
+def test_tasks_that_cannot_be_made_are_refused(more, returned, says, loader, refused):
+    argv = loader('odd-data', (8, 8), [1, 8, 8], more, returned)
+    if 'classes' in more:
+        source = (argv[-1].parent / 'loaders' / 'odd_data.py')
+        source.write_text(source.read_text().replace('range(2), classes', 'classes'))
+    assert says in refused(run.main, argv)
+
+
+@pytest.mark.parametrize('shape, size', [((28, 28), [3, 32, 32]), ((20, 30), [1, 32, 32]), ((6, 8), [1, 8, 8]), ((8, 8, 3), [3, 10, 12])])
+def test_smaller_images_are_padded_with_black_on_every_side_alike(shape, size, loader, capsys):
+    argv = loader('padded-data', shape, size)
+    data, _, _ = build.experiment('padded-data', 'dat').get(pc_valid=0)
+    split, (high, wide) = data[0]['train'], ((n - m) // 2 for n, m in zip(size[1:], shape))
+    images = split.images[split.rows].reshape(-1, *shape[:2], shape[2] if len(shape) == 3 else 1).transpose(0, 3, 1, 2)
+    padded = np.pad(images, ((0, 0), (0, 0), (high, high), (wide, wide))) / 255
+    mean, std = (np.array(v).reshape(1, -1, 1, 1) for v in (split.pixels.mean, split.pixels.std))
+    assert split['x'].shape[1:] == tuple(size) and np.allclose(split['x'], np.broadcast_to((padded - mean) / std, split['x'].shape), atol=1e-5)
+    traced = cut.Preprocessing(split.pixels)(torch.from_numpy(images / np.float32(255)))
+    assert torch.allclose(traced, split['x'], atol=1e-5)
+    assert run.main([*map(str, argv), '--pad', '1']).shape == (2, 2)
+
+
+SAME, OTHER = np.arange(64), np.arange(64)[::-1].copy()
+
+
+@pytest.mark.parametrize('first, second, shared', [
+    ({}, {'classes': (3,)}, None), ({}, {'classes': range(1, 4)}, '1, 2'), ({}, {}, '0, 1, 2'), ({'classes': None}, {'classes': (3, 2)}, '3, 2'),
+    ({}, {'permutation': OTHER}, None), ({'permutation': OTHER}, {'permutation': OTHER}, '0, 1, 2'), ({}, {'permutation': SAME}, '0, 1, 2'),
+    ({'angle': 30.}, {'angle': 60.}, None), ({'angle': 30.}, {'angle': 390.}, '0, 1, 2'), ({}, {'angle': 0.}, '0, 1, 2'),
+    ({}, {'mean': (.1,)}, None), ({'mean': (.1,), 'std': (.2,)}, {'std': [.2], 'mean': [.1]}, '0, 1, 2'), ({}, {'raw': 'copy'}, '0, 1, 2'),
+    ({}, {'raw': 'other'}, None)])
+def test_tasks_that_share_classes_with_the_same_pixels_cannot_be_told_apart(first, second, shared):
+    def made(seed):
+        x, y = np.random.RandomState(seed).randint(0, 256, (40, 8, 8)).astype(np.uint8), np.arange(40) % 4
+        return lambda: (x, y, x.copy(), y)
+    raws = {name: raw.Raw(name=name, make=made(name == 'other')) for name in ('mine', 'copy', 'other')}
+    both = [common.Task(n, **{'classes': range(3), **more, 'raw': raws[more.get('raw', 'mine')]}) for n, more in (('a', first), ('b', second))]
+    data, taskcla, _ = common.build(both, [1, 8, 8], 0, .1)
+    if shared is None:
+        return check.apart(data, taskcla)
+    with pytest.raises(UserError) as e:
+        check.apart(data, taskcla)
+    assert 'the tasks a and b share the class' in str(e.value) and ' %s of ' % shared in str(e.value)
+    data[1]['train']['x'] = data[1]['train']['x'] + 1
+    check.apart(data, taskcla)  # of other floats nothing is known
+
+
+@pytest.mark.parametrize('experiment, more', [
+    ('pmnist', ()), ('rmnist', ()), ('split:mnist:3', ()), ('mixture', ('--tasks', 'mnist,notmnist')), ('permuted:mnist:3', ('--pixels', 'unit')),
+    ('cifar', ('--tasks', '0,9')), ('rotated:mnist:3', ('--pad', '2'))])
+def test_the_experiments_there_are_have_classes_of_their_own(experiment, more, data_dir):
+    args, _ = options.parse(['--experiment', experiment, '--approach', 'joint', '--scenario', 'class', '--data-dir', str(data_dir), *more])
+    data, taskcla, _ = build.load_data(build.experiment(experiment, data_dir), args)
+    check.apart(data, taskcla)
+
+
+def test_shared_classes_are_refused_under_class_alone(loader, refused, capsys):
+    argv = [*loader('shared-data', (8, 8), [1, 8, 8]), '--approach', 'joint']
+    source = next(a for a in argv if isinstance(a, Path)).parent / 'loaders' / 'shared_data.py'
+    source.write_text(source.read_text().replace('range(2, 4)', 'range(1, 3)').replace('tasks=None', 'all_tasks=None').replace(', tasks)', ', None)'))
+    line = refused(run.main, [*argv, '--scenario', 'class'])
+    assert 'the tasks one and two share the class 1 of mine' in line and '--scenario task or domain' in line
+    for more in (['--scenario', 'domain'], ['--scenario', 'class', '--tasks', 'two'], ['--tasks', '1,0', '--pixels', 'unit']):
+        sys.modules.pop('dataloaders.shared_data')
+        assert run.main([*map(str, argv), *more, '--overwrite']).shape == (1 + ('two' not in more),) * 2
+        assert records.read_record(next(a for a in argv if isinstance(a, Path)))['config']['data'].keys() == {'mine'}
+    source.write_text(source.read_text().replace('return data, taskcla', """for t in (0, 1):
+        for s in ('train', 'valid', 'test'):
+            data[t][s] = {k: data[t][s][k] for k in 'xy'}
+    return data, taskcla"""))
+    sys.modules.pop('dataloaders.shared_data')
+    assert run.main([*map(str, argv), '--scenario', 'class', '--overwrite']).shape == (2, 2)  # plain tensors: nothing is known

@@ -127,6 +127,49 @@ def test_what_such_a_class_cannot_have_is_refused(argv, says, dropped, refused, 
     assert all(word in line for word in says), line
 
 
+NORMALISED = [*THEIRS, '--network', 'normalised', '--sbatch', '17']  # tasks of 120 samples, 7 * 17 + 1
+
+
+@pytest.mark.parametrize('argv', [
+    ['sgd'], ['ewc'], ['er'], ['joint'], ['icarl', '--scenario', 'class'], ['packnet'], ['derpp'], ['gem'], ['lwf'], ['dgr', '--width', '9'],
+    ['si'], ['sgd', '--iterations', '9'], ['joint', '--scenario', 'class', '--momentum', '.5'], ['er', '--iterations', '9']])
+def test_a_rest_of_one_sample_joins_the_batch_before_it_where_batches_are_normalised(argv, dropped, tmp_path, capsys, monkeypatch):
+    sizes, plain = [], torch.nn.BatchNorm1d.forward
+
+    def seen(self, x):
+        sizes.extend([len(x)] * self.training)
+        return plain(self, x)
+    monkeypatch.setattr(torch.nn.BatchNorm1d, 'forward', seen)
+    command = [a for a in NORMALISED if '--iterations' not in argv or a not in ('--nepochs', '3')]
+    acc = run.main([*command, '--approach', *argv, '--output', str(tmp_path / 'o.txt')])
+    assert acc.shape == (3, 3) and min(sizes) > 1
+    if argv == ['sgd']:
+        assert sizes == 9 * ([17] * 6 + [18])
+    if argv[0] == 'sgd' and len(argv) > 1:
+        assert sizes == 27 * [17]
+
+
+def test_without_batch_normalisation_in_training_batches_stay_what_they_are(dropped):
+    from approaches import sgd
+    plain, normalised = net_of('residual'), net_of('normalised')
+    frozen = net_of('normalised').train()
+    frozen.norm.eval()
+    for net, ends in ((plain, [17, 18]), (frozen, [17, 18]), (normalised, [18])):
+        appr = sgd.Appr(net, sbatch=17)
+        for n, more in ((18, ends), (17, [17]), (1, [1]), (19, [17, 19])):
+            assert [min(b.stop, n) for b in appr.batches(n)] == more
+        appr.iterations = 5
+        assert [b.stop for b in appr.batches(35)] == [17, 34] and len(appr.batches(1)) == 1
+
+
+@pytest.mark.parametrize('argv, says', [
+    (['--approach', 'sgd', '--sbatch', '1'], '--sbatch 1: give 2 or more'), (['--approach', 'sgd', '--overfit', '1'], 'a single training sample'),
+    (['--approach', 'online-meta', '--sbatch', '10'], 'one by one'), (['--approach', 'er', '--buffer-size', '1', '--weighting', 'tasks'], '--buffer-size')])
+def test_single_samples_where_batches_are_normalised_are_refused_in_one_line(argv, says, dropped, refused, tmp_path):
+    line = refused(run.main, [*NORMALISED, *argv, '--output', tmp_path / 'o.txt'])
+    assert 'batch normalisation needs two samples' in line and says in line
+
+
 OWN = 'class Appr(object):\n    def __init__(self, model, nepochs=100, lr=0.05, args=None):\n        %s\n' \
       '    def train(self, t, xtrain, ytrain, xvalid, yvalid):\n        %s\n    def eval(self, t, x, y):\n        return 0, 0\n'
 

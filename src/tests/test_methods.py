@@ -10,6 +10,7 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
+import run
 import utils
 from approaches import (agem, buffer, der, derpp, dgr, er, ewc, ewc_online, gem, icarl, independent, lwf, mas, online_meta, packnet, policies,
                         quadratic, replay, scenarios, si)
@@ -18,6 +19,7 @@ from engine import original, projection, samples, vae
 from engine.penalty import Quadratic
 from engine.step import step
 from networks import layers, mlp
+from results import records
 
 CASES = json.loads((Path(__file__).parent / 'methods.json').read_text())['cases']
 
@@ -315,6 +317,53 @@ def test_icarl_classifies_by_hand(capsys):
                  for u in (0, 1) for c in (0, 1)]
         told = [min(range(4), key=lambda k: (unit(appr.model.hidden(v[None])[0]) - means[k]).norm()) for v in x2]
     assert appr.eval(1, x2, y)[1] == pytest.approx(np.mean([a == b + 2 for a, b in zip(told, y.tolist())]))
+
+
+def test_icarl_never_chooses_a_class_without_an_exemplar(capsys):
+    taskcla = [(0, 2), (1, 2)]
+    appr, (x, y), (x2, _) = icarl.Appr(net(taskcla), nepochs=2, lr=.5, sbatch=8, buffer_size=3), batch(), batch(seed=3)
+    appr.scenario = scenarios.Class(taskcla)
+    appr.train(0, x, y, x, y)
+    assert appr.report() == []
+    appr.train(1, x2, y, x2, y)
+    line, = appr.report()
+    assert 'never chosen: 1 of 4 (--buffer-size 3)' in line
+    lost, = {0, 1, 2, 3} - {2 * u + c for u, c in appr.memory.counts}
+    appr.model.hidden = lambda x: -appr.means[[c for c in range(4) if c != lost]].sum(0).expand(len(x), -1)  # far from all others
+    assert appr.means.isfinite().all() and appr.told(1, x).unique().item() != lost
+    fits, value = icarl.Appr.state['means'], appr.means
+    assert fits(appr, value, 2) and not fits(appr, value[:3], 2) and not fits(appr, value / 0, 2)
+
+
+def test_icarl_s_models_with_fewer_places_than_classes_are_saved_and_loaded(tmp_path, capsys):
+    run.main(['--experiment', 'glyphs', '--tasks', '0,1', '--approach', 'icarl', '--scenario', 'class', '--buffer-size', '7', '--debug', '--device',
+              'cpu', '--output', str(tmp_path / 'o.txt')])
+    printed = capsys.readouterr().out
+    assert 'all as it should be' in printed and printed.count('never chosen: 5 of 12') == 1 == printed.count('never chosen')
+
+
+@pytest.mark.parametrize('kind, samples, empty', [('balanced', 24, 16), ('herding', 24, 16), ('each', 44, 116), ('ring', 40, None)])
+def test_places_that_rare_classes_leave_empty_are_said_once_and_recorded(kind, samples, empty, tmp_path, capsys):
+    rs, y = np.random.RandomState(0), np.repeat(np.arange(4), (20, 20, 2, 2))
+    images = rs.randint(0, 256, (44, 8, 8)).astype(np.uint8)
+    np.savez(tmp_path / 'tail.npz', x_train=images, y_train=y, x_test=images, y_test=y)
+    run.main(['--experiment', 'split:tail:2', '--approach', 'er', '--buffer', kind, '--buffer-size', '40', '--data-dir', str(tmp_path), '--nepochs',
+              '1', '--device', 'cpu', '--pc-valid', '0', '--output', str(tmp_path / 'o.txt')])
+    printed, found = capsys.readouterr().out, records.read_record(tmp_path / 'o.txt')['buffer']
+    assert found['samples'] == samples and found.get('empty') == empty, found
+    assert printed.count('Places of the buffer that are empty') == (kind != 'ring')
+
+
+@pytest.mark.parametrize('kind', ['balanced', 'herding', 'each', 'ring', 'reservoir'])
+def test_full_buffers_say_nothing(kind, capsys):
+    appr, (x, y) = er.Appr(net(((0, 2), (1, 2)), 0.), buffer=kind, buffer_size=7, nepochs=2, sbatch=8), batch(40)
+    for t in (0, 1):
+        appr.train(t, x, y, x, y)
+        assert appr.report() == []
+    assert appr.account(2)['buffer'].get('empty') == {'balanced': 3, 'herding': 3, 'each': 0}.get(kind)  # 7 is not 4 times anything
+    appr = er.Appr(net(((0, 2), (1, 2)), 0.), buffer=kind, buffer_size=1, nepochs=2, sbatch=8)
+    appr.train(0, x, y, x, y)
+    assert len(appr.report()) == (kind in ('balanced', 'herding', 'ring'))
 
 
 @cases('packnet')
