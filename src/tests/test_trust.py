@@ -246,18 +246,15 @@ def test_a_flipped_byte_and_a_compressed_checkpoint_are_refused(tmp_path, refuse
     shutil.rmtree(checkpoint.folder(output), ignore_errors=True)
 
 
-def test_a_finished_run_removes_an_older_state_alone(tmp_path):
-    saved = checkpoint.Checkpoint(tmp_path / 'o.txt', {})
-    saved.path = tmp_path / 'checkpoint.pt'
-    saved.remove_stale(2)
-    for malformed in (5, None, {}, {'dict': []}, {'dict': 3}, {'dict': [1]}, {'dict': [('done', 'x')]}, {'numpy': 3}, {'module': {}},
-                     {'dict': [('done', 2)]}):
-        torch.save({'config': {'dict': []}, 'progress': malformed}, saved.path)
-        saved.remove_stale(2)
-        assert saved.path.exists()
-    torch.save({'config': {'dict': []}, 'progress': {'dict': [('done', 1)]}}, saved.path)
-    saved.remove_stale(2)
-    assert not saved.path.exists()
+@pytest.mark.parametrize('left', [None, b'', b'PK\x03\x04 no checkpoint', 'kept'])
+def test_a_finished_run_has_a_state_only_if_it_was_told_to_keep_it(left, tmp_path, capsys):
+    output = tmp_path / 'o.txt'
+    command, path = [*SHORT, '--approach', 'sgd', '--output', str(output)], checkpoint.folder(output) / 'checkpoint.pt'
+    run.main(command + ['--keep-checkpoint'] * (left == 'kept'))
+    if left not in (None, 'kept'):  # of a run that was killed at its very end
+        path.write_bytes(left)
+    run.main([*command, '--resume'])
+    assert 'Finished already' in capsys.readouterr().out and path.exists() == (left == 'kept')
 
 
 class Own(base.Appr):
