@@ -62,9 +62,9 @@ def extras(method, there):
 
 def explain(error):
     """One line on an error that nothing here foresaw: in which dropped-in file it arose, and what that may have missed."""
-    homes = {str(Path(p).resolve()): f for f in ('approaches', 'dataloaders', 'networks') for p in importlib.import_module(f).__path__}
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if str(Path(f.filename).resolve().parent) in homes]
-    of = homes[str(Path(frames[-1].filename).resolve().parent)] if frames else None
+    homes = [home for folder in ('approaches', 'dataloaders', 'networks') for home in places(folder)]
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).resolve().parent in homes]
+    method = frames and Path(frames[-1].filename).resolve().parent in places('approaches')
     where = '%s, line %s' % (frames[-1].filename, frames[-1].lineno) if frames else 'the project itself'
     hint, missed = '', getattr(error, 'name', None)
     if isinstance(error, AttributeError) and getattr(error, 'obj', None) is utils:
@@ -73,10 +73,15 @@ def explain(error):
         hint = 'args has no %s: give it with --set %s=VALUE' % (missed, missed)
     elif isinstance(error, ImportError):
         hint = 'it imports what is not there'
-    elif of == 'approaches' and of_another_network(error):
+    elif method and of_another_network(error):
         hint = ('if it needs a network of its own, the class says so with variants, as in variants = (\'_hat\',); if it trains on '
                 'the data of all tasks so far, with cumulative = True')
     return '%s: %s: %s%s' % (where, type(error).__name__, ' '.join(str(error).split())[:300], '; ' * bool(hint) + hint)
+
+
+def places(folder):
+    """Where the files of a folder of choices are."""
+    return [Path(p).resolve() for p in importlib.import_module(folder).__path__]
 
 
 def of_another_network(error):
