@@ -223,8 +223,9 @@ def test_pictures_that_would_not_be_read_right_are_left_out(tmp_path, data_dir, 
                                  ('eight.png', sixteen(x, 1), {}), ('alpha.png', alpha, {}), ('long.tif', Image.fromarray(x.astype(np.int32) * 70000), {}),
                                  ('white.tif', sixteen(x), {'tiffinfo': {262: 0}})):
         image.save(folder / name, **options)
-    Image.fromarray(x).save(folder / 'script.eps')
-    (folder / 'script.eps').rename(folder / 'script.png')
+    for kind in ('eps', 'pcx'):
+        Image.fromarray(x).save(folder / ('x.' + kind))
+        (folder / ('x.' + kind)).rename(folder / (kind + '.png'))
     for name, side in (('large.bmp', 7100), ('bomb.bmp', 30000), ('warned.bmp', 10000)):
         Image.new('L', (4, 4)).save(folder / name)
         content = bytearray((folder / name).read_bytes())
@@ -234,7 +235,7 @@ def test_pictures_that_would_not_be_read_right_are_left_out(tmp_path, data_dir, 
     assert predict.main([str(output), str(folder), '--task', '0']) == 1
     printed = capsys.readouterr()
     says = {'floats.tif': 'expected 0..1', 'nan.tif': 'expected 0..1', 'eight.png': 'of which only 8 are used', 'alpha.png': 'in its transparency',
-            'long.tif': 'expected 8 or 16 bits', 'white.tif': '0 is white', 'script.png': 'is no image', 'large.bmp': 'more than 50 megapixels',
+            'long.tif': 'expected 8 or 16 bits', 'white.tif': '0 is white', 'eps.png': 'is no image', 'pcx.png': 'is no image', 'large.bmp': 'more than 50 megapixels',
             'bomb.bmp': 'more than 50 megapixels', 'warned.bmp': 'more than 50 megapixels'}
     lines = {next(n for n in says if n in line): line for line in printed.err.splitlines()}
     assert all(says[n] in lines[n] for n in says) and printed.out.count('| good.png |') == 1 and printed.out.count('.png |') == 1
