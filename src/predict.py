@@ -8,7 +8,7 @@ from pathlib import Path
 
 from approaches.hyper import Hyper
 from runs import commandline, launch
-from utils import ROOT, UserError
+from utils import ROOT, UserError, visible
 
 SUFFIXES = '.png', '.jpg', '.jpeg', '.bmp', '.gif', '.tif', '.tiff', '.webp', '.pgm', '.ppm'
 
@@ -96,7 +96,7 @@ def main(argv=None):
             continue
         images.append(image), kept.append((path, said))
     for text in wrong:
-        print('predict.py: %s: left out' % text, file=sys.stderr)
+        print('predict.py: %s: left out' % visible(text), file=sys.stderr)
     if not images:
         raise UserError('none of the %d files is an image that can be used' % len(found))
     tasks, p, names = tell(model, pixels(np.stack(images)), t)
@@ -110,11 +110,11 @@ def main(argv=None):
     if args.json:
         print(json.dumps(out, indent=1))
     else:
-        print('%s, %s' % (model.path, 'task %s' % model.names[t] if t is not None else 'the task is inferred' if tasks[0] is not None
+        print('%s, %s' % (visible(model.path), 'task %s' % visible(model.names[t]) if t is not None else 'the task is inferred' if tasks[0] is not None
                           else 'one head for all tasks'))
         print(Table(['file', 'task', 'told', 'converted'], rows).text('markdown'))
     if sheet:
-        canvas.show(lambda fig: model_figures.sheet(fig, images, ['%s\n%s' % (r[0][:24], r[2].split(',')[0]) for r in rows]), sheet)
+        canvas.show(lambda fig: model_figures.sheet(fig, images, [[r[0], r[2].split(',')[0]] for r in rows]), sheet)
     return 1 if wrong else 0
 
 

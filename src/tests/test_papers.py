@@ -10,7 +10,7 @@ import pytest
 import paper
 import run
 import utils
-from results import collect, metrics, packed, papers
+from results import canvas, collect, figures, metrics, packed, papers
 from runs import launch, plan
 from utils import UserError
 
@@ -286,3 +286,11 @@ def test_results_of_other_numbers_of_tasks_are_refused(tmp_path, kept, monkeypat
     paper.main([*argv, '--execute'])
     columns = {**TABLE['columns'], 'rho': {**TABLE['columns']['rho'], 'after': 3}}
     assert 'are of 2 tasks, expected the same number in all, and at least 3' in refused(as_command, [written(tmp_path, columns=columns), *argv[1:]])
+
+
+def test_a_table_s_names_may_be_any_text_in_figures(tmp_path):
+    bad = '$x^$ \x1b _a'
+    cells = [papers.Cell(bad, '_' + bad, [], 'a_b', (90, 1.), 4, 'average accuracy %', None, 2., [], '')] * 2
+    table = papers.Paper(written(tmp_path, title=bad))
+    canvas.show(lambda fig: figures.published(fig, [(c, [91., 92.]) for c in cells], table), tmp_path / 'f.png')
+    assert (tmp_path / 'f.png').stat().st_size > 5000
