@@ -73,7 +73,8 @@ class Appr(base.Appr):
 
     def after_step(self, t):
         """The generator's step."""
-        self.generator.learn(*self.batch, share=1 / (t + 1))
+        loss = self.generator.learn(*self.batch, share=1 / (t + 1))
+        self.check([loss], 'in the generator', '--generator-lr', self.generator_lr)
 
     def end_task(self, t, x, y):
         """The scholar becomes the old one."""

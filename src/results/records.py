@@ -171,6 +171,7 @@ FIELDS = {
     'largest_change': (False, lambda v, record: isinstance(v, dict) and listed(number(0), tasks)(v.get('logits'), record)
                        and number(0)(v.get('weights', 0))),
     'origin': (False, lambda v, record: isinstance(v, dict)), 'tags': (False, listed(is_text)), 'task_inferred': (False, listed(listed(number(0, 1), tasks), tasks)),
+    'diverged': (False, lambda v, record: isinstance(v, list) and all(type(t) is int and 0 <= t < tasks(record) for t in v)),
     'seconds_per_task': (False, listed(number(0, 1e12))), 'matrix_sha256': (False, is_text)}
 
 
