@@ -73,7 +73,7 @@ def check_log(path, output, config, overwrite=False):
             there = unpickler.load_log(path).get('config')
         except UserError as e:
             raise UserError('%s: it is not overwritten; give another name' % e)
-        if not overwrite and there != json.dumps(config, sort_keys=True):
+        if not overwrite and not (isinstance(there, str) and there == json.dumps(config, sort_keys=True)):
             raise UserError('%s is the log of another configuration: give another name, or --overwrite' % path)
 
 
