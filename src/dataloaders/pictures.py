@@ -10,9 +10,11 @@ WHITE_IS_ZERO = 262, 0  # a TIFF's PhotometricInterpretation, which Pillow heeds
 
 
 def read(path, shape):
-    """(a file's pixels, uint8 of a raw data set's shape [H,W] or [H,W,3], what was converted, a list of texts): of several frames the
-    first, turned as its EXIF says, on black where it is transparent. Raises ValueError for no image and for one that would not be
-    read right."""
+    """Returns a file's pixels, uint8 of a raw data set's shape [H,W] or [H,W,3], and what was converted, texts.
+
+    Of several frames it is the first, turned as its EXIF says, on black where it is transparent. Raises
+    ValueError for no image and for one that would not be read right.
+    """
     from PIL import Image, ImageOps
     try:
         with warnings.catch_warnings():
@@ -46,12 +48,13 @@ def too_large(size):
 
 
 def in_eight_bits(image, deep, reverse):
-    """(the image in mode L or RGB, what was converted). deep: whether the file has 16 bits; reverse: whether 0 is white in it."""
+    """Returns the image in mode L or RGB and what was converted; deep: of 16 bits; reverse: 0 is white."""
     from PIL import Image
     transparent = image.mode in ('LA', 'La', 'PA', 'RGBA', 'RGBa') or 'transparency' in image.info
     if image.mode[0] in 'IF' or deep:
         if reverse or transparent and 'A' not in image.mode:
-            raise Refused('more than 8 bits, and %s: save it in 8' % ('0 is white' if reverse else 'one of its colours is transparent'))
+            why = '0 is white' if reverse else 'one of its colours is transparent'
+            raise Refused('more than 8 bits, and %s: save it in 8' % why)
     if image.mode[0] == 'I':
         return Image.fromarray(from_sixteen(np.asarray(image))), ['16 bits to 8']
     if image.mode == 'F':
@@ -90,9 +93,10 @@ def on_black(image):
 
 
 def fitted(image, shape, said, mode):
-    """(uint8 of a shape, said and what is converted here) of an image in mode L or RGB; mode: that of the file."""
+    """Returns an image in mode L or RGB as uint8 of a shape, and what was converted; mode: that of the file."""
     from PIL import Image
     wanted, size = 'RGB' if len(shape) == 3 else 'L', (shape[1], shape[0])
-    said = said + ['%s to %s' % (mode, wanted)] * (mode != wanted) + ['%dx%d to %dx%d' % (*image.size, *size)] * (image.size != size)
+    said = said + ['%s to %s' % (mode, wanted)] * (mode != wanted)
+    said += ['%dx%d to %dx%d' % (*image.size, *size)] * (image.size != size)
     image = image.convert(wanted)
     return np.asarray(image if image.size == size else image.resize(size, Image.Resampling.BILINEAR)), said

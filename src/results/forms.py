@@ -1,4 +1,7 @@
-"""What plain data out of a file have to be, declared: a form(value, where) raises ValueError, saying where and what is expected."""
+"""What plain data out of a file have to be, declared.
+
+A form(value, where) raises ValueError, saying where and what is expected.
+"""
 import math
 import re
 import sys
@@ -38,7 +41,7 @@ def one_of(*choices):
 
 
 def either(*forms):
-    """A form of what has any of some forms; of one that has none it is said what it lacks of the form that it has for the most part."""
+    """A form of what has any of some forms. Of what has none, the error deepest within it is said."""
     def form(value, where):
         errors = []
         for f in forms:
@@ -85,7 +88,7 @@ def named(one):
 
 
 def fields(needed, **more):
-    """A form of dictionaries {name: value} that have all of some names, and perhaps others, each with its form; and none besides."""
+    """A form of dictionaries that have all of some names, perhaps others, and none besides, each with its form."""
     forms = {**needed, **more}
 
     def form(value, where):

@@ -1,4 +1,4 @@
-"""The results of a published table that come with the project, in one compressed file: unpacked where they are missing, and packed."""
+"""The results of a published table that come with the project, in one compressed file."""
 import io
 import lzma
 import re
@@ -46,7 +46,7 @@ def sound(name, there):
 
 
 def unpack(paper, folder):
-    """Puts the kept results that the folder lacks into it, each record before its matrix; warns of those that are none."""
+    """Puts the kept results that the folder lacks into it, each record first; warns of those that are none."""
     if not path(paper).exists():
         return
     there, wrong = contents(path(paper)), []
@@ -59,8 +59,8 @@ def unpack(paper, folder):
                 with utils.replacing(folder / (name + suffix), 'wb') as f:
                     f.write(there[name + suffix])
     if wrong:
-        print('warning: %s: %s: no finished result, left out' % (path(paper), ', '.join(wrong[:3]) + ', ...' * (len(wrong) > 3)),
-              file=sys.stderr)
+        names = ', '.join(wrong[:3]) + ', ...' * (len(wrong) > 3)
+        print('warning: %s: %s: no finished result, left out' % (path(paper), names), file=sys.stderr)
 
 
 def pack(paper, folder):
