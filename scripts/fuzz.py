@@ -1,7 +1,7 @@
 """Mutates files of each kind that the project reads and gives them to what reads them, which is to accept a file or to refuse it
 by a UserError, within 20 seconds and 4 GiB.
 
-    python scripts/fuzz.py [--mutants 2000] [--kinds npz,own,zip,log,record,matrix,checkpoint] [--seed 0]
+    python scripts/fuzz.py [--mutants 2000] [--kinds npz,own,zip,log,record,matrix,checkpoint,model] [--seed 0]
 
 Prints a line per kind and one per distinct failure, with the folder of a file that causes it; exit status 1 if there is any, or
 if a file of the checkout has changed.
@@ -30,9 +30,14 @@ import matplotlib.pyplot
 import numpy as np
 import torch
 import torch._dynamo  # as matplotlib.pyplot, here and not anew in every process
+from PIL import Image
 
 import compare
+import evaluate
+import export
 import plot_results
+import predict
+import run as script
 import utils
 from dataloaders import raw, split
 from networks import layers, mlp_hat, modular
@@ -41,8 +46,12 @@ from runs import checkpoint, options, plan, sequence
 
 NUMBERS = [0, 1, -1, 2, 255, 2 ** 31, -2 ** 63, 2 ** 64, 10 ** 30, 10 ** 400, .5, -.5, 1e308, -1e308, 5e-324, float('nan'), float('inf')]
 APPROACHES = 'sgd', 'hat', 'hat-test', 'ewc', 'imm-mode', 'lwf', 'sgd-restart', 'joint', 'random', 'pathnet'
+MODELS = {'sgd': [], 'hat': [], 'packnet': [], 'pathnet': ['--generations', '1'], 'progressive': [], 'ewc': [], 'imm-mode': [],
+          'er': ['--scenario', 'class'], 'icarl': ['--scenario', 'class'], 'hat-test': [], 'independent': ['--scenario', 'domain'],
+          'dgr': ['--width', '4', '--z', '2']}
 GLYPHS = ['--experiment', 'glyphs', '--approach', 'sgd', '--output']
 FORK = multiprocessing.get_context('fork')
+checkpoint.folder = lambda output: Path(output).with_suffix('')  # instead of a place in logs
 
 
 def odd(old, draw, kind):
@@ -51,7 +60,7 @@ def odd(old, draw, kind):
     out += draw.choices(NUMBERS, k=12)
     if kind in ('npz', 'own', 'zip', 'log'):
         out += [b'', (), (1, 2), 1j, np.zeros(3), np.float32(2), np.array(['a']), np.zeros((2, 0))]
-    if kind == 'checkpoint':
+    if kind in ('checkpoint', 'model'):
         out += [b'', (1, 2), 1j, torch.tensor(0.), torch.zeros(3), torch.ones(3).to_sparse(), torch.ones(3, device='meta'), torch.float16]
     if isinstance(old, (np.ndarray, torch.Tensor)) and draw.random() < 0.7:
         out = [old[:1], old.reshape(-1), old[..., None], old * float('nan'), old * 1e38, old * -1]
@@ -95,9 +104,10 @@ def mutant(kind, content, draw):
         return damaged(content, draw)
     if kind == 'record':
         return json.dumps(changed(json.loads(content), draw, kind)).encode()
-    if way == 'values' and kind in ('npz', 'own', 'checkpoint'):
-        value = changed((torch.load if kind == 'checkpoint' else lambda f: dict(np.load(f)))(io.BytesIO(content)), draw, kind)
-        torch.save(value, out) if kind == 'checkpoint' else np.savez(out, **value)
+    if way == 'values' and kind in ('npz', 'own', 'checkpoint', 'model'):
+        tensors = kind in ('checkpoint', 'model')
+        value = changed((torch.load if tensors else lambda f: dict(np.load(f)))(io.BytesIO(content)), draw, kind)
+        torch.save(value, out) if tensors else np.savez(out, **value)
         return out.getvalue()
 
     def change(b):
@@ -130,6 +140,17 @@ def run(name, folder, every):
         {'device': 'cpu', 'tasks': ['a', 'b'], 'config': saved.config}, saved, aside.Aside(args.output, folder))
 
 
+def trained(approach, folder, x, y):
+    """The files of a run with models: data, an image, result and record, the model after the last task."""
+    images, net = np.resize(x, (12, 7, 7, 3) if approach == 'sgd' else (12, 6, 6)), ['--net', 'nhid=8,nlayers=1']
+    np.savez(folder / 'shapes.npz', x_train=images, y_train=y % 4, x_test=images, y_test=y % 4, class_names=list('abcd'))
+    Image.fromarray(images[0]).save(folder / 'x.png')
+    script.main(['--experiment', 'split:shapes:2', '--data-dir', str(folder), '--output', str(folder / 'o.txt'), '--approach', approach,
+                 '--nepochs', '1', '--pad', '1', '--pc-valid', '0', '--save', '--overwrite', '--device', 'cpu', *net, *MODELS[approach],
+                 *(['--logpath', str(folder / 'o.pkz')] if approach == 'hat-test' else [])])
+    return {f: (folder / f).read_bytes() for f in ('shapes.npz', 'x.png', 'o.txt', 'o.json', 'o/task1.pt')}
+
+
 def originals(kind, folder):
     """Valid files: a list of ({name: content}, the name of the one to be changed)."""
     sys.stdout = open('/dev/null', 'w')
@@ -160,6 +181,10 @@ def originals(kind, folder):
             one.run()
             one.args.output.unlink()
             out += [({'approach': approach.encode(), 'checkpoint.pt': content}, 'checkpoint.pt') for content in found[::3]]
+    elif kind == 'model':
+        for approach in MODELS:
+            files = trained(approach, folder, x, y)
+            out += [(files, 'o/task1.pt')] * 4 + [(files, 'o.json')]
     else:
         for name, lr in (('_0', '0.05'), ('_1', '0.05'), ('-a_0', '0.05'), ('-b_0', '0.1')):
             command = [*GLYPHS, str(folder / ('glyphs_sgd%s.txt' % name)), '--lr', lr]
@@ -186,6 +211,11 @@ def readers(kind, folder, draw):
     if kind == 'checkpoint':
         one = run((folder / 'approach').read_text(), folder, 1e9)
         return [lambda: one.run(one.checkpoint.read()), lambda: one.checkpoint.remove_stale(2)]
+    if kind == 'model':
+        result, data = str(folder / 'o.txt'), ['--data-dir', str(folder)]
+        exported = [lambda: export.main([result, '--task', '0', '--output', str(folder / 'x.pt2'), *data])] * (draw.random() < 0.2)
+        return [lambda: evaluate.main([result, '--matrix', '--table', 'latex', *data]), *exported, *(
+            lambda more=more: predict.main([result, str(folder / 'x.png'), *more]) for more in ([], ['--task', '1', '--json']))]
     if kind == 'log':
         return [*figures('capacity', 'overlap', 'masks', 'compression'), lambda: records.check_log(folder / 'o.pkz', folder / 'o.txt', {})]
     one, grid = folder / 'glyphs_sgd_0.txt', folder / 'glyphs_sgd-a_0.txt'
@@ -203,8 +233,9 @@ def attempt(kind, whole, here, draw):
     content, found = files[name], []
     while content == files[name]:
         with contextlib.suppress(Exception):  # what cannot be saved
-            content = mutant(kind, files[name], draw)
+            content = mutant('record' if name == 'o.json' else kind, files[name], draw)
     for f, c in {**files, name: content}.items():
+        (here / f).parent.mkdir(exist_ok=True)
         (here / f).write_bytes(c)
     for read in readers(kind, here, draw):
         try:
@@ -247,7 +278,7 @@ def main():
     """Runs a command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
     parser.add_argument('--mutants', type=int, default=2000, help='of all kinds together (default %(default)s)')
-    parser.add_argument('--kinds', default='npz,own,zip,log,record,matrix,checkpoint', help='default %(default)s')
+    parser.add_argument('--kinds', default='npz,own,zip,log,record,matrix,checkpoint,model', help='default %(default)s')
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(1)  # more do not survive a fork

@@ -5,7 +5,7 @@
 """
 from approaches.hyper import Hyper
 from runs import commandline, launch
-from utils import UserError
+from utils import UserError, visible
 
 
 def build():
@@ -45,7 +45,8 @@ def corrupted(x, how, std):
         if kind == 'noise':
             x = x + amount * torch.randn(x.shape, generator=draw) / torch.tensor(std).view(1, -1, 1, 1)
         else:
-            x = functional.gaussian_blur(x, 2 * round(3 * amount) + 1, amount)
+            widths = [min(2 * round(3 * amount) + 1, 2 * side - 1) for side in (x.shape[3], x.shape[2])]  # as far as edges can be mirrored
+            x = functional.gaussian_blur(x, widths, amount)
     return x
 
 
@@ -67,7 +68,7 @@ def main(argv=None):
     appr, tasks = model.appr, [model.learnt(args.task)] if args.task else range(model.t + 1)
     data, _, _ = model.data(args.data_dir)
     row, same, wanted, told = model.record['accuracy'][model.t], True, [], []
-    print('%s after task %d (%s), %s%s' % (model.output, model.t, model.names[model.t], model.path,
+    print('%s after task %d (%s), %s%s' % (visible(model.output), model.t, visible(model.names[model.t]), visible(model.path),
                                             ', images with ' + args.corrupt if how else ''))
     for u in tasks:
         x, y = (data[u]['test'][k] for k in 'xy')
@@ -77,12 +78,12 @@ def main(argv=None):
         differ = not how and np.float32(accuracy).round(6) != np.float32(row[u])
         same = same and not differ
         print('>>> Test on task {:2d} - {:15s}: loss={:.3f}, acc={:.4f}% <<<{}'.format(
-            u, model.names[u], loss, 100 * accuracy, ' the record has %.4f%%' % (100 * row[u]) if differ or how else ''))
+            u, visible(model.names[u]), loss, 100 * accuracy, ' the record has %.4f%%' % (100 * row[u]) if differ or how else ''))
         told.append(numbered(appr, u, appr.told(u, x).cpu()).numpy())
         wanted.append(numbered(appr, u, appr.answer(u, y)).numpy())
     if not how:
         print('The row of the record is the same' if same else 'It is not the row of the record: %s then, %s now' % (
-            model.record['device'], machine.describe(model.args.device)['device']))
+            visible(model.record.get('device')), machine.describe(model.args.device)['device']))
     names = classes(model)
     matrix = confusion.confusion(np.concatenate(wanted), np.concatenate(told), len(names))
     print(confusion.class_table(matrix, names).text(args.table))

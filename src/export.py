@@ -7,7 +7,7 @@ import time
 
 from approaches.hyper import Hyper
 from runs import commandline, launch
-from utils import ROOT, UserError
+from utils import ROOT, UserError, visible
 
 
 def build():
@@ -93,7 +93,7 @@ def main(argv=None):
     program, size = saved_as(part, x, output)
     counts = [sum(p.numel() for p in net[1].parameters()) for net in (part, whole)]
     speed = rate([part, whole], x[:2048])
-    print('Task %d (%s) at %s (%.2f MB)' % (t, model.names[t], output, size))
+    print('Task %d (%s) at %s (%.2f MB)' % (t, visible(model.names[t]), visible(output), size))
     print('Weights: %d of %d (%.1f%%), %.2f MB of %.2f' % (*counts, 100 * counts[0] / counts[1], *(4e-6 * n for n in counts)))
     print('Images per second here: %.0f, the whole network %.0f (%.2f times)' % (*speed, speed[0] / speed[1]))
     print('On %d test images: accuracy %.2f%%, of the run\'s network %.2f%%; predictions agree on %.2f%%; largest difference of logits '

@@ -54,7 +54,7 @@ def lacking(cells, data_dir):
 
 def main(argv=None):
     """Runs a command line; returns the exit status."""
-    from results import canvas, papers
+    from results import canvas, packed, papers
     args = build().parse_args(argv)
     paper = papers.Paper(args.table)
     cells = chosen(paper.cells, args)
@@ -62,7 +62,7 @@ def main(argv=None):
     canvas.target(args.output)
     args.res_folder = args.res_folder or 'res/papers/' + paper.name
     folder, without = ROOT / args.res_folder, lacking(cells, args.data_dir)
-    papers.unpack(paper, folder)
+    packed.unpack(paper, folder)
     names = {}
     for i, c in enumerate(cells):
         if i not in without:
@@ -80,7 +80,7 @@ def main(argv=None):
         raise UserError('results of another configuration are in the way, remove them or give another --res_folder: %s%s' % (
             ', '.join(other[:3]), ', ...' * (len(other) > 3)))
     if args.keep:
-        print('%d results kept in %s' % (papers.pack(paper, folder), papers.kept(paper)))
+        print('%d results kept in %s' % (packed.pack(paper, folder), packed.path(paper)))
     missed = show(paper, cells, [papers.values(c, folder, mine) for c, mine in zip(cells, seeds)], without, args)
     missing = sum(state != 'finished' for state in states.values())
     if missing:

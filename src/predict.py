@@ -8,7 +8,7 @@ from pathlib import Path
 
 from approaches.hyper import Hyper
 from runs import commandline, launch
-from utils import ROOT, UserError
+from utils import ROOT, UserError, visible
 
 SUFFIXES = '.png', '.jpg', '.jpeg', '.bmp', '.gif', '.tif', '.tiff', '.webp', '.pgm', '.ppm'
 
@@ -16,7 +16,7 @@ SUFFIXES = '.png', '.jpg', '.jpeg', '.bmp', '.gif', '.tif', '.tiff', '.webp', '.
 def build():
     """The parser."""
     parser = commandline.Parser(prog='predict.py', allow_abbrev=False, description='Tells what image files show, by the saved model of a run '
-                                '(run.py --save); exit status 1 if a file is no image.')
+                                '(run.py --save); exit status 1 if a file is no image or cannot be read right.')
     parser.add_argument('run', metavar='RUN', help='a result or its record')
     parser.add_argument('images', nargs='+', metavar='IMAGE|FOLDER', help='image files, or folders of them')
     parser.add_argument('--task', help='the task they are of, by name or number (default: inferred)')
@@ -39,27 +39,11 @@ def files(names):
             if not there:
                 raise UserError('%s has no images (%s)' % (name, ', '.join(SUFFIXES)))
             out += there
-        elif path.exists():
+        elif path.is_file():
             out.append(path)
         else:
-            raise UserError('%s is not there' % name)
+            raise UserError('%s is %s' % (name, 'no file' if path.exists() else 'not there'))
     return out
-
-
-def read(path, shape):
-    """(a file's pixels, uint8 of a raw data set's shape [H,W] or [H,W,3], what was converted). Raises ValueError for no image."""
-    import numpy as np
-    from PIL import Image
-    try:
-        with Image.open(path) as image:
-            image.load()
-            mode, size = ('RGB' if len(shape) == 3 else 'L'), (shape[1], shape[0])
-            said = [] if image.mode == mode else ['%s to %s' % (image.mode, mode)]
-            said += [] if image.size == size else ['%dx%d to %dx%d' % (*image.size, *size)]
-            image = image.convert('RGB' if image.mode in ('P', 'RGBA', 'LA') and mode == 'L' else mode).convert(mode)
-            return np.asarray(image if image.size == size else image.resize(size, Image.Resampling.BILINEAR)), said
-    except Exception as e:  # a malformed file can raise anything
-        raise ValueError('%s is no image (%s)' % (path, type(e).__name__))
 
 
 def tell(model, x, t):
@@ -91,6 +75,7 @@ def main(argv=None):
     """Runs a command line; returns the exit status."""
     import numpy as np
     import torch
+    from dataloaders import pictures
     from results import canvas, model_figures
     from results.tables import Table
     from runs import machine, saved
@@ -105,15 +90,15 @@ def main(argv=None):
     images, kept, wrong = [], [], []
     for path in found:
         try:
-            image, said = read(path, shape)
+            image, said = pictures.read(path, shape)
         except ValueError as e:
             wrong.append(str(e))
             continue
         images.append(image), kept.append((path, said))
     for text in wrong:
-        print('predict.py: %s: left out' % text, file=sys.stderr)
+        print('predict.py: %s: left out' % visible(text), file=sys.stderr)
     if not images:
-        raise UserError('none of the %d files is an image' % len(found))
+        raise UserError('none of the %d files is an image that can be used' % len(found))
     tasks, p, names = tell(model, pixels(np.stack(images)), t)
     rows, out = [], []
     for (path, said), u, values, classes in zip(kept, tasks, p, names):
@@ -125,11 +110,11 @@ def main(argv=None):
     if args.json:
         print(json.dumps(out, indent=1))
     else:
-        print('%s, %s' % (model.path, 'task %s' % model.names[t] if t is not None else 'the task is inferred' if tasks[0] is not None
+        print('%s, %s' % (visible(model.path), 'task %s' % visible(model.names[t]) if t is not None else 'the task is inferred' if tasks[0] is not None
                           else 'one head for all tasks'))
         print(Table(['file', 'task', 'told', 'converted'], rows).text('markdown'))
     if sheet:
-        canvas.show(lambda fig: model_figures.sheet(fig, images, ['%s\n%s' % (r[0][:24], r[2].split(',')[0]) for r in rows]), sheet)
+        canvas.show(lambda fig: model_figures.sheet(fig, images, [[r[0], r[2].split(',')[0]] for r in rows]), sheet)
     return 1 if wrong else 0
 
 

@@ -28,6 +28,14 @@ NEEDED = {'approaches': 'class Appr', 'dataloaders': 'def get', 'networks': 'cla
 class UserError(Exception):
     """A mistake that the user can mend: scripts print it as one line on stderr and exit with status 2."""
 
+    def __str__(self):
+        return visible(' '.join(super().__str__().split()))
+
+
+def visible(text):
+    """A text with what a terminal would not show but act on, such as control characters, written as escapes: \\x1b."""
+    return ''.join(c if c.isprintable() else c.encode('unicode_escape').decode() for c in str(text))
+
 
 def choices(folder):
     """Names, with hyphens, of the approaches, dataloaders or networks that there are; imports none of them."""

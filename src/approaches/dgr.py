@@ -29,7 +29,7 @@ class Appr(base.Appr):
         Hyper('generator_lr', float, 1e-3, (1e-4, 1e-3), 'its learning rate', 'van de Ven et al.', above=0, most=1),
     )
     scenarios = ('task', 'class', 'domain')
-    scratch = (*base.Appr.scratch, 'generator', 'old', 'batch')
+    scratch = (*base.Appr.scratch, 'generator', 'old', 'batch', 'generated')
     state = {'model_old': keeps.network, 'scholar': lambda self, value, done: self.generator.fits(value['now']) and (
         self.generator.fits(value['old']) if done else value['old'] is None)}
     for_training = 'scholar',
@@ -73,7 +73,11 @@ class Appr(base.Appr):
 
     def after_step(self, t):
         """The generator's step."""
-        self.generator.learn(*self.batch, share=1 / (t + 1))
+        self.generated = self.generator.learn(*self.batch, share=1 / (t + 1))
+
+    def end_epoch(self, t, e, train, valid):
+        """Stops where the generator's loss is not finite, which then no step can mend."""
+        self.check([self.generated.item()], 'in the generator', '--generator-lr', self.generator_lr)
 
     def end_task(self, t, x, y):
         """The scholar becomes the old one."""

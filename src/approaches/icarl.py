@@ -72,11 +72,11 @@ class Appr(replay.Replay):
         super().train(t, xtrain, ytrain, *((xtrain, ytrain) if same else (xvalid, yvalid)))
 
     def forward(self, t, x, y):
-        """The loss of Alg. 3, the hits of the logits."""
+        """The loss of Alg. 3, in tests that of the labels alone, and the hits of the logits."""
         t, y = (t, y) if y.dim() == 1 else (y[:, 1], y[:, 0])
         output, y = self.logits(t, x), self.targets(t, y)
         old = None
-        if self.model_old is not None:
+        if self.model_old is not None and self.position is not None:
             with torch.no_grad():
                 old = joined(self.model_old(x), range(self.learnt()))[:, :output.shape[1]]
         return distilled(output, y, old), self.hits(output, y)

@@ -92,8 +92,11 @@ def find(name, folder):
 
 
 def obtainable(name, folder):
-    """Whether a set of the table lies in a folder or can be downloaded to it."""
-    row, folder = TABLE[name], Path(folder)
+    """Whether a set lies in a folder or, being of the table, can be downloaded to it."""
+    folder = Path(folder)
+    if name not in TABLE:
+        return (folder / (name + '.npz')).is_file()
+    row = TABLE[name]
     return bool(row.make or row.source) or any(p.exists() for p in (
         folder / (name + '.npz'), folder / row.archive[0], folder / name / row.archive[0]))
 

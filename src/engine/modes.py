@@ -66,10 +66,10 @@ class Modes:
         self.compiled = True
         self.model.compile()
 
-    def check(self, losses, where=None):
-        """Raises UserError at the first loss, of a list, that is not finite."""
+    def check(self, losses, where=None, option='--lr', rate=None):
+        """Raises UserError at the first loss, of a list, that is not finite; option, rate: of what learns, if not of the network."""
         for batch, loss in enumerate(losses):
             if not math.isfinite(loss):
-                raise UserError('the loss became %s in epoch %d, %s (learning rate %g): a lower --lr may help' % (
+                raise UserError('the loss became %s in epoch %d, %s (learning rate %g): a lower %s may help' % (
                     loss, self.epoch + 1, where or 'batch %d of %d' % (batch + 1, len(losses)),
-                    self.optimizer.param_groups[0]['lr']))
+                    self.optimizer.param_groups[0]['lr'] if rate is None else rate, option))

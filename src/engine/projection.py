@@ -8,7 +8,7 @@ def gem(g, memories, margin=0.5, eps=1e-3):
     already (Lopez-Paz & Ranzato, 2017, Eq. 8-11).
 
     By the dual: M'v + g with v = argmin 1/2 v'(MM' + eps I)v + (Mg)'v subject to v >= margin, in float64. margin: the paper's
-    gamma, as its code has it; 0 is the projection proper.
+    gamma, as its code has it; 0 is the projection proper. nan where gradients are too large for that, which the loss will then show.
     """
     products = memories @ g
     if bool((products >= 0).all()):
@@ -16,9 +16,15 @@ def gem(g, memories, margin=0.5, eps=1e-3):
     from scipy.optimize import nnls
     gram = (memories @ memories.t()).double().cpu().numpy()
     gram = (gram + gram.T) / 2 + eps * np.eye(len(gram))
-    linear = products.double().cpu().numpy() + gram @ np.full(len(gram), margin)  # in u = v - margin >= 0
-    lower = np.linalg.cholesky(gram)  # 1/2 u'LL'u + q'u is 1/2 |L'u + L^-1 q|^2 but for a constant
-    u, _ = nnls(lower.T, -np.linalg.solve(lower, linear))
+    with np.errstate(invalid='ignore', over='ignore'):
+        linear = products.double().cpu().numpy() + gram @ np.full(len(gram), margin)  # in u = v - margin >= 0
+    if not (np.isfinite(gram).all() and np.isfinite(linear).all()):
+        return torch.full_like(g, torch.nan)
+    try:
+        lower = np.linalg.cholesky(gram)  # 1/2 u'LL'u + q'u is 1/2 |L'u + L^-1 q|^2 but for a constant
+        u, _ = nnls(lower.T, -np.linalg.solve(lower, linear))
+    except (np.linalg.LinAlgError, RuntimeError):  # beside such numbers eps is lost in rounding
+        return torch.full_like(g, torch.nan)
     return memories.t() @ torch.as_tensor(u + margin, dtype=g.dtype, device=g.device) + g
 
 

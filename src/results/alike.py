@@ -3,6 +3,8 @@ import json
 import reprlib
 import sys
 
+import utils
+
 FREE = 'seed', 'tasks', 'logpath'  # in which the results of one approach may differ; the tasks in their order only
 
 
@@ -46,4 +48,4 @@ def warn(found, asked):
 
 def say(text):
     """One line on stderr."""
-    print('warning: ' + ' '.join(text.split()), file=sys.stderr)
+    print('warning: ' + utils.visible(' '.join(text.split())), file=sys.stderr)

@@ -2,7 +2,7 @@
 import numpy as np
 
 from results import about, metrics
-from results.drawing import MARKERS, finish, heat, style
+from results.drawing import MARKERS, finish, heat, plain, style
 
 INTERVALS = '95 % intervals over the seeds (Student\'s t)'
 
@@ -13,21 +13,22 @@ def published(fig, both, paper):
     rows = list(dict.fromkeys(cell.row for cell, _ in both))
     for ax, kind in zip(fig.panels(len(kinds), 2), kinds):
         columns = list(dict.fromkeys(cell.column for cell, _ in both if cell.measure == kind))
-        ends = []
+        ends, named = [], set()
         for cell, ours in both:
             if cell.measure == kind:
                 (mean, spread), k = cell.published, columns.index(cell.column)
                 mine = np.std(ours, ddof=1) if len(ours) > 1 else 0
                 ax.errorbar(mean, np.mean(ours), mine, spread, marker=MARKERS[k], color='C%d' % k, linestyle='', capsize=2,
-                            label=cell.column if cell.column not in ax.get_legend_handles_labels()[1] else None)
+                            label=None if cell.column in named else plain(cell.column))
+                named.add(cell.column)
                 ax.annotate(str(1 + rows.index(cell.row)), (mean, np.mean(ours)), xytext=(4, -8), textcoords='offset points',
                             fontsize=0.8 * fig.look.small)
                 ends += [mean, np.mean(ours)]
         line = [min(ends), max(ends)]
         ax.plot(line, line, color='black', linewidth=0.8, zorder=0)
-        finish(ax, 'published, %s' % kind, 'ours, %s' % kind, paper.title)
+        finish(ax, 'published, %s' % kind, 'ours, %s' % kind, plain(paper.title, 80))
         ax.legend(loc='upper left', bbox_to_anchor=(1.01, 1), borderaxespad=0)
-    fig.note(', '.join('%d %s' % (i + 1, r) for i, r in enumerate(rows)), 'bars: %s published, standard deviation over seeds ours' % {
+    fig.note(', '.join('%d %s' % (i + 1, plain(r)) for i, r in enumerate(rows)), 'bars: %s published, standard deviation over seeds ours' % {
         'sd': 'standard deviation', 'sem': 'standard error'}[paper.spread])
 
 
@@ -40,7 +41,7 @@ def ratio(fig, found, rho):
         x = np.arange(1, len(mean) + 1) + 0.5 / max(5, len(rho)) * (i - (len(rho) - 1) / 2)  # side by side, so that no bar hides another
         if half is not None:
             ax.errorbar(x, mean, yerr=half, fmt='none', color=style(i)['color'], alpha=0.5, elinewidth=0.6 * fig.look.line, capsize=0)
-        ax.plot(x, mean, label=a, **style(i))
+        ax.plot(x, mean, label=plain(a), **style(i))
     ax.axhline(0, color='black', linewidth=0.8)
     ax.set_xticks(np.arange(1, len(mean) + 1)[::-(-len(mean) // 12)])
     finish(ax, 'tasks learnt', r'forgetting ratio $\rho$')
@@ -68,7 +69,7 @@ def bars(fig, found):
                         markersize=0.6 * fig.look.marker, markeredgewidth=0.6)
             ax.annotate('%.1f' % mean, (max(mean + (half or 0), s[k].max(), 0), i), xytext=(4, 0), textcoords='offset points',
                         va='center', fontsize=fig.look.small)
-        ax.set_yticks(range(len(each)), list(each) if n == 0 else [''] * len(each))
+        ax.set_yticks(range(len(each)), list(map(plain, each)) if n == 0 else [''] * len(each))
         ax.invert_yaxis()
         ax.margins(x=0.18)
         finish(ax, label, '')
@@ -86,7 +87,7 @@ def orders(fig, found, values):
         ax.errorbar(v.mean(1), at, xerr=v.std(1, ddof=1) if v.shape[1] > 1 else None, fmt='o', color='black',
                     markersize=0.6 * fig.look.marker, elinewidth=0.6 * fig.look.line, capsize=0.4 * fig.look.marker)
         ax.plot([v.mean()] * 2, [i - 0.4, i + 0.4], color='0.5', zorder=0)
-    ax.set_yticks(range(len(values)), list(values))
+    ax.set_yticks(range(len(values)), list(map(plain, values)))
     ax.invert_yaxis()
     finish(ax, 'average accuracy (%)', '')
     seeds = {a: v.shape[1] for a, v in values.items()}
@@ -101,9 +102,9 @@ def paired(fig, found, diff, against):
     for i, d in enumerate(diff.values()):
         ax.errorbar(d['mean'], i, xerr=d['half'], fmt=MARKERS[i % len(MARKERS)], color='black', capsize=0.6 * fig.look.marker)
     ax.axvline(0, color='black', linewidth=0.8)
-    ax.set_yticks(range(len(diff)), ['%s\nn=%d%s' % (a, d['n'], '' if d['p'] is None else ', p=%.2g' % d['holm']) for a, d in diff.items()])
+    ax.set_yticks(range(len(diff)), ['%s\nn=%d%s' % (plain(a), d['n'], '' if d['p'] is None else ', p=%.2g' % d['holm']) for a, d in diff.items()])
     ax.set_ylim(len(diff) - 0.5, -0.5)
-    finish(ax, 'points above %s' % against, '')
+    finish(ax, 'points above %s' % plain(against), '')
     fig.note(about.label(found, ''), 'average accuracy after the last task, differences paired by seed, n seeds', 'bars: ' + INTERVALS,
              'p: paired t-test%s' % (', corrected for %d comparisons (Holm)' % len(diff) if len(diff) > 1 else ''))
 

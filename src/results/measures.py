@@ -50,6 +50,13 @@ def forgetting_ratio(a, random, joint):
     return np.array([rho[t, :t + 1].mean() if np.isfinite(rho[t, :t + 1]).all() else np.nan for t in range(len(a))])
 
 
+def diverged(loss):
+    """The tasks, numbers from 0, just after which their own loss, of [T,T], is not finite or above 1000. Guessing costs ln K, 4.6 for 100
+    classes; distances to old weights or outputs are nothing as a task begins, whatever they are weighted with, and distillation costs
+    less than 1000 with any weight that is searched: to end so far above, the steps must have led away."""
+    return [t for t, value in enumerate(np.diag(loss).tolist()) if not value <= 1000]
+
+
 MATRIX = average_accuracy, average_incremental_accuracy, learning_accuracy, forgetting, backward_transfer
 
 

@@ -61,11 +61,16 @@ def text(value):
     return ','.join(map(str, value)) if isinstance(value, list) else '%g' % value if isinstance(value, float) else str(value)
 
 
+def status(record):
+    """A record's status, and the tasks that have diverged, if there are any."""
+    return record['status'] + (', diverged in task %s' % ','.join(map(str, record['diverged'])) if record.get('diverged') else '')
+
+
 def table(there):
     """A row per result of found()."""
     differ = differing([r['config'] for _, r in there])
     rows = [[r['config']['experiment'], r['config']['approach'], r['config'].get('seed'), ','.join(r.get('tags', ())), differ[i],
-             100 * r['average_accuracy'], None if r['forgetting'] is None else 100 * r['forgetting'], r['status'], path.name]
+             100 * r['average_accuracy'], None if r['forgetting'] is None else 100 * r['forgetting'], status(r), path.name]
             for i, (path, r) in enumerate(there)]
     return Table(['experiment', 'approach', 'seed', 'tags', 'settings that differ', 'average accuracy %', 'forgetting %', 'status', 'record'],
                  rows)

@@ -2,13 +2,12 @@
 import json
 import re
 import shlex
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from results import collect, masks, measures, records, unpickler
+from results import collect, forms, masks, measures, records, unpickler
 from results.tables import Table
 from utils import ROOT, UserError
 
@@ -24,6 +23,18 @@ MEASURES = {  # name: (a result's path to a number, how far the means may be apa
     'average accuracy %': (lambda path: 100 * measures.average_accuracy(collect.read(path)['acc']), 2.),
     'weights kept %': (weights_kept, 2.),
     'forgetting ratio': (None, 0.05)}
+
+# What a table's file has to be.
+MEAN = forms.items(forms.number(), forms.either(forms.nothing, forms.number(0)))
+CELL = forms.fields({}, published=forms.either(forms.nothing, MEAN), options=forms.text, within=forms.number(0), note=forms.text)
+SEEDS = forms.either(forms.whole(), forms.text)
+COLUMN = forms.fields({}, options=forms.text, run=forms.text, measure=forms.one_of(*MEASURES), after=forms.whole(1),
+                      within=forms.number(0), data=forms.listed(forms.text), seeds=SEEDS)
+ROW = forms.fields({'name': forms.text, 'cells': forms.named(forms.either(MEAN, CELL))}, options=forms.text, note=forms.text,
+                   runs=forms.whole(1))
+TABLE = forms.fields({'title': forms.text, 'source': forms.text, 'columns': forms.named(COLUMN), 'rows': forms.listed(ROW, 1)},
+                     spread=forms.one_of('sd', 'sem'), runs=forms.whole(1), seeds=SEEDS, options=forms.text,
+                     notes=forms.listed(forms.text))
 
 
 @dataclass
@@ -45,21 +56,25 @@ class Cell:
 
 class Paper:
     """A table, from a file {title, source, spread: 'sd' or 'sem', runs, seeds, options, columns: {name: {options, run, measure, after,
-    within, data, seeds}}, rows: [{name, options, note, cells: {column: [mean, spread] or {published, options, within, note}}}], notes};
+    within, data, seeds}}, rows: [{name, options, note, runs, cells: {column: [mean, spread] or {published, options, within, note}}}],
+    notes};
     {output} in options is the result's path without suffix. Raises UserError for one that is not so."""
 
     def __init__(self, name):
         path = Path(name) if name.endswith('.json') else FOLDER / (name + '.json')
         try:
             found = json.loads(path.read_text(encoding='utf-8'))
+            TABLE(found, 'the table')
             self.name, self.title, self.source, self.spread = path.stem, found['title'], found['source'], found.get('spread', 'sd')
             self.notes = found.get('notes', [])
             self.cells = [self.cell(found, row, column, cell) for row in found['rows'] for column, cell in row['cells'].items()]
         except FileNotFoundError:
             raise UserError('no table %s: there are %s; or a .json file of your own' % (
                 name, ', '.join(sorted(p.stem for p in FOLDER.glob('*.json')))))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
-            raise UserError('%s is not a table as results.papers.Paper describes it (%s: %s)' % (path, type(e).__name__, e))
+        except KeyError as e:
+            raise UserError('%s is not a table as results.papers.Paper describes it (a cell of a column %s, which there is not)' % (path, e))
+        except (OSError, ValueError, RecursionError) as e:
+            raise UserError('%s is not a table as results.papers.Paper describes it (%s)' % (path, str(e) or type(e).__name__))
 
     @staticmethod
     def cell(found, row, column, cell):
@@ -84,9 +99,18 @@ def values(cell, folder, seeds):
         names = [cell.name] if function else [cell.name, 'random_' + run, 'joint_' + run]
         paths = [Path(folder) / ('%s_%d.txt' % (name, seed)) for name in names]
         if all(map(records.finished, paths)):
-            out.append(function(paths[0]) if function else measures.forgetting_ratio(
-                *(collect.read(p)['acc'] for p in paths))[(cell.after or 0) - 1])
+            out.append(function(paths[0]) if function else ratio(paths, cell.after))
     return out
+
+
+def ratio(paths, after):
+    """The forgetting ratio after so many tasks (None: all), of the results of an approach, of random and of joint. Raises UserError."""
+    matrices = [collect.read(p)['acc'] for p in paths]
+    sizes = {len(m) for m in matrices}
+    if len(sizes) > 1 or max(sizes) < (after or 0):
+        raise UserError('%s are of %s tasks, expected the same number in all%s' % (
+            ', '.join(map(str, paths)), ' and '.join(map(str, sorted(sizes))), ', and at least %d' % after if after else ''))
+    return measures.forgetting_ratio(*matrices)[(after or len(matrices[0])) - 1]
 
 
 def compare(cell, ours, spread):
@@ -132,40 +156,3 @@ def wide(long):
 def shown(mean, spread):
     """'97.5 +- 0.3'."""
     return '%.2f' % mean + ('' if spread is None else ' +- %.2f' % spread)
-
-
-def kept(paper):
-    """The compressed file of a table's results that comes with the project."""
-    return ROOT / 'res' / 'papers' / (paper.name + '.tar.xz')
-
-
-def unpack(paper, folder):
-    """Puts the kept results that the folder lacks into it."""
-    if not kept(paper).exists():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with tarfile.open(kept(paper), 'r:xz') as archive:
-            for member in archive:
-                if member.isfile() and re.fullmatch(r'[\w.+-]+\.(txt|json)', member.name) and member.size < 1e6:
-                    path = folder / member.name
-                    if not path.exists():
-                        path.write_bytes(archive.extractfile(member).read())
-    except (tarfile.TarError, EOFError, OSError) as e:
-        raise UserError('%s cannot be read (%s)' % (kept(paper), e))
-
-
-def pack(paper, folder):
-    """Keeps the finished results of a folder; returns how many they are."""
-    there = [p for p in sorted(Path(folder).glob('*.txt')) if records.finished(p)]
-    kept(paper).parent.mkdir(parents=True, exist_ok=True)
-
-    def nameless(member):
-        member.uid = member.gid = member.mtime = 0
-        member.uname = member.gname = ''
-        return member
-    with tarfile.open(kept(paper), 'w:xz', preset=9) as archive:
-        for path in there:
-            for p in (path, records.record_path(path)):
-                archive.add(p, p.name, filter=nameless)
-    return len(there)

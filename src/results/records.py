@@ -77,7 +77,7 @@ def check_log(path, output, config, overwrite=False):
             there = unpickler.load_log(path).get('config')
         except UserError as e:
             raise UserError('%s: it is not overwritten; give another name' % e)
-        if not overwrite and there != json.dumps(config, sort_keys=True):
+        if not overwrite and not (isinstance(there, str) and there == json.dumps(config, sort_keys=True)):
             raise UserError('%s is the log of another configuration: give another name, or --overwrite' % path)
 
 
@@ -175,22 +175,34 @@ FIELDS = {
     'largest_change': (False, lambda v, record: isinstance(v, dict) and listed(number(0), tasks)(v.get('logits'), record)
                        and number(0)(v.get('weights', 0))),
     'origin': (False, lambda v, record: isinstance(v, dict)), 'tags': (False, listed(is_text)), 'task_inferred': (False, listed(listed(number(0, 1), tasks), tasks)),
+    'diverged': (False, lambda v, record: isinstance(v, list) and all(type(t) is int and 0 <= t < tasks(record) for t in v)),
     'seconds_per_task': (False, listed(number(0, 1e12))), 'matrix_sha256': (False, is_text)}
+
+
+def parsed(text, path):
+    """A record from its text; path: what it is called in messages. Raises UserError if it is not one."""
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as e:
+        raise UserError('%s cannot be read as a record (%s)' % (path, type(e).__name__))
+    if not isinstance(record, dict):
+        raise UserError('%s is not a record of a run' % path)
+    for name, (needed, fits) in FIELDS.items():
+        if not fits(record[name], record) if name in record else needed:
+            raise UserError('%s is not a record of a run: %s is missing or not what it should be' % (path, name))
+    return record
 
 
 def read_record(output):
     """The record beside a result. Raises UserError if there is none or it is not one."""
     path = record_path(output)
     try:
-        record = json.loads(path.read_text(encoding='utf-8'))
+        text = path.read_text(encoding='utf-8')
     except FileNotFoundError:
         raise UserError('there is no record %s; give the name of a result or of its record' % path)
-    except (OSError, ValueError, RecursionError) as e:
+    except (OSError, ValueError) as e:
         raise UserError('%s cannot be read as a record (%s)' % (path, type(e).__name__))
-    wrong = next((name for name, (needed, fits) in FIELDS.items() if isinstance(record, dict) and (
-        not fits(record[name], record) if name in record else needed)), None if isinstance(record, dict) else 'everything')
-    if wrong:
-        raise UserError('%s is not a record of a run: %s is missing or not what it should be' % (path, wrong))
+    record = parsed(text, path)
     try:
         torn = sha256(path.with_suffix('.txt').read_text('utf-8')) != record.get('matrix_sha256')
     except (OSError, ValueError):

@@ -2,7 +2,7 @@
 import numpy as np
 
 from results import about, curves as learning, metrics
-from results.drawing import MANY, band, finish, heat, short, style, ticks
+from results.drawing import MANY, band, finish, heat, plain, short, style, ticks
 
 
 def matrix(fig, found):
@@ -15,7 +15,7 @@ def matrix(fig, found):
     above = np.triu(np.ones((n, n)), 1).astype(bool)
     for k, (ax, (a, (m, std))) in enumerate(zip(axes, by.items())):
         below = [[('±%.1f' if s < 9.95 else '±%.0f') % s for s in row] for row in std] if std is not None and roomy else None
-        title = a if std is None or roomy else '%s (std up to %.1f)' % (a, std[~above].max())
+        title = plain(a) if std is None or roomy else '%s (std up to %.1f)' % (plain(a), std[~above].max())
         image = heat(ax, m, names if k % columns == 0 else [''] * n, names, title, hide=above, below=below)
         ax.set_xlabel('on task ' + start)
         if k % columns == 0:
@@ -42,7 +42,7 @@ def tasks(fig, found):
         ax.set_xticks(np.arange(1, n + 1)[::-(-n // MANY)])
         ax.set_xlim(0.7, n + 0.5)
         ax.set_ylim(-2, 102)
-        finish(ax, 'tasks learnt', 'accuracy (%)' if k % 3 == 0 else '', a)
+        finish(ax, 'tasks learnt', 'accuracy (%)' if k % 3 == 0 else '', plain(a))
     fig.key(title='on task ' + start)
     fig.note(about.label(found, ''), about.seeds(found), about.spread('lines: means, bands: ± standard deviation over the seeds', map(
         len, found.values())), 'a line begins where its task is learnt and goes on at its final value to the right edge',
@@ -64,7 +64,7 @@ def order(fig, found):
                 band(ax, x, mean - std, mean + std, i)
         ticks(ax, names, first=1)
         ax.set_ylim(-2, 102)
-        finish(ax, 'place in the sequence' if apart else 'task ' + start, 'accuracy (%)' if k % 3 == 0 else '', a)
+        finish(ax, 'place in the sequence' if apart else 'task ' + start, 'accuracy (%)' if k % 3 == 0 else '', plain(a))
     fig.key()
     what = 'seed' if all(isinstance(s, int) for r in found.values() for s in r) else 'run'
     fig.note(about.label(found, ''), about.counted({a: len(r) for a, r in found.items()}, what),
@@ -88,7 +88,7 @@ def curves(fig, found, runs, measure):
             x = starts[t] + np.arange(1, len(mean) + 1)
             full = count == count.max(initial=0)
             every = max(1, len(mean) // 4)
-            ax.plot(x, np.where(full, mean, np.nan), label=a if t == 0 else None, markevery=(i % every, every), **style(i))
+            ax.plot(x, np.where(full, mean, np.nan), label=plain(a) if t == 0 else None, markevery=(i % every, every), **style(i))
             if not full.all():  # fewer seeds: fainter, from the last epoch that all reached
                 ax.plot(x, np.where(~full | np.append(~full[1:], False), mean, np.nan), alpha=0.4, **{**style(i), 'marker': None})
             if len(values) > 1:

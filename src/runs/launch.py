@@ -118,10 +118,10 @@ def script(main, prog):
         sys.stdout.flush()
         sys.exit(status)
     except UserError as e:
-        print('%s: %s' % (prog, ' '.join(str(e).split())), file=sys.stderr)
+        print('%s: %s' % (prog, e), file=sys.stderr)
         sys.exit(2)
     except (OSError, UnicodeError) as e:
-        print('%s: %s: %s' % (prog, getattr(e, 'filename', None) or 'writing failed',
+        print('%s: %s: %s' % (prog, utils.visible(getattr(e, 'filename', None) or 'writing failed'),
                               getattr(e, 'strerror', None) or type(e).__name__), file=sys.stderr)
         utils.give_up_stdout()
         sys.exit(2)

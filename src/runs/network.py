@@ -61,6 +61,16 @@ def all_settings(kind, given):
     return {n: given.get(n, p.default) for n, p in inspect.signature(kind).parameters.items() if type(p.default) in (int, float)}
 
 
+def fit(kind, found):
+    """Raises ValueError unless values out of a file are all of a network's settings, each the default or one that can be given."""
+    there = {p.name: p for p in inspect.signature(kind).parameters.values() if type(p.default) in (int, float)}
+    for name in {*there, *found}:
+        if name not in there or name not in found or type(found[name]) is not type(there[name].default):
+            raise ValueError('the setting %s of the network' % name)
+        if found[name] != there[name].default:
+            declare(there[name]).parse(found[name])
+
+
 def declare(parameter):
     """A setting of a network as it is checked: numbers of layers and units from 1 on, shares as of dropout below 1."""
     kind, share = type(parameter.default), type(parameter.default) is float and 0 <= parameter.default < 1

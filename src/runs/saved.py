@@ -2,14 +2,34 @@
 import contextlib
 import io
 
+import numpy as np
+import torch
+
 import utils
 from approaches import keeps
-from dataloaders.pixels import Pixels, Split
-from results import records
-from runs import build, checkpoint, machine, network, options, state
+from dataloaders.pixels import Pixels, Split, misfit
+from results import forms, records
+from runs import build, checkpoint, foreign, machine, network, options, state
 from utils import ROOT, UserError
 
 VERSION = 1
+
+# What a file says of its model. Of texts from elsewhere, only what uses them can say more.
+SIDE = forms.whole(1, 10 ** 5)
+ORDER = forms.of('an array of whole numbers', lambda v: isinstance(v, np.ndarray) and v.ndim == 1 and v.dtype == np.int64)
+IMAGES = forms.fields({
+    'raw': forms.listed(SIDE, 2, 3), 'mean': forms.listed(forms.number(), 1), 'std': forms.listed(forms.number(1e-12), 1),
+    'size': forms.items(SIDE, SIDE, SIDE), 'permutation': forms.either(forms.nothing, ORDER),
+    'angle': forms.either(forms.nothing, forms.number(-1e6, 1e6))})
+TASK = forms.fields({'name': forms.text, 'class_names': forms.either(forms.nothing, forms.listed(forms.text)),
+                     'images': forms.either(forms.nothing, IMAGES)})
+PLAIN = forms.of('a plain value', lambda v: isinstance(v, (type(None), bool, int, float, str, list, dict)))
+ABOUT = forms.fields({
+    'version': forms.whole(VERSION, VERSION), 'done': forms.whole(1), 'network': forms.text, 'settings': forms.named(forms.number()),
+    'config': forms.named(PLAIN), 'inputsize': forms.items(SIDE, SIDE, SIDE),
+    'taskcla': forms.listed(forms.items(forms.whole(), SIDE), 1), 'tasks': forms.listed(TASK, 1)}, command=forms.listed(forms.text))
+DICTIONARY = forms.of('a dictionary', lambda v: isinstance(v, dict))
+FILE = forms.fields({'about': DICTIONARY, 'model': DICTIONARY, 'approach': DICTIONARY})
 
 
 def name(t):
@@ -30,7 +50,7 @@ def images(split):
 
 
 def save(path, t, appr, there, about):
-    """Writes the model after task t to a file, whole or not at all; returns its size in MB. about: {'network', 'settings', 'command', 'config'}.
+    """Writes the model after task t to a file, whole or not at all; returns its size in MB. about: {'network', 'settings', 'config'}.
     Of what the approach keeps, what only further training needs is left out."""
     data, tasks = there['data'], there['taskcla']
     found = {'version': VERSION, 'done': t + 1, **about, 'inputsize': list(there['inputsize']), 'taskcla': [list(row) for row in tasks],
@@ -43,6 +63,30 @@ def save(path, t, appr, there, about):
 def lasting(appr):
     """The names of what an approach keeps that its use needs, too."""
     return [n for n in appr.state if n not in (*appr.for_training, 'remembered')]  # the latter: of --keep-optimizer
+
+
+def agree(about, record, t):
+    """Raises ValueError unless what a file says of its model after task t, which has the form of ABOUT, goes together."""
+    def demand(ok, what):
+        if not ok:
+            raise ValueError(what)
+    tasks, config = about['tasks'], record['config']
+    demand(t < about['done'] <= t + 1 <= len(tasks), 'the number of tasks learnt')
+    demand([u for u, _ in about['taskcla']] == list(range(len(tasks))), 'the tasks\' numbers')
+    demand([task['name'] for task in tasks] == config.get('tasks'), 'the tasks\' names')
+    demand(about['network'] == config.get('network'), 'the network')
+    for (_, ncla), task in zip(about['taskcla'], tasks):
+        demand(task['class_names'] is None or len(task['class_names']) == ncla, 'the names of the classes of %s' % task['name'])
+        demand(task['images'] is None or makes(task['images'], about['inputsize']), 'the images of %s' % task['name'])
+
+
+def makes(images, size):
+    """Whether what becomes of images, of the form of IMAGES, has the size [C,H,W]."""
+    height, width, *channels = images['raw']
+    counts, order = (*channels, len(images['mean']), len(images['std'])), images['permutation']
+    return (images['size'] == size and channels in ([], [3]) and misfit(images['raw'], size) is None
+            and all(n in (1, size[0]) for n in counts)
+            and (order is None or np.array_equal(np.sort(order), np.arange(height * width))))
 
 
 class Model:
@@ -61,7 +105,7 @@ class Model:
         self.t = there[-1] if after is None else after
         self.path = path(self.output, self.t)
         self.about, found = self.read()
-        self.args, approach = options.parse([*self.record['command'][1:]])
+        self.args, approach = self.command()
         self.args.device = machine.choose_device(device)
         self.names = [task['name'] for task in self.about['tasks']]
         self.appr = self.make(approach, found)
@@ -70,15 +114,29 @@ class Model:
         """(about, the file's contents)."""
         try:
             found = checkpoint.load(self.path)
-            about = state.decode(found['about'])
-            if about['version'] != VERSION:
-                raise ValueError('version %s' % about['version'])
             state.ordinary(found)
+            FILE(found, 'it')
+            about = state.decode(found['about'])
+            ABOUT(about, 'what it says')
+            agree(about, self.record, self.t)
         except Exception as e:  # a malformed file can raise anything
-            raise UserError('%s is not a model of this version, or broken (%s)' % (self.path, type(e).__name__))
+            raise UserError('%s is not a model of this version, or broken (%s: %s)' % (self.path, type(e).__name__, e))
         if about['config'] != self.record['config']:
             raise UserError('%s is of another run than %s' % (self.path, self.output))
         return about, found
+
+    def command(self):
+        """(args, approach) of the run, by its record."""
+        try:
+            args, approach = options.parse(self.record['command'][1:])
+        except SystemExit:
+            raise UserError('%s: its command asks for help alone' % records.record_path(self.output))
+        config = self.record['config']
+        differ = [k for k, v in options.settings(args).items() if k not in ('tasks', 'network') and config.get(k, v) != v]
+        if differ or foreign.is_foreign(approach):
+            raise UserError('%s: its command is not of its configuration (%s)' % (
+                records.record_path(self.output), ', '.join(differ) or args.approach))
+        return args, approach
 
     def make(self, approach, found):
         """The approach, as it was after the task."""
@@ -86,14 +144,12 @@ class Model:
         tasks = [tuple(row) for row in about['taskcla']]
         scenario = build.scenario(args, approach, tasks)
         utils.seed_everything(args.seed)
-        net = network.make(network.named(about['network']), about['inputsize'], tasks if approach.isolated else scenario.taskcla(),
-                           about['settings']).to(args.device)
+        net = self.network(found['model'], tasks if approach.isolated else scenario.taskcla()).to(args.device)
         with contextlib.redirect_stdout(io.StringIO()):
             appr = build.make(approach, net, args, {'data': {t: {'train': None} for t, _ in tasks}, 'taskcla': tasks, 'scenario': scenario})
         args.cuda_graph = args.compile = False  # of training alone
         machine.apply(appr, args)
         try:
-            keeps.like(found['model'], utils.get_model(net), 'the weights')
             kept = state.kept(found['approach'], appr, lasting(appr), about['done'])
         except Exception as e:  # anything may be in somebody's file
             raise UserError('%s does not fit its run (%s: %s)' % (self.path, type(e).__name__, e))
@@ -102,6 +158,19 @@ class Model:
             setattr(appr, n, state.to_device(value, appr.device))
         appr.seen = about['done']
         return appr
+
+    def network(self, weights, heads):
+        """The network with heads [(task, classes), ...], once weights have been found to be of one with such settings."""
+        kind, settings, size = network.named(self.about['network']), self.about['settings'], self.about['inputsize']
+        try:
+            network.fit(kind, settings)
+            with contextlib.suppress(NotImplementedError), torch.device('meta'):  # takes no memory; a user's may not allow it
+                keeps.like(weights, utils.get_model(kind(size, heads, **settings)), 'the weights')
+            net = network.make(kind, size, heads, settings)
+            keeps.like(weights, utils.get_model(net), 'the weights')
+        except Exception as e:  # of numbers in somebody's file
+            raise UserError('%s does not fit its run (%s: %s)' % (self.path, type(e).__name__, e))
+        return net
 
     def data(self, data_dir=None):
         """(data, taskcla, size) of the run. Raises UserError if they are not those it was trained on."""

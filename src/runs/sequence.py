@@ -143,6 +143,9 @@ class Sequence:
                 note = ', task right={:5.1f}%'.format(100 * self.inferred[t, u])
             print('>>> Test on task {:2d} - {:15s}: loss={:.3f}, acc={:5.1f}%{} <<<'.format(
                 u, self.data[u]['name'], self.lss[t, u], 100 * self.acc[t, u], note))
+        if t in measures.diverged(self.lss[:t + 1, :t + 1]):
+            print('warning: task %d has diverged: its loss is %.3g, that of guessing below 5; a lower --lr may help' % (
+                t, self.lss[t, t]), file=sys.stderr)
         self.seconds.append(round(time.monotonic() - self.tick, 2))
         if self.board:
             self.board.task(t, self.acc, self.appr)
@@ -232,6 +235,7 @@ class Sequence:
             record.update(**ahead, **measures.summary(acc, ahead.get('before_learning'), ahead.get('untrained')), status=status,
                           seconds=round(self.elapsed(), 2), seconds_per_task=self.seconds,
                           accuracy=acc.round(6).tolist(), loss=lss.round(6).tolist())
+            record['diverged'] = measures.diverged(lss)
             record.update({**self.appr.account(n), **self.certificate.account()} if self.checkpoint else {})
             if self.args.final_valid and not np.isnan(self.valid[:n]).any():
                 record['valid_matrix'] = self.valid[:n, :n].tolist()

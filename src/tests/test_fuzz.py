@@ -1,17 +1,24 @@
 """Whatever comes in at the parsers and as files, it either works or is refused by a UserError of one line."""
 import json
 import math
+import random
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import evaluate
+import predict
+import run
 import utils
 import work
 from dataloaders import common, raw
 from results import collect, records
-from runs import launch, options, plan
+from PIL import Image
+from runs import launch, options, plan, saved, state
+from test_papers import changed, places
 from utils import UserError
 
 SMALL = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -114,3 +121,82 @@ def test_what_broke_parsers_before(text, tmp_path):
     assert tried(options.parse, ['--experiment', 'glyphs', '--approach', 'sgd', '--nepochs', text]) is None
     (tmp_path / 'x.json').write_text(text)
     assert tried(records.read_record, tmp_path / 'x.txt') is None
+
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory):
+    """The result of a run with models, and an image."""
+    folder = tmp_path_factory.mktemp('model')
+    images, labels = np.random.RandomState(0).randint(0, 256, (24, 6, 6)).astype(np.uint8), np.arange(24) % 4
+    np.savez(folder / 'shapes.npz', x_train=images, y_train=labels, x_test=images, y_test=labels, class_names=list('abcd'))
+    Image.fromarray(images[0]).save(folder / 'x.png')
+    run.main(['--experiment', 'split:shapes:2', '--data-dir', str(folder), '--output', str(folder / 'o.txt'), '--approach', 'hat', '--nepochs',
+              '1', '--pad', '1', '--pc-valid', '0', '--save', '--device', 'cpu', '--net', 'nhid=8,nlayers=1'])
+    return folder / 'o.txt', folder / 'x.png'
+
+
+ODD = None, 'x', 0, -1, 2, .5, 1e-320, 2 ** 64, 10 ** 30, float('nan'), True, [], [[1]], {}, {'a': 1}, torch.zeros(3), torch.ones(2, 2).long()
+
+
+def reads(result, image):
+    """Whether evaluate.py and predict.py take a model; what each refuses, it refuses by a UserError."""
+    found = [tried(evaluate.main, [str(result)]), tried(predict.main, [str(result), str(image), '--task', '1']),
+             tried(predict.main, [str(result), str(image)])]
+    return found == [0, 0, 0]
+
+
+def test_models_that_say_something_else_of_themselves_are_taken_or_refused(model, capsys):
+    path = saved.path(model[0], 1)
+    whole = path.read_bytes()
+    assert reads(*model)
+    found, taken, draw = torch.load(path, weights_only=True), [], random.Random(0)
+    about = state.decode(found['about'])
+    about['tasks'][0]['images']['permutation'] = np.arange(36)
+    for where in places(about):
+        for new in draw.sample(ODD, 6 if 'config' not in where else 1):
+            torch.save({**found, 'about': state.encode(changed(about, list(where), new), 'it')}, path)
+            if reads(*model):
+                taken.append(where)
+    path.write_bytes(whole)
+    assert set(map(lambda where: where[-1] if where[-1] not in (0, 1, 2) else where[-2], taken)) <= {
+        'class_names', 'mean', 'std', 'angle', 'permutation', 'images'}, taken
+
+
+def test_models_with_other_tensors_are_taken_or_refused(model, capsys):
+    path = saved.path(model[0], 1)
+    whole, found = path.read_bytes(), torch.load(path, weights_only=True)
+    for where in [w for w in places({'model': dict(found['model']), 'approach': found['approach']}) if w]:
+        for change in (lambda v: None, lambda v: 3, lambda v: [v], lambda v: {'a': v}, lambda v: v[:1], lambda v: v.double(), lambda v: v.long(),
+                       lambda v: v.flatten(), lambda v: v.to_sparse(), lambda v: v.to('meta'), lambda v: v * float('nan')):
+            old = found
+            for key in where:
+                old = old[key]
+            try:
+                new = change(old)
+            except (AttributeError, TypeError, KeyError):
+                continue
+            torch.save(changed({**found, 'model': dict(found['model'])}, list(where), new), path)
+            assert reads(*model) == (where[0] == 'model' and isinstance(new, torch.Tensor) and new.shape == old.shape and
+                                     new.dtype == old.dtype and new.layout == old.layout and new.device == old.device) or where[0] != 'model'
+    path.write_bytes(whole)
+
+
+def test_models_of_other_bytes_are_taken_or_refused(model, capsys):
+    path = saved.path(model[0], 1)
+    whole, draw = path.read_bytes(), np.random.RandomState(0)
+    for i in draw.randint(0, len(whole), 40):
+        path.write_bytes(whole[:i] + bytes([whole[i] ^ 1 << draw.randint(8)]) + whole[i + 1:])
+        reads(*model)
+        path.write_bytes(whole[:i])
+        assert not reads(*model)
+    path.write_bytes(whole)
+
+
+@pytest.mark.parametrize('command', [['--help'], ['--lr', '.1'], ['--approach', 'sgd'], []])
+def test_a_record_whose_command_is_another_one_is_refused(command, model, capsys):
+    path = model[0].with_suffix('.json')
+    whole = path.read_text()
+    record = json.loads(whole)
+    path.write_text(json.dumps({**record, 'command': [*record['command'], *command] if command else []}))
+    assert not reads(*model)
+    path.write_text(whole)

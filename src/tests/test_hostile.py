@@ -91,6 +91,13 @@ def test_names_of_a_log_that_are_no_text_or_a_bad_formula_do_not_stop_a_figure(n
         assert output.stat().st_size > 5000
 
 
+def test_a_log_with_an_array_for_its_configuration_is_of_another_one(tmp_path):
+    records.save_logs(tmp_path / 'l.pkz', dict.fromkeys(('mask', 'mask_pre', 'valid_acc', 'valid_loss'), {}), [], np.eye(1), np.eye(1),
+                      config=np.zeros(3))
+    with pytest.raises(UserError, match='another configuration'):
+        records.check_log(tmp_path / 'l.pkz', tmp_path / 'o.txt', {})
+
+
 BIG = '''
 import sys, zipfile, numpy as np
 sys.path.insert(0, %r)

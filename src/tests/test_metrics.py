@@ -7,6 +7,7 @@ import pytest
 
 import run
 from results import measures, metrics, records
+from results.tables import Table
 
 ACC = [[.9, 0, 0], [.95, .8, 0], [.7, .6, .5]]
 CASES = [c for c in json.loads((Path(__file__).parent / 'methods.json').read_text())['cases'] if c['kind'] == 'metrics']
@@ -58,3 +59,17 @@ def test_a_run_ends_with_its_measures_and_the_record_has_them(tmp_path, capsys):
     assert metrics.report(tmp_path / 'g_sgd_0.txt')['intransigence'] == pytest.approx(
         np.mean(np.diag(records.read_record(tmp_path / 'g_joint_0.txt')['accuracy']) - np.diag(acc)))
     assert record['before_learning'][0] == record['untrained'][0] and (np.loadtxt(tmp_path / 'g_sgd_0.txt')[0, 1] == 0)
+
+
+def test_texts_mean_nothing_to_what_reads_a_table_and_numbers_stay_numbers():
+    texts = ['=1+1', '+x', '-x', '@x', '\x1b[2J', 'a|b`<i>', 'a\nb', r'\input{x}', '&%$#_{}~^', '[1pt]', '*']
+    table = Table(['=head', 'n'], [[t, -.5] for t in texts] + [['-0.5', None], ['-1.20 +- 0.30', 3], ['-', 'task'], ['+-95% 2', 1], ['-1e-5', 1]])
+    rows = [line.rsplit(',', 1) for line in table.text('csv').splitlines()]
+    assert [r[0] for r in rows] == ["'=head", "'=1+1", "'+x", "'-x", "'@x", r'\x1b[2J', 'a|b`<i>', r'a\nb', r'\input{x}', '&%$#_{}~^', '[1pt]',
+                                    '*', '-0.5', '-1.20 +- 0.30', '-', '+-95% 2', '-1e-5']
+    assert rows[1][1] == '-0.5' and rows[13][1] == '3' and rows[12][1] == ''
+    markdown = table.text('markdown').splitlines()
+    assert markdown[7] == r'| a\|b\`\<i> | -0.50 |' and markdown[8] == r'| a\nb | -0.50 |' and len(markdown) == 18
+    latex = table.text('latex')
+    assert r'\textbackslash{}input\{x\} & -0.50' in latex and r'\&\%\$\#\_\{\}\textasciitilde{}\textasciicircum{}' in latex and '{[}1pt]' in latex
+    assert not any('\x1b' in table.text(kind) for kind in ('csv', 'latex', 'markdown'))

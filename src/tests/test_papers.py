@@ -1,13 +1,18 @@
 """Published tables: what passes, what is planned, what is kept, what is refused."""
+import errno
+import io
 import json
+import tarfile
 
 import numpy as np
 import pytest
 
 import paper
 import run
-from results import collect, metrics, papers
+import utils
+from results import canvas, collect, figures, metrics, packed, papers
 from runs import launch, plan
+from utils import UserError
 
 TABLE = {'title': 'Glyphs', 'source': 'nobody', 'spread': 'sd', 'runs': 4, 'seeds': '0-1',
          'options': '--experiment glyphs --tasks 0,1 --nepochs 1 --device cpu',
@@ -31,7 +36,7 @@ def written(folder, **changes):
 @pytest.fixture
 def kept(tmp_path, monkeypatch):
     """Where results are kept, instead of in the project."""
-    monkeypatch.setattr(papers, 'kept', lambda paper: tmp_path / 'kept' / (paper.name + '.tar.xz'))
+    monkeypatch.setattr(packed, 'path', lambda paper: tmp_path / 'kept' / (paper.name + '.tar.xz'))
     return tmp_path / 'kept' / 'mine.tar.xz'
 
 
@@ -156,3 +161,136 @@ def test_the_kept_results_give_what_the_readme_says(name, cells, passed, tmp_pat
     paper.main([name, '--res_folder', str(tmp_path / 'res'), '--table', 'csv'])
     verdicts = [line.rsplit(',', 1)[1] for line in capsys.readouterr().out.splitlines()[1:] if line.count(',') == 7]
     assert (len(verdicts), verdicts.count('pass')) == (cells, passed)
+
+
+def places(value, path=()):
+    """The paths of all values within a value of dictionaries and lists."""
+    yield path
+    for k, v in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from places(v, (*path, k))
+
+
+def changed(value, path, new):
+    """A value with another one in a place, or without it if new is None."""
+    if not path:
+        return new
+    key, *rest = path
+    if new is None and not rest:
+        return {k: v for k, v in value.items() if k != key} if isinstance(value, dict) else value[:key] + value[key + 1:]
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    items = [(k, changed(v, rest, new) if k == key else v) for k, v in items]
+    return dict(items) if isinstance(value, dict) else [v for _, v in items]
+
+
+@pytest.mark.parametrize('name', sorted(p.stem for p in papers.FOLDER.glob('*.json')))
+def test_a_table_with_any_value_of_another_kind_or_left_out_is_taken_or_refused(name, tmp_path):
+    whole, refusals = json.loads((papers.FOLDER / (name + '.json')).read_text('utf-8')), 0
+    for where in places(whole):
+        for new in (None, 3, -1.5, 1e999, 10 ** 400, True, '', '\ud800', 'x"', [], [[1, 2]], {}, {'a': 1}):
+            (tmp_path / 'x.json').write_text(json.dumps(changed(whole, list(where), new)))
+            try:
+                table = papers.Paper(str(tmp_path / 'x.json'))
+                papers.wide(papers.table(table, table.cells, [[]] * len(table.cells), {})[0]).text('latex')
+            except UserError as e:
+                refusals += 1
+                assert len(str(e).splitlines()) == 1
+    assert refusals > 1000
+
+
+@pytest.mark.parametrize('where, new, says', [
+    (('rows', 0, 'name'), 3, 'rows[0].name: expected a text'), (('columns', 'faces', 'data'), 'mnist', 'columns.faces.data: expected a list'),
+    (('rows', 2, 'cells', 'task'), [99, -1], 'task[1]: expected a number >= 0'), (('runs',), 0, 'runs: expected a whole number >= 1'),
+    (('columns', 'rho', 'afer'), 2, "'afer', expected"), (('title',), None, 'has no title'), (('spread',), 'sds', 'one of sd, sem')])
+def test_it_is_said_where_a_table_is_wrong(where, new, says, tmp_path, kept, refused):
+    table = json.loads(json.dumps(TABLE))
+    table['columns']['rho'].setdefault('afer', 1) if 'afer' in where else None
+    (tmp_path / 'x.json').write_text(json.dumps(changed(table, list(where), new)))
+    assert says in refused(as_command, [tmp_path / 'x.json'])
+
+
+def as_command(argv):
+    """paper.py as a command."""
+    launch.script(lambda: paper.main(argv), 'paper.py')
+
+
+@pytest.fixture
+def packs(tmp_path, kept, monkeypatch):
+    """A table's file and the archive of its four results of two approaches, each a name."""
+    carried_out(monkeypatch)
+    path = written(tmp_path, rows=TABLE['rows'][:2])
+    assert paper.main([path, '--res_folder', str(tmp_path / 'made'), '--execute', '--keep']) == 0
+    return path, kept
+
+
+def test_kept_results_are_written_whole_or_not_at_all_and_records_first(tmp_path, packs, monkeypatch, refused, capsys):
+    path, kept = packs
+    before, add, names = kept.read_bytes(), tarfile.TarFile.add, []
+    capsys.readouterr()
+
+    def full(self, *args, **kwargs):
+        names.append(args[1])
+        if len(names) > 3:
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        return add(self, *args, **kwargs)
+    monkeypatch.setattr(tarfile.TarFile, 'add', full)
+    assert 'No space left' in refused(as_command, [path, '--res_folder', tmp_path / 'made', '--keep'])
+    assert kept.read_bytes() == before and [f.name for f in kept.parent.iterdir()] == ['mine.tar.xz']
+    replacing, written_ = utils.replacing, []
+
+    def short(path, mode='w'):
+        written_.append(path.name)
+        if len(written_) == 4:
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        return replacing(path, mode)
+    monkeypatch.setattr(utils, 'replacing', short)
+    assert 'No space left' in refused(as_command, [path, '--res_folder', tmp_path / 'res'])
+    assert written_ == ['joint_task_0.json', 'joint_task_0.txt', 'joint_task_1.json', 'joint_task_1.txt']
+    assert sorted(f.name for f in (tmp_path / 'res').iterdir()) == sorted(written_[:3])
+    monkeypatch.setattr(utils, 'replacing', replacing)
+    assert paper.main([path, '--res_folder', str(tmp_path / 'res')]) == 0  # goes on from there
+    assert 'missing' not in capsys.readouterr().out and len(list((tmp_path / 'res').iterdir())) == 8
+
+
+def test_an_archive_with_a_byte_flipped_is_refused_and_leaves_nothing(tmp_path, packs, refused):
+    path, kept = packs
+    whole = kept.read_bytes()
+    for i in [*range(0, 40), *range(40, len(whole), 97), *range(len(whole) - 24, len(whole))]:
+        kept.write_bytes(whole[:i] + bytes([whole[i] ^ 4]) + whole[i + 1:])
+        assert 'mine.tar.xz cannot be read' in refused(as_command, [path, '--res_folder', tmp_path / 'res'])
+    for content in (b'', whole[:-30], whole[:50]):
+        kept.write_bytes(content)
+        assert 'mine.tar.xz cannot be read' in refused(as_command, [path, '--res_folder', tmp_path / 'res'])
+    assert not (tmp_path / 'res').exists()
+
+
+def test_what_is_no_result_in_an_archive_is_left_out_with_a_warning(tmp_path, packs, capsys):
+    path, kept = packs
+    there = packed.contents(kept)
+    bad = {**there, 'joint_task_0.txt': b'', 'joint_task_1.json': b'{}', 'random_task_0.json': b'\xff', '../x.txt': b'no', 'alone.txt': b''}
+    with tarfile.open(kept, 'w:xz') as archive:
+        for name, content in bad.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    capsys.readouterr()
+    assert paper.main([path, '--res_folder', str(tmp_path / 'res')]) == 0
+    said = capsys.readouterr()
+    assert '3 of 4 runs are missing' in said.out and 'alone, joint_task_0, joint_task_1, ...: no finished result' in said.err
+    assert [f.name for f in sorted((tmp_path / 'res').iterdir())] == ['random_task_1.json', 'random_task_1.txt']
+
+
+def test_results_of_other_numbers_of_tasks_are_refused(tmp_path, kept, monkeypatch, refused):
+    carried_out(monkeypatch)
+    path = written(tmp_path)
+    argv = [path, '--res_folder', str(tmp_path / 'res'), '--seeds', '0']
+    paper.main([*argv, '--execute'])
+    columns = {**TABLE['columns'], 'rho': {**TABLE['columns']['rho'], 'after': 3}}
+    assert 'are of 2 tasks, expected the same number in all, and at least 3' in refused(as_command, [written(tmp_path, columns=columns), *argv[1:]])
+
+
+def test_a_table_s_names_may_be_any_text_in_figures(tmp_path):
+    bad = '$x^$ \x1b _a'
+    cells = [papers.Cell(bad, '_' + bad, [], 'a_b', (90, 1.), 4, 'average accuracy %', None, 2., [], '')] * 2
+    table = papers.Paper(written(tmp_path, title=bad))
+    canvas.show(lambda fig: figures.published(fig, [(c, [91., 92.]) for c in cells], table), tmp_path / 'f.png')
+    assert (tmp_path / 'f.png').stat().st_size > 5000

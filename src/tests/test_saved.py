@@ -1,4 +1,5 @@
 """Models that outlive their run: what is kept, that it computes what the run computed, what is refused."""
+import io
 import json
 import shutil
 
@@ -117,6 +118,49 @@ def test_corrupted_images_are_disturbed_by_as_much_as_asked():
     assert blurred[0, 0, 10, 10].item() == pytest.approx(1 / (2 * np.pi), rel=.02) and blurred.sum().item() == pytest.approx(50, rel=1e-4)
 
 
+@pytest.mark.parametrize('side', [1, 2, 8, (5, 30)])
+@pytest.mark.parametrize('amount', [.1, 1, 5, 100])
+def test_small_images_can_be_blurred_by_as_much_as_their_edges_can_be_mirrored(side, amount):
+    h, w = side if isinstance(side, tuple) else (side, side)
+    x = torch.rand(3, 1, h, w, generator=torch.Generator().manual_seed(0))
+    blurred = evaluate.corrupted(x, [('blur', amount)], (1.,))
+    assert blurred.shape == x.shape and torch.isfinite(blurred).all() and blurred.std() <= x.std()
+    if amount == 5 and side == 8:  # almost all that tells them apart is gone
+        assert blurred.std() < .2 * x.std()
+
+
+HOSTILE = '\x1b[2J=$x^$', '+1|`<b>', '-a\nb', '@\\input{x}&%#_~'
+
+
+def hostile(folder):
+    """A result with saved models of a data set with hostile names of classes."""
+    x, y = np.random.RandomState(0).randint(0, 256, (24, 6, 6)).astype(np.uint8), np.arange(24) % 4
+    np.savez(folder / 'shapes.npz', x_train=x, y_train=y, x_test=x, y_test=y, class_names=HOSTILE)
+    return trained(folder, folder, 'sgd', '--experiment', 'split:shapes:2', '--nepochs', '1', '--network', 'mlp')
+
+
+def test_names_of_classes_and_files_do_nothing_to_terminals_tables_and_figures(tmp_path, capsys):
+    from PIL import Image
+    import predict
+    output = hostile(tmp_path)
+    Image.fromarray(np.zeros((6, 6), np.uint8)).save(tmp_path / '\x1b$y^$.png')
+    for argv in ([], ['--table', 'csv', '--output', str(tmp_path / 'f.png')], ['--table', 'latex']):
+        capsys.readouterr()
+        evaluate.main([str(output), '--matrix', *argv])
+        printed = capsys.readouterr()
+        assert '\x1b' not in printed.out + printed.err and 'x1b' in printed.out
+    capsys.readouterr()
+    assert predict.main([str(output), str(tmp_path / '\x1b$y^$.png'), '--task', '0', '--top', '2', '--sheet', str(tmp_path / 's.png')]) == 0
+    printed = capsys.readouterr().out
+    assert '\x1b' not in printed and r'\x1b$y^$.png' in printed and r'+1\|\`\<b>' in printed
+    (tmp_path / '\x1b.png').write_text('no')
+    for name in ('\x1b.png', '\x1bnot.png'):
+        with pytest.raises(SystemExit):
+            launch.script(lambda: predict.main([str(output), str(tmp_path / name)]), 'predict.py')
+        said = capsys.readouterr().err
+        assert '\x1b' not in said and r'\x1b' in said
+
+
 def test_what_cannot_be_used_is_refused_in_one_line(tmp_path, data_dir, refused, capsys):
     output = trained(tmp_path, data_dir, 'sgd')
     capsys.readouterr()
@@ -132,7 +176,7 @@ def test_what_cannot_be_used_is_refused_in_one_line(tmp_path, data_dir, refused,
     for content in (whole[:-100], b'', b'PK' + whole[2:1000]):
         path.write_bytes(content)
         assert 'or broken' in refused(call, [output])
-    found = torch.load(saved.path(output, 1), weights_only=True)
+    found = torch.load(io.BytesIO(whole), weights_only=True)
     for change in ({'model': {}}, {'approach': {'x': 1}}, {'about': {'dict': [('version', 99)]}}):
         torch.save({**found, **change}, path)
         assert 'of this version' in refused(call, [output]) if 'about' in change else 'does not fit' in refused(call, [output])

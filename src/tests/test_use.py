@@ -1,16 +1,18 @@
 """Using a saved model: image files told, one task's network exported."""
 import importlib.util
 import json
+import struct
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 import export
 import predict
 import run
 from dataloaders import raw
+from dataloaders.pictures import ORIENTATION, read
 from runs import launch, saved
 from subnets import cut
 from test_saved import tidy, trained  # noqa: F401 a fixture
@@ -160,6 +162,84 @@ def test_what_is_no_image_is_named_and_left_out(tmp_path, data_dir, pictures, re
         as_command(predict.main)([output, folder])
     assert e.value.code == 2 and 'none of the 5 files is an image' in capsys.readouterr().err
     assert 'run it with --save' in refused(as_command(predict.main), [unsaved(tmp_path, data_dir, capsys), folder])
+
+
+def sixteen(x, factor=257):
+    """An image of 16 bits."""
+    return Image.fromarray((x.astype(np.int64) * factor).astype(np.uint16))
+
+
+def transparent(x, mode):
+    """An image of which what is dark is transparent, so that it looks the same in front of black."""
+    alpha = Image.fromarray(np.where(x < 40, 0, 255).astype(np.uint8))
+    image = Image.fromarray(np.where(x < 40, 200, x).astype(np.uint8)).convert('L' if mode == 'LA' else 'RGB')
+    image.putalpha(alpha)
+    return image
+
+
+def with_orientation(x, number):
+    """(an image stored as its EXIF orientation says, save's options)."""
+    exif = Image.Exif()
+    exif[ORIENTATION] = number
+    back = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+    return Image.fromarray(x).transpose(back[number]), {'exif': exif}
+
+
+def test_pictures_of_every_kind_are_told_as_those_of_8_bits_are(tmp_path, data_dir, capsys):
+    output, folder = trained(tmp_path, data_dir, 'sgd'), tmp_path / 'kinds'
+    folder.mkdir()
+    x = np.where(raw.load('mnist', data_dir)['x_test'][3] < 40, 0, raw.load('mnist', data_dir)['x_test'][3])
+    x[0, 0] = 255
+    grey = Image.fromarray(x)
+    kinds = {
+        'a.png': (grey, {}, []), 'b.png': (sixteen(x), {}, ['16 bits to 8', 'I;16 to L']), 'c.tif': (sixteen(x, 256), {}, ['16 bits to 8', 'I;16 to L']),
+        'd.pgm': (sixteen(x), {}, ['16 bits to 8', 'I to L']), 'e.tif': (Image.fromarray(x.astype(np.float32) / 255), {}, ['0..1 to 8 bits', 'F to L']),
+        'f.png': (transparent(x, 'LA'), {}, ['put on black', 'LA to L']), 'g.webp': (transparent(x, 'RGBA'), {'lossless': True}, [
+            'put on black', 'RGBA to L']), 'h.png': (grey.convert('P'), {}, ['P to L']),
+        'i.png': (grey, {'transparency': 0}, ['put on black']), 'j.png': (*with_orientation(x, 6), ['turned']),
+        'k.tif': (*with_orientation(x, 8), ['turned']), 'l.gif': (grey, {'save_all': True, 'append_images': [ImageOps.invert(grey)]}, [
+            'the first of several frames']), 'm.bmp': (grey.convert('RGB'), {}, ['RGB to L']), 'n.ppm': (grey.convert('RGB'), {}, ['RGB to L']),
+        'o.png': (with_orientation(x, 3)[0].convert('RGB'), with_orientation(x, 3)[1], ['turned', 'RGB to L'])}
+    for name, (image, options, _) in kinds.items():
+        image.save(folder / name, **options)
+    for name, (_, _, said) in kinds.items():
+        pixels, found = read(folder / name, [28, 28])
+        assert (pixels == x).all() and [s for s in found if s != 'P to L' or said == ['P to L']] == said, name
+    capsys.readouterr()
+    assert predict.main([str(output), str(folder), '--task', '0', '--json']) == 0
+    printed = capsys.readouterr()
+    found = json.loads(printed.out)
+    assert len(found) == len(kinds) and all(f['top'] == found[0]['top'] for f in found) and not printed.err
+
+
+def test_pictures_that_would_not_be_read_right_are_left_out(tmp_path, data_dir, capsys, recwarn):
+    output, folder = trained(tmp_path, data_dir, 'sgd'), tmp_path / 'kinds'
+    folder.mkdir()
+    x = raw.load('mnist', data_dir)['x_test'][0]
+    alpha = Image.fromarray(np.zeros_like(x)).convert('LA')
+    alpha.putalpha(Image.fromarray(x))
+    Image.fromarray(x).save(folder / 'good.png')
+    for name, image, options in (('floats.tif', Image.fromarray(x.astype(np.float32)), {}), ('nan.tif', Image.fromarray(x / np.float32('nan')), {}),
+                                 ('eight.png', sixteen(x, 1), {}), ('alpha.png', alpha, {}), ('long.tif', Image.fromarray(x.astype(np.int32) * 70000), {}),
+                                 ('white.tif', sixteen(x), {'tiffinfo': {262: 0}})):
+        image.save(folder / name, **options)
+    for kind in ('eps', 'pcx'):
+        Image.fromarray(x).save(folder / ('x.' + kind))
+        (folder / ('x.' + kind)).rename(folder / (kind + '.png'))
+    for name, side in (('large.bmp', 7100), ('bomb.bmp', 30000), ('warned.bmp', 10000)):
+        Image.new('L', (4, 4)).save(folder / name)
+        content = bytearray((folder / name).read_bytes())
+        content[18:26] = struct.pack('<ii', side, side)
+        (folder / name).write_bytes(content)
+    capsys.readouterr()
+    assert predict.main([str(output), str(folder), '--task', '0']) == 1
+    printed = capsys.readouterr()
+    says = {'floats.tif': 'expected 0..1', 'nan.tif': 'expected 0..1', 'eight.png': 'of which only 8 are used', 'alpha.png': 'in its transparency',
+            'long.tif': 'expected 8 or 16 bits', 'white.tif': '0 is white', 'eps.png': 'is no image', 'pcx.png': 'is no image', 'large.bmp': 'more than 50 megapixels',
+            'bomb.bmp': 'more than 50 megapixels', 'warned.bmp': 'more than 50 megapixels'}
+    lines = {next(n for n in says if n in line): line for line in printed.err.splitlines()}
+    assert all(says[n] in lines[n] for n in says) and printed.out.count('| good.png |') == 1 and printed.out.count('.png |') == 1
+    assert not recwarn.list
 
 
 def unsaved(folder, data_dir, capsys):
