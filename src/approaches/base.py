@@ -29,6 +29,7 @@ from approaches.declared import Declared
 from approaches.evaluated import Evaluated
 from approaches.scenarios import KINDS
 from approaches.schedule import Schedule
+from engine import normalising
 from engine.graph import Graph
 from engine.modes import Modes
 from engine.step import leaves_linear, step
@@ -47,6 +48,7 @@ class Appr(Schedule, Evaluated, Modes, Declared):
     variants = ('',)      # suffixes of the network's name, the first that exists is used: '_hat'
     clipgrad = 10000
     cumulative = False    # True: trains on the data of all tasks so far
+    first_norms = False   # whether, from the second task on, layers with running statistics stay what the first one made them
     logs = None           # what run.py pickles at the end, at self.logpath
     state = ()            # attributes that have to survive a restart, besides the model's weights (approaches.keeps)
     unsaved = None        # why there is no model to save
@@ -210,6 +212,8 @@ class Appr(Schedule, Evaluated, Modes, Declared):
     def train_epoch(self, t, x, y):
         """One pass over the training set in shuffled batches, the last one smaller, or as far as the iterations go."""
         self.model.train()
+        if self.first_norms and t:
+            normalising.hold(self.model)
         self.progress, graph = 0., None
         r = np.arange(len(x))
         np.random.shuffle(r)
