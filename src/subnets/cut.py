@@ -29,15 +29,23 @@ class Preprocessing(nn.Module):
 
 
 class Whole(nn.Module):
-    """Task t's logits by an approach's own network, for one whose layers do not follow one another."""
+    """Task t's logits by an approach's own network, for one whose layers do not follow one another; run as in testing."""
 
     def __init__(self, appr, t):
         super().__init__()
-        self.net, self.appr, self.t = appr.model, [appr], t
+        self.net, self.appr, self.t = appr.model.eval(), [appr], t
+        self.part = [appr.subnet(t)]
 
     def forward(self, x):
-        """The logits [B, classes]."""
-        return self.appr[0].logits(self.t, x)
+        """The logits [B, its classes], also where those of other tasks compete with them."""
+        appr, t = self.appr[0], self.t
+        outer, appr.part = appr.part, self.part[0]
+        try:
+            z = appr.logits(t, x)
+        finally:
+            appr.part = outer
+        first = 0 if isinstance(appr.heads(t), int) else appr.scenario.shifts[t]
+        return z[:, first:first + appr.scenario.ncla[t]]
 
 
 def sequential(net, t, weights, masks=None, least=None):
