@@ -55,6 +55,8 @@ class Appr(Schedule, Evaluated, Modes, Declared):
     for_training = ()     # those of them that a model which is only used can do without
     scratch = ('model', 'optimizer', 'epoch', 'progress', 'batches_left', 'position', 'interrupted', 'part', 'quadratic',
                'on_epoch', 'seen', 'inferred', 'scenario', 'infer', 'numbers', 'where')  # what changes, and is set anew before it is read
+    loop_names = ('epoch', 'progress', 'batches_left', 'position', 'interrupted', 'part', 'quadratic', 'on_epoch', 'seen', 'inferred', 'scenario',
+                  'infer', 'numbers', 'where', 'only', 'pixels', 'iterations')  # refused as names of a subclass's own (approaches.taken)
     position = None       # where fit() is within a task
     on_epoch = None       # called after every epoch of fit(): run.py notes its numbers, {name: number}, and saves a checkpoint
     numbers, where = None, {}  # where: {name: number} of an epoch's place in its task, where its own number is not enough

@@ -40,6 +40,7 @@ class Appr(base.Appr):
     scenarios, isolated, first_norms = ('task', 'class', 'domain'), True, True
     own_optimizer = 'momentum, weight decay and Adam move weights whose gradient is masked, and with them earlier tasks'
     state = {'owners': owners, 'learnt': lambda self, value, done: value == done}
+    sets_loop_names = 'position', 'where'
     learnt = 0  # number of tasks that are frozen
 
     def __init__(self, *args, **kwargs):
