@@ -211,7 +211,8 @@ def test_the_same_names_elsewhere_are_nobody_s_business(dropped):
                 def __init__(self):
                     self.part = 1
             self.samples += self.seen + self.epoch
-            self.count.position = Local().part
+            count = self.count
+            count.position = self.count.part = Local().part
 
         @staticmethod
         def helped(other):
