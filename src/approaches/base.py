@@ -48,15 +48,16 @@ class Appr(Schedule, Evaluated, Modes, Declared):
     variants = ('',)      # suffixes of the network's name, the first that exists is used: '_hat'
     clipgrad = 10000
     cumulative = False    # True: trains on the data of all tasks so far
-    first_norms = False   # whether, from the second task on, layers with running statistics stay what the first one made them
+    first_norms = False   # whether layers with running statistics stay what the first task makes them
     logs = None           # what run.py pickles at the end, at self.logpath
     state = ()            # attributes that have to survive a restart, besides the model's weights (approaches.keeps)
     unsaved = None        # why there is no model to save
     for_training = ()     # those of them that a model which is only used can do without
     scratch = ('model', 'optimizer', 'epoch', 'progress', 'batches_left', 'position', 'interrupted', 'part', 'quadratic',
                'on_epoch', 'seen', 'inferred', 'scenario', 'infer', 'numbers', 'where')  # what changes, and is set anew before it is read
-    loop_names = ('epoch', 'progress', 'batches_left', 'position', 'interrupted', 'part', 'quadratic', 'on_epoch', 'seen', 'inferred', 'scenario',
-                  'infer', 'numbers', 'where', 'only', 'pixels', 'iterations')  # refused as names of a subclass's own (approaches.taken)
+    loop_names = (  # what a subclass may not use for something of its own (approaches.taken)
+        'epoch', 'progress', 'batches_left', 'position', 'interrupted', 'part', 'quadratic', 'on_epoch',
+        'seen', 'inferred', 'scenario', 'infer', 'numbers', 'where', 'only', 'pixels', 'iterations')
     position = None       # where fit() is within a task
     on_epoch = None       # called after every epoch of fit(): run.py notes its numbers, {name: number}, and saves a checkpoint
     numbers, where = None, {}  # where: {name: number} of an epoch's place in its task, where its own number is not enough

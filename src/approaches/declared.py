@@ -11,7 +11,8 @@ class Declared:
     hyperparameters = ()
 
     def __init_subclass__(cls, **kwargs):
-        """Refuses a method that looks like a misspelt hook, a state that is no tuple of names, and what the loop uses by the same name."""
+        """Refuses a method that looks like a misspelt hook, a state that is no tuple of names, and names that
+        the loop goes by."""
         super().__init_subclass__(**kwargs)
         if isinstance(vars(cls).get('state', ()), str):
             raise UserError('%s.%s: state is the text %r, expected a tuple of names: (%r,)' % (
@@ -21,7 +22,8 @@ class Declared:
             near = difflib.get_close_matches(name, known, 1, 0.85)
             if near:
                 raise UserError('%s.%s: there is no hook %s(); perhaps %s()' % (cls.__module__, cls.__name__, name, near[0]))
-        taken.refuse(cls, [base for base in cls.__bases__ if issubclass(base, Declared) and base is not Declared])
+        parents = [base for base in cls.__bases__ if issubclass(base, Declared)]
+        taken.refuse(cls, [base for base in parents if base is not Declared])
 
     @classmethod
     def positional(cls, text):

@@ -23,8 +23,8 @@ class Appr(replay.Replay):
         return super().forward(t, x, y)
 
     def gradients(self, places):
-        """The gradients of the mean loss on the samples at some places of the buffer, by the running statistics as they are; None for
-        parameters it does not depend on."""
+        """The gradients of the mean loss on the samples at some places of the buffer, by the running
+        statistics as they are; None for parameters it does not depend on."""
         x, y, t, _ = self.memory.take(places, self.device)
         with torch.enable_grad(), normalising.held(self.model):
             loss, _ = super().forward(t, x, y)

@@ -12,15 +12,16 @@ from results import ledger
 class Inspected:
     """Of an approach: has its gated model, smax and the cumulative attentions mask_pre."""
 
-    sharing = None  # the normalising layers whose running statistics several tasks use, by name, once that has been looked at
+    sharing = None  # names of the layers whose running statistics tasks share, once that is known
 
     def fit(self, t, *data):
         """As in base; says before the first epoch which running statistics tasks share."""
         if self.sharing is None:
             self.sharing = self.shared_statistics(data[0][:2].to(self.device))
             if self.sharing:
-                warnings.warn('HAT: the tasks share the running statistics of %s, which no gate protects: later tasks change them, '
-                              'and with them what is said of earlier ones' % ', '.join(self.sharing))
+                warnings.warn('HAT: the tasks share the running statistics of %s, which no gate protects: '
+                              'later tasks change them, and with them what is said of earlier ones' % (
+                                  ', '.join(self.sharing)))
         super().fit(t, *data)
 
     def shared_statistics(self, x):

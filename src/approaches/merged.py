@@ -1,11 +1,13 @@
-"""What both forms of IMM do with the running statistics of normalising layers: those of all tasks are merged in equal parts."""
+"""What both forms of IMM do with running statistics of normalising layers: they merge those of all tasks in
+equal parts."""
 from approaches import keeps, quadratic
 from engine import normalising
 
 
 def anchored(appr, value, done):
-    """A tensor for each of the model's parameters and running statistics; none before the first task is learnt."""
-    there = {**{n: p.detach() for n, p in appr.model.named_parameters()}, **normalising.statistics(appr.model)}
+    """A tensor for each of the model's parameters and running statistics; none before a task is learnt."""
+    there = {n: p.detach() for n, p in appr.model.named_parameters()}
+    there.update(normalising.statistics(appr.model))
     return keeps.alike(value, there) if done else not value
 
 

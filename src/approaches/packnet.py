@@ -27,8 +27,9 @@ class Appr(base.Appr):
     """Trains the free weights, prunes the smallest of them, trains the rest again and freezes it; a task sees the weights that it and
     earlier tasks own, later ones are 0 to it (Section 3).
 
-    fraction 0 leaves every task the same number: of T tasks, the t-th prunes 1 - 1/(T-t+1) of what is free, the last nothing. Biases
-    and normalising layers are those of the first task, as in the authors' code; heads are per task and not pruned. The second training has `retrain` epochs.
+    fraction 0 leaves every task the same number: of T tasks, the t-th prunes 1 - 1/(T-t+1) of what is free,
+    the last nothing. Biases and normalising layers are those of the first task, as in the authors' code;
+    heads are per task and not pruned. The second training has `retrain` epochs.
     """
 
     family = 'isolation'

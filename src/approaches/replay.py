@@ -60,8 +60,8 @@ class Replay(base.Appr):
     def after_step(self, t):
         """Offers the batch to the buffer."""
         if self.batch is not None and not isinstance(self.batch, tuple):
-            raise UserError('self.batch is %s: forward() sets it to (t, x, y), which the buffer is offered; give what else it is another '
-                            'name' % type(self.batch).__name__)
+            raise UserError('self.batch is %s: forward() sets it to (t, x, y), which the buffer is offered; '
+                            'give what else it is another name' % type(self.batch).__name__)
         if self.epoch == 0 and self.batch is not None:
             self.memory.stream(*self.batch)
         self.batch = None

@@ -5,8 +5,8 @@ from networks import layers
 
 
 class Appr(base.Appr):
-    """Freezes everything but the heads once the first task is learnt (SGD-F in Serrà et al., 2018, Section 4.1), running
-    statistics included."""
+    """Freezes everything but the heads, running statistics included, once the first task is learnt (SGD-F in
+    Serrà et al., 2018, Section 4.1)."""
 
     family = 'baselines'
     capturable = first_norms = True

@@ -8,8 +8,8 @@ from approaches.hyper import Hyper
 class Appr(quadratic.Anchored):
     """A weight matters as much as its way through training has lowered the loss.
 
-    The gradient in the path integral is that of the task's loss without the penalty, before clipping, and a sum of importances that
-    a task takes below 0 goes on from 0, as in the authors' code.
+    The gradient in the path integral is that of the task's loss without the penalty, before clipping, and a
+    sum of importances that a task takes below 0 goes on from 0, as in the authors' code.
     """
 
     family = 'regularisation'
@@ -47,8 +47,10 @@ class Appr(quadratic.Anchored):
                 self.path[n].addcmul_(self.gradient[n], self.before[n].sub_(p.detach()))
 
     def end_task(self, t, x, y):
-        """Omega = max(0, Omega + w / ((theta_end - theta_begin)^2 + xi)) (Eq. 5 and that code); moves the anchor."""
-        before, there = self.running or {}, dict(self.model.named_parameters())
-        ways = {n: there[n].detach() - begin for n, begin in self.begin.items()}
-        self.running = {n: (before.get(n, 0) + w / (ways[n].square() + self.xi)).clamp(min=0) for n, w in self.path.items()}
+        """Omega = max(0, Omega + w / ((theta_end - theta_begin)^2 + xi)) (Eq. 5); moves the anchor."""
+        before, there, omega = self.running or {}, dict(self.model.named_parameters()), {}
+        for n, w in self.path.items():
+            way = there[n].detach() - self.begin[n]
+            omega[n] = (before.get(n, 0) + w / (way.square() + self.xi)).clamp(min=0)
+        self.running = omega
         self.anchor()

@@ -1,5 +1,5 @@
-"""Names that the training loop uses for itself. A method of somebody's own that gives one of them to something else would change what the
-loop does."""
+"""Names that the training loop uses for itself: a class of somebody's own that gave one to something else
+would change what the loop does."""
 import ast
 import inspect
 
@@ -7,18 +7,21 @@ from utils import UserError
 
 
 def refuse(kind, parents):
-    """Raises UserError if a class that is being made gives a name of its parents' `loop_names` to an attribute or a hyper-parameter, and
-    does not say by `sets_loop_names` that it means the loop's."""
-    names = {n for parent in kind.__mro__[1:] for n in vars(parent).get('loop_names', ())} - set(vars(kind).get('sets_loop_names', ()))
+    """Raises UserError if a class that is being made gives a name of its parents' `loop_names` to an
+    attribute or a hyper-parameter, and does not say by `sets_loop_names` that it means the loop's."""
+    names = set().union(*(vars(c).get('loop_names', ()) for c in kind.__mro__[1:]))
+    names -= set(vars(kind).get('sets_loop_names', ()))
     new = [c for c in kind.__mro__ if not any(issubclass(parent, c) for parent in parents)]
-    mine = {n for c in new for n in assigned(c, names)} | {h.name for h in kind.hyperparameters if h.name in names}
+    mine = {h.name for h in kind.hyperparameters} & names
+    mine = sorted(mine.union(*(assigned(c, names) for c in new)))
     if mine:
-        raise UserError('%s.%s: %s is what the training loop itself goes by: give it another name, such as my_%s' % (
-            kind.__module__, kind.__name__, ' and '.join('self.' + n for n in sorted(mine)), sorted(mine)[0]))
+        raise UserError('%s.%s: %s is what the training loop itself goes by: give it another name, such as '
+                        'my_%s' % (
+                            kind.__module__, kind.__name__, ' and '.join('self.' + n for n in mine), mine[0]))
 
 
 def assigned(kind, names):
-    """Which of some names a class has as its own attributes, or its methods assign to their first argument."""
+    """Which of some names a class has itself, or its methods assign to their first argument."""
     out = names & set(vars(kind))
     for f in methods(kind):
         if f.__code__.co_argcount and names & mentioned(f.__code__):
@@ -27,7 +30,7 @@ def assigned(kind, names):
 
 
 def methods(kind):
-    """The functions that a class defines itself and that get an instance, or the class, first; those of properties, too."""
+    """The functions of a class itself that get an instance, or the class, first; also those of properties."""
     for value in vars(kind).values():
         of_property = (value.fget, value.fset) if isinstance(value, property) else ()
         of_class = value.__func__ if isinstance(value, classmethod) else value

@@ -1,4 +1,5 @@
-"""Layers that normalise by running statistics. These are buffers: every batch in training mode moves them, and no gradient says so."""
+"""Layers that normalise by running statistics: buffers, which every batch in training mode moves, and no
+gradient says so."""
 from contextlib import contextmanager
 
 from torch.nn.modules.batchnorm import _NormBase
@@ -10,7 +11,7 @@ def layers(net):
 
 
 def hold(net):
-    """Puts those that are in training mode into evaluation mode, in which their statistics stay as they are; returns them."""
+    """Puts those in training mode into evaluation mode, where their statistics stay; returns them."""
     training = [m for m in layers(net).values() if m.training]
     for m in training:
         m.eval()
@@ -30,12 +31,16 @@ def held(net):
 
 def statistics(net):
     """{buffer's name: a copy} of their running means and variances."""
-    return {'%s.%s' % (n, s): getattr(m, s).clone() for n, m in layers(net).items() for s in ('running_mean', 'running_var')}
+    out = {}
+    for n, m in layers(net).items():
+        out.update({n + '.running_mean': m.running_mean.clone(), n + '.running_var': m.running_var.clone()})
+    return out
 
 
 def merge(net, old, t):
-    """Makes the statistics those of t + 1 tasks in equal parts: of the present ones, the last task's, and old, as statistics() has them,
-    those of the t tasks before. The variance is that of the mixture: the mean of var + mean^2, less the merged mean^2."""
+    """Makes the statistics those of t + 1 tasks in equal parts: of the present ones, the last task's, and
+    old, as statistics() has them, those of the t tasks before. The variance is that of the mixture: the mean
+    of var + mean^2, less the merged mean^2."""
     for n, m in layers(net).items():
         mean, var = old[n + '.running_mean'], old[n + '.running_var']
         far = m.running_mean - mean
@@ -45,7 +50,7 @@ def merge(net, old, t):
 
 @contextmanager
 def used(net):
-    """Within it, a set of the names of the floating-point buffers, of any kind, that belong to the modules that are run."""
+    """Within it, a set of the names of the floating-point buffers of the modules that are run."""
     names, handles = set(), []
     for n, module in net.named_modules():
         own = [b for b, v in module.named_buffers(n, recurse=False) if v.is_floating_point()]

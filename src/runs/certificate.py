@@ -1,7 +1,8 @@
-"""The no-forgetting certificate: how far what a network says of old tasks, what it guards, and the buffers that it uses for them have
-moved since they were learnt."""
+"""The no-forgetting certificate: how far what a network says of old tasks, what it guards, and the buffers
+that it uses for them have moved since they were learnt."""
 import torch
 
+from approaches.keeps import alike
 from engine import normalising
 
 COUNT = 64  # images of each task
@@ -17,7 +18,8 @@ class Certificate:
 
     def __init__(self, appr, data):
         self.appr, self.data = appr, data
-        self.state = {'logits': {}, 'moved': [], 'guarded': {}, 'weights': 0., 'buffers': {}, 'buffer': [0., '']}
+        self.state = {'logits': {}, 'moved': [], 'guarded': {}, 'weights': 0.}
+        self.state.update(buffers={}, buffer=[0., ''])  # {task: {name: value}}; [largest change, name]
 
     def note(self, t):
         """Compares with what was noted so far, and takes up task t, which has been learnt."""
@@ -35,20 +37,26 @@ class Certificate:
         state['guarded'] = {n: there[n].detach().masked_fill(~mask, torch.nan).cpu() for n, mask in self.appr.guarded().items()}
 
     def probe(self, t):
-        """(what the network says of task t's first images [COUNT,K], {name: value} of the floating-point buffers that it uses for it)."""
+        """(what the network says of task t's first images [COUNT,K], {name: value} of the buffers that it
+        uses for it)."""
         net = self.appr.model
-        with normalising.used(net) as names:
+        with normalising.used(net) as used:
             logits = self.appr.outputs(t, first(self.data[t]['test']).to(self.appr.device)).cpu()
+        names = [n for n, b in net.named_buffers() if b.is_floating_point()]
+        if not self.appr.compiled:  # which would not say what it uses
+            names = [n for n in names if n in used]
         there = {**dict(net.named_buffers()), **self.appr.weights(t)}
-        return logits, {n: there[n].detach().cpu().clone() for n in sorted(names)}
+        return logits, {n: there[n].detach().cpu().clone() for n in names}
 
     def account(self):
-        """What the record says: the largest change of each task's logits, of the weights that are guarded fully, if any are, and of a
-        buffer, if there are any, with its name."""
-        state = self.state
-        weights = {'weights': state['weights']} if state['guarded'] else {}
-        buffer = dict(zip(('buffer', 'buffer_name'), state['buffer'])) if any(state['buffers'].values()) else {}
-        return {'largest_change': {'logits': state['moved'], **weights, **buffer}}
+        """What the record says: the largest change of each task's logits, of the weights that are guarded
+        fully, if any are, and of a buffer, if there are any, with its name."""
+        state, found = self.state, {'logits': self.state['moved']}
+        if state['guarded']:
+            found['weights'] = state['weights']
+        if any(state['buffers'].values()):
+            found['buffer'], found['buffer_name'] = state['buffer']
+        return {'largest_change': found}
 
 
 def largest(difference):
@@ -64,7 +72,7 @@ def fits(state, appr, done):
             and all(isinstance(z, torch.Tensor) and z.dim() == 2 and z.is_floating_point() for z in state['logits'].values())
             and len(state['moved']) == done and all(type(v) is float and v >= 0 for v in [*state['moved'], state['weights']])
             and all(n in there and v.shape == there[n].shape for n, v in state['guarded'].items())
-            and all(n in buffers and v.shape == buffers[n].shape for found in state['buffers'].values() for n, v in found.items())
+            and all(alike(found, {n: buffers.get(n) for n in found}) for found in state['buffers'].values())
             and [type(v) for v in state['buffer']] == [float, str] and state['buffer'][0] >= 0)
 
 
@@ -76,5 +84,6 @@ def line(found):
     worst = max(range(len(moved)), key=moved.__getitem__)
     more = '; of a weight that is fully guarded: %.1g' % found['weights'] if 'weights' in found else ''
     if 'buffer' in found:
-        more += '; of a buffer: %.1g' % found['buffer'] + (' (%s)' % found['buffer_name'] if found['buffer'] else '')
+        more += '; of a buffer: %.1g' % found['buffer']
+        more += ' (%s)' % found['buffer_name'] if found['buffer'] else ''
     return 'Largest change of an old task\'s logits: %.1g (task %d)%s' % (moved[worst], worst, more)

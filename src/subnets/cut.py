@@ -29,7 +29,8 @@ class Preprocessing(nn.Module):
 
 
 class Whole(nn.Module):
-    """Task t's logits by an approach's own network, for one whose layers do not follow one another; run as in testing."""
+    """Task t's logits by an approach's own network, run as in testing, for one whose layers do not follow one
+    another."""
 
     def __init__(self, appr, t):
         super().__init__()

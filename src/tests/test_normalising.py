@@ -168,6 +168,9 @@ def test_the_certificate_catches_a_buffer_that_is_changed_by_hand(dropped, capsy
         train(appr, found, 0)
     gated.note(0)
     assert sorted(gated.state['buffers'][0]) == [*NAMES[:2], 'bn2.0.running_mean', 'bn2.0.running_var']  # what task 0 passes
+    appr.compiled = True
+    gated.note(0)
+    assert len(gated.state['buffers'][0]) == 2 + 3 * 2
     appr, _ = made(sgd_frozen.Appr)
     assert certificate.fits(there.state, appr, 3) and not certificate.fits({**there.state, 'buffer': [-1., '']}, appr, 3)
 
