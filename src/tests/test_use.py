@@ -76,7 +76,8 @@ def as_command(main):
 
 @pytest.mark.parametrize('approach, network, scenario', [
     ('hat', 'residual', 'task'), ('hat', 'normed', 'class'), ('sgd', 'normed', 'task'), ('sgd-frozen', 'normed', 'domain'),
-    ('packnet', 'normed', 'class'), ('independent', 'normed', 'task'), ('ewc', 'residual', 'class')])
+    ('packnet', 'normed', 'class'), ('independent', 'normed', 'task'), ('ewc', 'residual', 'class'),
+    ('sgd', 'skipping', 'task'), ('hat', 'skipping', 'task')])
 @pytest.mark.filterwarnings('ignore:HAT')
 def test_a_network_of_one_s_own_is_exported_whole(approach, network, scenario, dropped, tmp_path, data_dir, capsys, one_thread):
     output = trained(tmp_path, data_dir, approach, '--network', network, '--scenario', scenario)
