@@ -29,6 +29,7 @@ from approaches.declared import Declared
 from approaches.evaluated import Evaluated
 from approaches.scenarios import KINDS
 from approaches.schedule import Schedule, several
+from engine import normalising
 from engine.graph import Graph
 from engine.modes import Modes
 from engine.step import leaves_linear, step
@@ -47,12 +48,16 @@ class Appr(Schedule, Evaluated, Modes, Declared):
     variants = ('',)      # suffixes of the network's name, the first that exists is used: '_hat'
     clipgrad = 10000
     cumulative = False    # True: trains on the data of all tasks so far
+    first_norms = False   # whether layers with running statistics stay what the first task makes them
     logs = None           # what run.py pickles at the end, at self.logpath
     state = ()            # attributes that have to survive a restart, besides the model's weights (approaches.keeps)
     unsaved = None        # why there is no model to save
     for_training = ()     # those of them that a model which is only used can do without
     scratch = ('model', 'optimizer', 'epoch', 'progress', 'batches_left', 'position', 'interrupted', 'part', 'quadratic',
                'on_epoch', 'seen', 'inferred', 'scenario', 'infer', 'numbers', 'where')  # what changes, and is set anew before it is read
+    loop_names = (  # what a subclass may not use for something of its own (approaches.taken)
+        'epoch', 'progress', 'batches_left', 'position', 'interrupted', 'part', 'quadratic', 'on_epoch',
+        'seen', 'inferred', 'scenario', 'infer', 'numbers', 'where', 'only', 'pixels', 'iterations')
     position = None       # where fit() is within a task
     on_epoch = None       # called after every epoch of fit(): run.py notes its numbers, {name: number}, and saves a checkpoint
     numbers, where = None, {}  # where: {name: number} of an epoch's place in its task, where its own number is not enough
@@ -210,6 +215,8 @@ class Appr(Schedule, Evaluated, Modes, Declared):
     def train_epoch(self, t, x, y):
         """One pass over the training set in shuffled batches, the last one smaller, or as far as the iterations go."""
         self.model.train()
+        if self.first_norms and t:
+            normalising.hold(self.model)
         self.progress, graph = 0., None
         r = np.arange(len(x))
         np.random.shuffle(r)

@@ -1,6 +1,7 @@
 """What an approach declares, checked when its class is made: hyper-parameters, state, hooks."""
 import difflib
 
+from approaches import taken
 from utils import UserError
 
 
@@ -10,7 +11,8 @@ class Declared:
     hyperparameters = ()
 
     def __init_subclass__(cls, **kwargs):
-        """Refuses a method that looks like a misspelt hook, and a state that is no tuple of names."""
+        """Refuses a method that looks like a misspelt hook, a state that is no tuple of names, and names that
+        the loop goes by."""
         super().__init_subclass__(**kwargs)
         if isinstance(vars(cls).get('state', ()), str):
             raise UserError('%s.%s: state is the text %r, expected a tuple of names: (%r,)' % (
@@ -20,6 +22,8 @@ class Declared:
             near = difflib.get_close_matches(name, known, 1, 0.85)
             if near:
                 raise UserError('%s.%s: there is no hook %s(); perhaps %s()' % (cls.__module__, cls.__name__, name, near[0]))
+        parents = [base for base in cls.__bases__ if issubclass(base, Declared)]
+        taken.refuse(cls, [base for base in parents if base is not Declared])
 
     @classmethod
     def positional(cls, text):

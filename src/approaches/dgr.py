@@ -30,6 +30,7 @@ class Appr(base.Appr):
     )
     scenarios = ('task', 'class', 'domain')
     scratch = (*base.Appr.scratch, 'generator', 'old', 'batch', 'generated')
+    loop_names = 'generator', 'old', 'batch'
     state = {'model_old': keeps.network, 'scholar': lambda self, value, done: self.generator.fits(value['now']) and (
         self.generator.fits(value['old']) if done else value['old'] is None)}
     for_training = 'scholar',

@@ -3,7 +3,7 @@ import torch
 
 from approaches import replay
 from approaches.hyper import Hyper
-from engine import projection
+from engine import normalising, projection
 
 
 class Appr(replay.Replay):
@@ -23,9 +23,10 @@ class Appr(replay.Replay):
         return super().forward(t, x, y)
 
     def gradients(self, places):
-        """The gradients of the mean loss on the samples at some places of the buffer; None for parameters it does not depend on."""
+        """The gradients of the mean loss on the samples at some places of the buffer, by the running
+        statistics as they are; None for parameters it does not depend on."""
         x, y, t, _ = self.memory.take(places, self.device)
-        with torch.enable_grad():
+        with torch.enable_grad(), normalising.held(self.model):
             loss, _ = super().forward(t, x, y)
             return torch.autograd.grad(loss, self.trainable(), allow_unused=True)
 

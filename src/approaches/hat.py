@@ -34,7 +34,7 @@ class Appr(Inspected, base.Appr):
     scenarios, isolated = ('task', 'class', 'domain'), True
     state = {'mask_pre': lambda self, value, done: keeps.shares(value, [e.detach()[:1] for e in gated.embeddings(self.model)])
              if done else value is None, 'full': keeps.flag}
-    scratch = (*base.Appr.scratch, 'reg', 'attended')
+    scratch = (*base.Appr.scratch, 'reg', 'attended', 'sharing')
     eval_factor = 1               # evaluation uses s = eval_factor * smax
     mask_pre, full = None, False  # cumulative attentions of the tasks learnt, one [1, units] per layer; all of them 1?
 

@@ -1,11 +1,11 @@
 """IMM-mean: Lee et al., Overcoming Catastrophic Forgetting by Incremental Moment Matching, NIPS 2017 (1703.08475)."""
 import torch
 
-from approaches import quadratic
+from approaches import merged
 from approaches.hyper import Hyper
 
 
-class Appr(quadratic.Anchored):
+class Appr(merged.Merged):
     """Averages the weights of all tasks (their Eq. 1-2, equal mixing ratios); an L2 penalty keeps them close (L2-transfer,
     Section 4.2)."""
 
@@ -25,4 +25,5 @@ class Appr(quadratic.Anchored):
             with torch.no_grad():
                 for n, p in self.model.named_parameters():
                     p.copy_((p + self.old[n] * t) / (t + 1))
+        self.merge_statistics(t)
         self.anchor()

@@ -1,11 +1,11 @@
 """IMM-mode: Lee et al., Overcoming Catastrophic Forgetting by Incremental Moment Matching, NIPS 2017 (1703.08475)."""
 import torch
 
-from approaches import keeps, quadratic
+from approaches import keeps, merged, quadratic
 from approaches.hyper import Hyper
 
 
-class Appr(quadratic.Anchored):
+class Appr(merged.Merged):
     """Averages the weights of all tasks, each weighed by its Fisher information (their Eq. 6-8, equal mixing ratios); an
     L2 penalty keeps them close (L2-transfer, Section 4.2).
 
@@ -20,7 +20,7 @@ class Appr(quadratic.Anchored):
         quadratic.FISHER_SBATCH,
     )
     clipgrad = 1000
-    state = {'old': keeps.parameters, 'total': keeps.parameters}
+    state = {**merged.Merged.state, 'total': keeps.parameters}
     total = None  # {parameter's name: sum of the Fisher diagonals of the tasks so far}
 
     def penalty(self, t):
@@ -38,4 +38,5 @@ class Appr(quadratic.Anchored):
                     p.copy_(torch.where(total > 0, merged, p))
                     fisher[n] = total
         self.total = fisher
+        self.merge_statistics(t)
         self.anchor()

@@ -1,13 +1,43 @@
 """What HAT can say of its units: the ledger of what each task takes, and which weights nothing is to change."""
+import warnings
+from collections import Counter
+
+import torch
+
+from engine import normalising
+from networks import gated
 from results import ledger
 
 
 class Inspected:
     """Of an approach: has its gated model, smax and the cumulative attentions mask_pre."""
 
+    sharing = None  # names of the layers whose running statistics tasks share, once that is known
+
+    def fit(self, t, *data):
+        """As in base; says before the first epoch which running statistics tasks share."""
+        if self.sharing is None:
+            self.sharing = self.shared_statistics(data[0][:2].to(self.device))
+            if self.sharing:
+                warnings.warn('HAT: the tasks share the running statistics of %s, which no gate protects: '
+                              'later tasks change them, and with them what is said of earlier ones' % (
+                                  ', '.join(self.sharing)))
+        super().fit(t, *data)
+
+    def shared_statistics(self, x):
+        """The names of the normalising layers that images x pass in more than one task."""
+        there, uses = normalising.layers(self.model), Counter()
+        self.model.eval()
+        for u in range(len(gated.embeddings(self.model)[0]) if there else 0):
+            with torch.no_grad(), normalising.used(self.model) as names:
+                self.model(self.task(u), x)
+            uses.update(names)
+        return [n for n in there if uses[n + '.running_mean'] > 1]
+
     def account(self, done):
-        """With the ledger of the tasks so far."""
-        return {**super().account(done), 'ledger': self.ledger(done)}
+        """With the ledger of the tasks so far, and the layers whose running statistics they share."""
+        shared = {'shared_statistics': self.sharing} if self.sharing else {}
+        return {**super().account(done), **shared, 'ledger': self.ledger(done)}
 
     def ledger(self, done):
         """What each of so many tasks takes of every layer (results.ledger)."""

@@ -12,6 +12,7 @@ class Appr(sgd_restart.Appr):
 
     family = 'baselines'
     cumulative, capturable = True, False
+    sets_loop_names = 'seen',
     scenarios = ('task', 'class', 'domain')
 
     def train(self, t, xtrain, ytrain, xvalid, yvalid):

@@ -27,8 +27,9 @@ class Appr(base.Appr):
     """Trains the free weights, prunes the smallest of them, trains the rest again and freezes it; a task sees the weights that it and
     earlier tasks own, later ones are 0 to it (Section 3).
 
-    fraction 0 leaves every task the same number: of T tasks, the t-th prunes 1 - 1/(T-t+1) of what is free, the last nothing. Biases
-    are those of the first task; heads are per task and not pruned. The second training has `retrain` epochs.
+    fraction 0 leaves every task the same number: of T tasks, the t-th prunes 1 - 1/(T-t+1) of what is free,
+    the last nothing. Biases and normalising layers are those of the first task, as in the authors' code;
+    heads are per task and not pruned. The second training has `retrain` epochs.
     """
 
     family = 'isolation'
@@ -37,9 +38,10 @@ class Appr(base.Appr):
               'same number', 'Section 4, 0.5 and 0.75', least=0, most=0.99),
         Hyper('retrain', int, 10, (5, 10, 20), 'epochs after pruning, at most', 'Section 4', least=1, most=10 ** 6),
     )
-    scenarios, isolated = ('task', 'class', 'domain'), True
+    scenarios, isolated, first_norms = ('task', 'class', 'domain'), True, True
     own_optimizer = 'momentum, weight decay and Adam move weights whose gradient is masked, and with them earlier tasks'
     state = {'owners': owners, 'learnt': lambda self, value, done: value == done}
+    sets_loop_names = 'position', 'where'
     learnt = 0  # number of tasks that are frozen
 
     def __init__(self, *args, **kwargs):

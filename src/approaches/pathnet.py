@@ -24,6 +24,7 @@ class Appr(base.Appr):
     state = {'initial_model': keeps.weights, 'best_path': lambda self, value, done: keeps.alike(value, self.model.bestPath)
              and value.max() < self.model.M and value.min() >= -1 and (value[:done] >= 0).all()}
     scratch = (*base.Appr.scratch, 'path')
+    sets_loop_names = 'position', 'epoch', 'where'
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

@@ -4,6 +4,7 @@ import torch
 from approaches import base, buffer
 from engine.step import leaves_linear
 from networks.layers import Plain
+from utils import UserError
 
 
 def is_kept(appr, value, done):
@@ -32,7 +33,8 @@ class Replay(base.Appr):
     state = {'kept': is_kept}
     for_training = 'kept',
     scratch = (*base.Appr.scratch, 'memory', 'batch')
-    batch = None  # what is to be offered after the step: (t, x, y, logits or None)
+    loop_names = 'memory',
+    batch = None  # what is to be offered after the step: (t, x, y), or with logits
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -58,6 +60,9 @@ class Replay(base.Appr):
 
     def after_step(self, t):
         """Offers the batch to the buffer."""
+        if self.batch is not None and not isinstance(self.batch, tuple):
+            raise UserError('self.batch is %s: forward() sets it to (t, x, y), which the buffer is offered; '
+                            'give what else it is another name' % type(self.batch).__name__)
         if self.epoch == 0 and self.batch is not None:
             self.memory.stream(*self.batch)
         self.batch = None

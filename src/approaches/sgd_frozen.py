@@ -5,10 +5,11 @@ from networks import layers
 
 
 class Appr(base.Appr):
-    """Freezes everything but the heads once the first task is learnt (SGD-F in Serrà et al., 2018, Section 4.1)."""
+    """Freezes everything but the heads, running statistics included, once the first task is learnt (SGD-F in
+    Serrà et al., 2018, Section 4.1)."""
 
     family = 'baselines'
-    capturable = True
+    capturable = first_norms = True
     scenarios = ('task', 'class', 'domain')
 
     def end_task(self, t, x, y):

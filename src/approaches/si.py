@@ -8,8 +8,8 @@ from approaches.hyper import Hyper
 class Appr(quadratic.Anchored):
     """A weight matters as much as its way through training has lowered the loss.
 
-    The gradient in the path integral is that of the task's loss without the penalty, before clipping, and no sum of importances
-    falls below 0, as in the authors' code.
+    The gradient in the path integral is that of the task's loss without the penalty, before clipping, and a
+    sum of importances that a task takes below 0 goes on from 0, as in the authors' code.
     """
 
     family = 'regularisation'
@@ -21,7 +21,7 @@ class Appr(quadratic.Anchored):
     state = {'old': keeps.parameters, 'running': keeps.parameters, 'path': None, 'begin': None}
     for_training = 'path', 'begin'
     scratch = (*quadratic.Anchored.scratch, 'gradient', 'before')
-    running = None            # {parameter's name: sum over tasks of path / (way^2 + xi)}; what is below 0 counts as 0
+    running = None            # {parameter's name: Omega}, never below 0
     path, begin = None, None  # of the present task: {name: w, the path integral}, {name: the weights it began with}
 
     def begin_task(self, t, x, y):
@@ -31,7 +31,7 @@ class Appr(quadratic.Anchored):
 
     def penalty(self, t):
         """c * sum of Omega (theta - theta_old)^2 (Eq. 4; no 1/2)."""
-        return self.pull(t, {n: 2 * self.c * o.clamp(min=0) for n, o in (self.running or {}).items()})
+        return self.pull(t, {n: 2 * self.c * o for n, o in (self.running or {}).items()})
 
     def before_step(self, t):
         """Notes weights and the loss's gradient, from which that of the penalty is taken out again."""
@@ -47,8 +47,10 @@ class Appr(quadratic.Anchored):
                 self.path[n].addcmul_(self.gradient[n], self.before[n].sub_(p.detach()))
 
     def end_task(self, t, x, y):
-        """Omega += w / ((theta_end - theta_begin)^2 + xi) (Eq. 5); moves the anchor."""
-        before = self.running or {}
-        self.running = {n: before.get(n, 0) + w / ((dict(self.model.named_parameters())[n].detach() - self.begin[n]).square() + self.xi)
-                        for n, w in self.path.items()}
+        """Omega = max(0, Omega + w / ((theta_end - theta_begin)^2 + xi)) (Eq. 5); moves the anchor."""
+        before, there, omega = self.running or {}, dict(self.model.named_parameters()), {}
+        for n, w in self.path.items():
+            way = there[n].detach() - self.begin[n]
+            omega[n] = (before.get(n, 0) + w / (way.square() + self.xi)).clamp(min=0)
+        self.running = omega
         self.anchor()

@@ -173,7 +173,9 @@ FIELDS = {
     'untrained': (False, lambda v, record: 'before_learning' in record and listed(number(0, 1), tasks)(v, record)),
     'ledger': (False, lambda v, record: ledger.sound(v, tasks(record))),
     'largest_change': (False, lambda v, record: isinstance(v, dict) and listed(number(0), tasks)(v.get('logits'), record)
-                       and number(0)(v.get('weights', 0))),
+                       and all(number(0)(v.get(n, 0)) for n in ('weights', 'buffer'))
+                       and isinstance(v.get('buffer_name', ''), str)),
+    'shared_statistics': (False, listed(is_text)),
     'origin': (False, lambda v, record: isinstance(v, dict)), 'tags': (False, listed(is_text)), 'task_inferred': (False, listed(listed(number(0, 1), tasks), tasks)),
     'diverged': (False, lambda v, record: isinstance(v, list) and all(type(t) is int and 0 <= t < tasks(record) for t in v)),
     'seconds_per_task': (False, listed(number(0, 1e12))), 'matrix_sha256': (False, is_text)}

@@ -1,5 +1,9 @@
-"""The no-forgetting certificate: how far what a network says of old tasks, and what it guards, has moved since they were learnt."""
+"""The no-forgetting certificate: how far what a network says of old tasks, what it guards, and the buffers
+that it uses for them have moved since they were learnt."""
 import torch
+
+from approaches.keeps import alike
+from engine import normalising
 
 COUNT = 64  # images of each task
 
@@ -15,26 +19,44 @@ class Certificate:
     def __init__(self, appr, data):
         self.appr, self.data = appr, data
         self.state = {'logits': {}, 'moved': [], 'guarded': {}, 'weights': 0.}
+        self.state.update(buffers={}, buffer=[0., ''])  # {task: {name: value}}; [largest change, name]
 
     def note(self, t):
         """Compares with what was noted so far, and takes up task t, which has been learnt."""
         state, there = self.state, dict(self.appr.model.named_parameters())
         for u in range(t):
-            before = state['logits'][u]  # since then other classes may compete, too
-            state['moved'][u] = max(state['moved'][u], largest(self.logits(u)[:, :before.shape[1]] - before))
+            before, (logits, buffers) = state['logits'][u], self.probe(u)
+            logits = logits[:, :before.shape[1]]  # since then other classes may compete, too
+            state['moved'][u] = max(state['moved'][u], largest(logits - before))
+            changes = [[largest(buffers[n] - b), n] for n, b in state['buffers'][u].items() if n in buffers]
+            state['buffer'] = max([state['buffer'], *changes], key=lambda change: change[0])
         for n, before in state['guarded'].items():
             state['weights'] = max(state['weights'], largest(there[n].detach().cpu() - before))
-        state['logits'][t] = self.logits(t)
+        state['logits'][t], state['buffers'][t] = self.probe(t)
         state['moved'].append(0.)
         state['guarded'] = {n: there[n].detach().masked_fill(~mask, torch.nan).cpu() for n, mask in self.appr.guarded().items()}
 
-    def logits(self, t):
-        """What the network says of task t's probe [COUNT,K]."""
-        return self.appr.outputs(t, first(self.data[t]['test']).to(self.appr.device)).cpu()
+    def probe(self, t):
+        """(what the network says of task t's first images [COUNT,K], {name: value} of the buffers that it
+        uses for it)."""
+        net = self.appr.model
+        with normalising.used(net) as used:
+            logits = self.appr.outputs(t, first(self.data[t]['test']).to(self.appr.device)).cpu()
+        names = [n for n, b in net.named_buffers() if b.is_floating_point()]
+        if not self.appr.compiled:  # which would not say what it uses
+            names = [n for n in names if n in used]
+        there = {**dict(net.named_buffers()), **self.appr.weights(t)}
+        return logits, {n: there[n].detach().cpu().clone() for n in names}
 
     def account(self):
-        """What the record says: the largest change of each task's logits, and of the weights that are guarded fully, if any are."""
-        return {'largest_change': {'logits': self.state['moved'], **({'weights': self.state['weights']} if self.state['guarded'] else {})}}
+        """What the record says: the largest change of each task's logits, of the weights that are guarded
+        fully, if any are, and of a buffer, if there are any, with its name."""
+        state, found = self.state, {'logits': self.state['moved']}
+        if state['guarded']:
+            found['weights'] = state['weights']
+        if any(state['buffers'].values()):
+            found['buffer'], found['buffer_name'] = state['buffer']
+        return {'largest_change': found}
 
 
 def largest(difference):
@@ -44,11 +66,14 @@ def largest(difference):
 
 def fits(state, appr, done):
     """Whether a state can be that of an approach that has learnt so many tasks."""
-    there = dict(appr.model.named_parameters())
-    return (state.keys() == {'logits', 'moved', 'guarded', 'weights'} and set(state['logits']) == set(range(done))
+    there, buffers = dict(appr.model.named_parameters()), dict(appr.model.named_buffers())
+    return (state.keys() == {'logits', 'moved', 'guarded', 'weights', 'buffers', 'buffer'}
+            and set(state['logits']) == set(state['buffers']) == set(range(done))
             and all(isinstance(z, torch.Tensor) and z.dim() == 2 and z.is_floating_point() for z in state['logits'].values())
             and len(state['moved']) == done and all(type(v) is float and v >= 0 for v in [*state['moved'], state['weights']])
-            and all(n in there and v.shape == there[n].shape for n, v in state['guarded'].items()))
+            and all(n in there and v.shape == there[n].shape for n, v in state['guarded'].items())
+            and all(alike(found, {n: buffers.get(n) for n in found}) for found in state['buffers'].values())
+            and [type(v) for v in state['buffer']] == [float, str] and state['buffer'][0] >= 0)
 
 
 def line(found):
@@ -58,4 +83,7 @@ def line(found):
         return None
     worst = max(range(len(moved)), key=moved.__getitem__)
     more = '; of a weight that is fully guarded: %.1g' % found['weights'] if 'weights' in found else ''
+    if 'buffer' in found:
+        more += '; of a buffer: %.1g' % found['buffer']
+        more += ' (%s)' % found['buffer_name'] if found['buffer'] else ''
     return 'Largest change of an old task\'s logits: %.1g (task %d)%s' % (moved[worst], worst, more)

@@ -3,7 +3,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from networks.layers import Layered, Plain
+from networks import variants
+from networks.layers import Features, Layered, Plain
 from subnets.narrow import Narrow
 
 
@@ -29,15 +30,24 @@ class Preprocessing(nn.Module):
 
 
 class Whole(nn.Module):
-    """Task t's logits by an approach's own network, for one whose layers do not follow one another."""
+    """Task t's logits by an approach's own network, run as in testing, for one whose layers do not follow one
+    another."""
 
     def __init__(self, appr, t):
         super().__init__()
-        self.net, self.appr, self.t = appr.model, [appr], t
+        self.net, self.appr, self.t = appr.model.eval(), [appr], t
+        self.part = [appr.subnet(t)]
 
     def forward(self, x):
-        """The logits [B, classes]."""
-        return self.appr[0].logits(self.t, x)
+        """The logits [B, its classes], also where those of other tasks compete with them."""
+        appr, t = self.appr[0], self.t
+        outer, appr.part = appr.part, self.part[0]
+        try:
+            z = appr.logits(t, x)
+        finally:
+            appr.part = outer
+        first = 0 if isinstance(appr.heads(t), int) else appr.scenario.shifts[t]
+        return z[:, first:first + appr.scenario.ncla[t]]
 
 
 def sequential(net, t, weights, masks=None, least=None):
@@ -82,12 +92,19 @@ def linear(weights, name, rows, columns, scale):
     return kind
 
 
+def plain(net):
+    """Whether a network's declared layers say all of what it computes."""
+    kind, methods = type(net), set(variants.OWN) - {'forward'}
+    return (isinstance(net, Plain) and kind.forward in (Plain.forward, Features.forward)
+            and all(getattr(kind, n) is getattr(Plain, n) for n in methods))
+
+
 def network(appr, t, least=None):
     """Task t's network of an approach, ready to be exported: cut out where it is HAT's and least is given."""
     net = appr.model
-    if hasattr(net, 'mask') and isinstance(net, Layered):
+    if hasattr(net, 'mask') and isinstance(net, Layered) and not appr.attended.own:
         masks = [m.detach().flatten() for m in net.mask(appr.task(t), s=appr.smax)]
         return sequential(net, t, dict(net.named_parameters()), masks, least)
-    if isinstance(net, Plain):
+    if plain(net):
         return sequential(net, t, appr.weights(t))
     return Whole(appr, t).eval()

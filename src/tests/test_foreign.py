@@ -203,6 +203,76 @@ def test_declarations_that_cannot_be_are_refused_in_one_line(source, says, dropp
     assert says in refused(run.main, [*SHORT, '--approach', 'mine', '--output', tmp_path / 'o.txt'])
 
 
+MINE = 'from approaches import base, replay\nfrom approaches.hyper import Hyper\nclass Appr(%s.Appr):\n    %s\n'
+STEP = 'def after_step(self, t):\n        '
+
+
+@pytest.mark.parametrize('kind, body, name', [
+    ('base', 'def __init__(self, *a, **k):\n        self.seen = 0\n        super().__init__(*a, **k)', 'seen'),
+    ('base', 'def __init__(self, *a, **k):\n        super().__init__(*a, **k)\n        self.where, self.mine = [], 0', 'where'),
+    ('base', 'position = 0', 'position'), ('base', 'def infer(self, x):\n        return x', 'infer'),
+    ('base', STEP + 'self.seen += self.sbatch', 'seen'), ('base', STEP + '(lambda: 0)()\n        self.numbers: int = 3', 'numbers'),
+    ('base', STEP + 'def later():\n            self.epoch = 3\n        later()', 'epoch'),
+    ('base', 'hyperparameters = (Hyper("part", int, 1),)', 'part'),
+    ('base', 'def after_step(me, t):\n        """Text\nat the margin."""\n        for me.progress in (1, 2):\n            pass', 'progress'),
+    ('base', 'mine = property(lambda self: 0)\n    @mine.setter\n    def mine(self, v):\n        self.part = v', 'part')])
+def test_what_the_loop_goes_by_is_no_name_for_a_method_s_own(kind, body, name, dropped, refused, tmp_path):
+    (dropped / 'mine.py').write_text(MINE % (kind, body))
+    line = refused(run.main, [*SHORT, '--approach', 'mine', '--output', tmp_path / 'o.txt'])
+    assert 'approaches.mine.Appr: self.%s is what the training loop itself goes by' % name in line and 'my_' + name in line
+
+
+def test_names_of_a_buffer_s_are_refused_where_there_is_one_alone(dropped, refused, tmp_path, capsys):
+    body = 'def __init__(self, *a, **k):\n        super().__init__(*a, **k)\n        self.memory, self.batch = {}, 0'
+    for kind, says in (('replay.Replay, base', 'self.memory is what'), ('replay.Replay, base', 'self.batch is int: forward() sets it')):
+        (dropped / 'mine.py').write_text(MINE % (kind, body if 'memory' in says else body.replace('self.memory', 'self.mine')))
+        sys.modules.pop('approaches.mine', None)
+        assert says in refused(run.main, [*SHORT, '--approach', 'mine', '--output', tmp_path / 'o.txt'])
+    (dropped / 'mine.py').write_text(MINE % ('base', body))
+    sys.modules.pop('approaches.mine', None)
+    run.main([*SHORT, '--approach', 'mine', '--output', str(tmp_path / 'o.txt')])
+
+
+def test_the_same_names_elsewhere_are_nobody_s_business(dropped):
+    class Count:
+        def __init__(self):
+            self.seen = 0
+
+    class Appr(base.Appr):
+        """Has local variables, and other objects, of those names."""
+        state = ('samples',)
+        where_to = samples = 0
+
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.count, seen, where = Count(), 0, self.where
+            self.count.seen, self.mine = seen, where
+
+        def after_step(self, t):
+            """Reads the loop's names."""
+            class Local:
+                def __init__(self):
+                    self.part = 1
+            self.samples += self.seen + self.epoch
+            count = self.count
+            count.position = self.count.part = Local().part
+
+        @staticmethod
+        def helped(other):
+            """Of something else."""
+            other.numbers = 1
+
+    class Meant(Appr):
+        """Says that it means the loop's."""
+        sets_loop_names = 'where',
+
+        def begin_task(self, t, x, y):
+            """Shown in each epoch's line."""
+            self.where = {'Round': 1}
+    with pytest.raises(UserError, match='self.where is what'):
+        type('Later', (Meant,), {'where': {}})
+
+
 def test_a_penalty_and_a_subnet_together_are_refused(refused, dropped, tmp_path):
     (dropped / 'both.py').write_text('from approaches import hat\nfrom engine.penalty import Quadratic\nclass Appr(hat.Appr):\n'
                                      '    def penalty(self, t):\n        return Quadratic({}, {}, 1)\n')

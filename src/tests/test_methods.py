@@ -155,11 +155,23 @@ def test_the_path_integral(case):
         expected = out['pathint']['task_gradient_relu_of_running_sum'][t]
         assert np.allclose(appr.path['theta'], expected['w'], atol=case['tolerance'])
         appr.end_task(t, None, None)
-        assert np.allclose(appr.running['theta'].clamp(min=0), expected['omega'], atol=case['tolerance'])
-        assert np.allclose(appr.running['theta'], out['mammoth']['task_gradient_no_clamp'][t]['omega'], atol=case['tolerance'])
+        assert np.allclose(appr.running['theta'], expected['omega'], atol=case['tolerance'])
     with torch.no_grad():
         model.theta.copy_(tensor(i['theta_eval']))
     assert appr.penalty(2).value().item() == pytest.approx(out['pathint']['regularizer_sum_omega_d2_relu'], rel=1e-6)
+
+
+def test_an_importance_of_si_that_fell_below_0_goes_on_from_0():
+    model = Vector([0., 0.])
+    appr = made(si.Appr, model, c=1., xi=1.)
+    for path, omega in (([-14.8, 2.], [0., 2.]), ([.77, -.5], [.77, 1.5])):
+        appr.begin_task(0, None, None)
+        appr.path['theta'] = tensor(path)
+        appr.end_task(0, None, None)
+        assert np.allclose(appr.running['theta'], omega)
+    with torch.no_grad():
+        model.theta.add_(1.)
+    assert appr.penalty(2).value().item() == pytest.approx(.77 + 1.5)
 
 
 @cases('si_train')

@@ -15,6 +15,7 @@ from dataloaders import raw
 from dataloaders.pictures import ORIENTATION, read
 from runs import launch, saved
 from subnets import cut
+from test_foreign import dropped  # noqa: F401 a fixture
 from test_saved import tidy, trained  # noqa: F401 a fixture
 
 ALEX = ['--experiment', 'split:cifar10:3', '--nepochs', '1', '--network', 'alexnet', '--tasks', '2,0,1']
@@ -73,6 +74,20 @@ def test_a_file_of_any_approach_computes_without_the_project(approach, tmp_path,
 def as_command(main):
     """A script's main as a command."""
     return lambda argv: launch.script(lambda: main([str(a) for a in argv]), 'script.py')
+
+
+@pytest.mark.parametrize('approach, network, scenario', [
+    ('hat', 'residual', 'task'), ('hat', 'normed', 'class'), ('sgd', 'normed', 'task'), ('sgd-frozen', 'normed', 'domain'),
+    ('packnet', 'normed', 'class'), ('independent', 'normed', 'task'), ('ewc', 'residual', 'class'),
+    ('sgd', 'skipping', 'task'), ('hat', 'skipping', 'task')])
+@pytest.mark.filterwarnings('ignore:HAT')
+def test_a_network_of_one_s_own_is_exported_whole(approach, network, scenario, dropped, tmp_path, data_dir, capsys, one_thread):
+    output = trained(tmp_path, data_dir, approach, '--network', network, '--scenario', scenario)
+    assert export.main([str(output), '--task', '1', '--output', str(tmp_path / 't.pt2')]) == 0
+    assert 'predictions agree on 100.00%' in capsys.readouterr().out
+    program, model = torch.export.load(tmp_path / 't.pt2').module(), saved.Model(output)
+    split = model.data(data_dir)[0][1]['test']
+    assert torch.allclose(logits(program, split.images[split.rows]), model.logits(1, split['x']), atol=1e-5)
 
 
 def test_exports_that_cannot_be_are_refused(tmp_path, data_dir, refused, capsys):
