@@ -190,7 +190,7 @@ class Trial:
         self.output = folder / name / 'o.txt'
         self.argv = [*SHORT, *options, '--output', str(self.output)]
         self.folders, self.kept = (self.output.parent, logs(self.output)), folder / (name + '-before')
-        self.totals, self.wrong = {'events': 0, 'resumed': 0, 'begun anew': 0, 'as before': 0}, []
+        self.totals, self.wrong = {'events': 0, 'not begun': 0, 'resumed': 0, 'begun anew': 0, 'as before': 0}, []
 
     def reset(self, new=False):
         """Puts the files where they were before the run."""
@@ -207,6 +207,7 @@ class Trial:
         """Tries every step-th event."""
         self.prepare()
         self.reset()
+        self.old = left(self.folders)
         status, count = self.run(how=how, k=10 ** 9)
         assert status == 0, self.log.read_text()[-500:]
         self.whole = left(self.folders)
@@ -220,9 +221,14 @@ class Trial:
             self.resume(k, how)
 
     def resume(self, k, how):
-        """Resumes, and compares."""
-        status, _ = self.run(['--resume'])
+        """Resumes, and compares. Where the run had not yet said that it replaces a result of another configuration, that is still
+        whole, and it takes --overwrite again."""
+        status, _ = forked([w for w in self.argv if w != '--overwrite'] + ['--resume'], self.folders, self.log)
         said = self.log.read_text()
+        if status == 2 and 'exists with another configuration' in said and left(self.folders) == self.old:
+            self.totals['not begun'] += 1
+            status, _ = self.run(['--resume'])
+            said = self.log.read_text()
         what = 'resumed' if 'Resuming in' in said else 'as before' if 'Finished already' in said else 'begun anew'
         self.totals[what] += 1
         found = left(self.folders) if status == 0 else {}

@@ -209,16 +209,17 @@ def test_a_result_called_like_a_part_of_another_ones_logs_is_left_alone(tmp_path
         assert [n for n in files(tmp_path / name) if n[0] != '+'] == ['epochs.csv', 'run.log', 'task0.pt', 'task1.pt']
 
 
-def test_two_plans_at_once_do_every_run_once_and_both_end_well(tmp_path):
+def test_a_plan_leaves_to_others_what_they_are_doing_and_ends_well(tmp_path):
     command = [sys.executable, str(ROOT / 'src' / 'run_multi.py'), '--experiments', 'glyphs', '--approaches', 'sgd', '--seeds', '0-1',
-               '--res_folder', str(tmp_path), '--execute', '--', *SHORT[2:], '--nepochs', '40']
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [p.communicate(timeout=300) for p in both]
-    assert [p.returncode for p in both] == [0, 0], said
-    assert any('being done by another process' in out and str(tmp_path) in out for out, _ in said)
+               '--res_folder', str(tmp_path), '--execute', '--', *SHORT[2:]]
     outputs = [tmp_path / ('glyphs_sgd_%d.txt' % s) for s in range(2)]
-    assert all(map(records.finished, outputs)) and all('0 failed' in out for out, _ in said)
-    assert all((place.folder(o) / 'run.log').read_text().count('Arguments =') == 1 for o in outputs)
+    with checkpoint.lock(outputs[0]):
+        assert checkpoint.busy(outputs[0]) and not checkpoint.busy(outputs[1])
+        done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0 and [records.finished(o) for o in outputs] == [False, True], done.stderr
+    assert '1 runs finished, 0 failed\n1 are being done by another process\n    %s\n' % outputs[0] in done.stdout
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0 and '2 runs finished, 0 failed' in done.stdout and 'another process' not in done.stdout
 
 
 def test_some_of_all_moments_at_which_a_run_can_end():
