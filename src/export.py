@@ -59,7 +59,9 @@ def to_onnx(program, x, wanted, name):
     if lacking:
         raise UserError('--onnx needs: pip install %s' % ' '.join(lacking))
     import torch
-    torch.onnx.export(program, (x[:2].clone(),), str(ROOT / name), verbose=False, external_data=False)
+    import utils
+    with utils.replacing(ROOT / name, 'wb') as f:
+        torch.onnx.export(program, (x[:2].clone(),), str(f.name), verbose=False, external_data=False)
     print('ONNX at %s' % (ROOT / name))
     if importlib.util.find_spec('onnxruntime'):
         import onnxruntime

@@ -5,7 +5,7 @@ import sys
 
 import utils
 from approaches.hyper import Hyper
-from runs import config, local, plan
+from runs import checkpoint, config, local, plan
 from utils import UserError
 
 
@@ -93,15 +93,16 @@ def carry_out(args, runs, folder, gpus=()):
         return 0
     if args.launcher == 'slurm':
         from runs import slurm
-        failed, elsewhere = slurm.execute(todo, args), []
+        failed = slurm.execute(todo, args)
     else:
-        failed, elsewhere = local.execute(todo, args.nproc, gpus, args.verbose)
-    return outcome(runs, failed, elsewhere)
+        failed = local.execute(todo, args.nproc, gpus, args.verbose)
+    return outcome(runs, failed)
 
 
-def outcome(runs, failed, elsewhere=()):
+def outcome(runs, failed):
     """Prints how many runs have finished, which failed, and which other processes are doing; returns the exit status."""
     states = [run.status() for run in runs]
+    elsewhere = [run for run, state in zip(runs, states) if state != 'finished' and checkpoint.busy(run.output)]
     print('%d runs finished, %s%d failed%s' % (
         states.count('finished'), '%d pruned, ' % states.count('pruned') if 'pruned' in states else '', len(failed),
         ''.join('\n    ' + str(run.log) for run in failed)))

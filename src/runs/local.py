@@ -14,12 +14,11 @@ from runs import checkpoint, plan
 
 
 def execute(runs, nproc=1, gpus=(), verbose=False):
-    """Carries runs out, nproc at a time, as Workers does. Returns (the failed ones, those that other processes are doing)."""
+    """Carries runs out, nproc at a time, as Workers does. Returns the failed ones; not those that other processes are doing."""
     workers = Workers(len(runs), nproc, gpus, verbose)
     workers.each(workers.carry_out, runs)
-    elsewhere = [run for run in workers.elsewhere if run.status() != 'finished']
-    going = [run for run in elsewhere if checkpoint.busy(run.output)]
-    return workers.failed + [run for run in elsewhere if run not in going], going
+    left = [run for run in workers.elsewhere if not checkpoint.busy(run.output)]
+    return workers.failed + [run for run in left if run.status() != 'finished']
 
 
 class Workers:

@@ -138,9 +138,8 @@ def profile(ready, argv):
     key = 'self_cuda_time_total' if appr.device.type == 'cuda' else 'self_cpu_time_total'
     table = found[0].key_averages().table(sort_by=key, row_limit=20, max_name_column_width=50)
     print(table)
-    part = utils.temporary(folder / 'trace.json')
-    found[0].export_chrome_trace(str(part))
-    os.replace(part, folder / 'trace.json')
+    with utils.replacing(folder / 'trace.json') as f:
+        found[0].export_chrome_trace(str(f.name))
     with utils.replacing(folder / 'profile.txt') as f:
         f.write(table + '\n')
     print('Table at %s; trace at %s (for chrome://tracing or ui.perfetto.dev)' % (folder / 'profile.txt', folder / 'trace.json'))

@@ -12,7 +12,7 @@ import pytest
 import plot_results
 from results import epochs, ledger, masks, measures
 from results.tables import Table
-from runs import checkpoint, drawn, launch
+from runs import checkpoint, drawn, launch, place
 from utils import UserError
 
 RANDOM = np.array([[.5, 0], [.5, .1]])
@@ -110,7 +110,7 @@ def test_capacity_overlap_and_compression_of_a_log(tmp_path, capsys):
 def write_epochs(folder, monkeypatch, lengths=((3, 2), (4, 2), (2, 2))):
     """An epochs.csv for each result of a folder, two tasks of so many epochs for each seed; validation accuracies of (seed + epoch) /
     10."""
-    monkeypatch.setattr(checkpoint, 'ROOT', folder)
+    monkeypatch.setattr(place, 'ROOT', folder)
     for f in folder.glob('toy_*_[0-9].txt'):
         seed, path = int(f.stem[-1]), checkpoint.folder(f) / 'epochs.csv'
         lines = ['%d,%s,%d,0.05,1.5,0.5,%g,%g,0.1,' % (t, 'ab'[t], e, 2 - e / 10, (seed + e) / 10)

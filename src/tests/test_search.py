@@ -194,7 +194,7 @@ def test_what_cannot_be_searched_is_refused_by_name(fake, tmp_path, refused, cap
 
 def test_any_error_of_one_stops_the_workers():
     class Sleep:
-        command, log = ['sleep', '60'], ROOT / 'logs' / 'test_search.log'
+        command, log, output = ['sleep', '60'], ROOT / 'logs' / 'test_search.log', ROOT / 'res' / 'test_search.txt'
     workers, worker = local.Workers(2, 2), []
 
     def work(item):

@@ -429,6 +429,6 @@ def test_a_worker_that_dies_once_its_result_is_whole_has_finished(tmp_path, monk
     command = [*SHORT, '--approach', 'random', '--output', str(tmp_path / 'o.txt')]
     run.main(command)
     monkeypatch.setattr(plan.Run, 'command', [sys.executable, '-c', 'import os; os.kill(os.getpid(), 9)'])
-    assert local.execute([plan.Run(command)]) == ([], [])
+    assert local.execute([plan.Run(command)]) == []
     missing = plan.Run([*command[:-1], str(tmp_path / 'p.txt')])
-    assert local.execute([missing]) == ([missing], [])
+    assert local.execute([missing]) == [missing]
