@@ -7,6 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import utils
+
 TIMEOUT = 30   # seconds without a byte after which a connection counts as stalled
 WAIT = 1       # seconds before the second attempt, doubled before each further one
 ATTEMPTS = 3
@@ -25,11 +27,11 @@ def into(folder, entries, load, without=()):
         for attempt in range(ATTEMPTS):
             try:
                 for entry in entries:
-                    remove(Path(root) / entry)
+                    utils.remove(Path(root) / entry)
                     if attempt == 0:
                         bring(folder / entry, Path(root) / entry)
                 for path in without:
-                    remove(Path(root) / path)
+                    utils.remove(Path(root) / path)
                 with patience():
                     load(root)
                 break
@@ -44,13 +46,6 @@ def into(folder, entries, load, without=()):
                 if (folder / entry).exists():
                     (folder / entry).rename(Path(root) / ('old-' + entry))
                 (Path(root) / entry).rename(folder / entry)
-
-
-def remove(path):
-    """Removes a file or folder, if it is there."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    path.unlink(missing_ok=True)
 
 
 def bring(source, target):

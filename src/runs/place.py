@@ -35,14 +35,6 @@ def folder(output):
     return ROOT.joinpath('logs', *first, *('+' * bool(TAKEN.fullmatch(p)) + p for p in parts))
 
 
-def remove(path):
-    """Removes a file or a folder, if it is there."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
 def copy(source, target):
     """Puts a copy of a file, if it is there, in the place of another, which may be on another file system."""
     if source.exists():
@@ -99,7 +91,7 @@ class Place:
             utils.remove_leftovers(path)
         for path in (*self.home.glob('*.tmp'), *self.next.glob('*.tmp')):
             if path.is_file():
-                remove(path)
+                utils.remove(path)
         if self.done.exists() or finished(self.next / 'result.txt'):
             self.take_over()
         elif self.next.exists() and self.begun() is None:
@@ -168,7 +160,7 @@ class Place:
         """Removes what a run has left in a folder, first its state, without which the rest is of no run that can be resumed."""
         for pattern in reversed(FILES):
             for path in folder.glob(pattern):
-                remove(path)
+                utils.remove(path)
 
     def drop(self):
         """Does away with the run in next/."""
@@ -182,7 +174,7 @@ class Place:
             self.clear(self.home)
             os.rename(self.next, self.done)
         if not keeps_state(self.done / 'result.txt'):
-            remove(self.done / STATE)
+            utils.remove(self.done / STATE)
         copy(self.done / 'result.json', records.record_path(self.final))
         copy(self.done / 'result.txt', self.final)
         copy(self.done / 'log.pkz', Path(self.about().get('log', self.home / 'log.pkz')))

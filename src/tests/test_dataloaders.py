@@ -19,6 +19,7 @@ import pytest
 import torch
 
 import run
+import utils
 from conftest import small
 from dataloaders import check, cifar, common, download, glyphs, glyphset, intact, mixture, mnist2, pmnist, raw
 from results import records, unpickler
@@ -342,7 +343,7 @@ def test_a_broken_archive_or_what_was_unpacked_from_it_is_told_from_none(spoilt,
     for name in spoilt:
         truncated(tmp_path / name)
     if spoilt == ['cifar-10-python.tar.gz']:
-        download.remove(tmp_path / 'cifar-10-batches-py')
+        utils.remove(tmp_path / 'cifar-10-batches-py')
     url = kind.url
     if 'cifar-10-python.tar.gz' in spoilt:
         monkeypatch.setattr(kind, 'url', 'http://127.0.0.1:9/x')
