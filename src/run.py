@@ -43,7 +43,7 @@ def main(argv=None):
 def run(args, approach, argv):
     """Runs what parse() returned. Raises UserError for what cannot be run."""
     from runs import board, certificate, checkpoint, journal, prepared, sequence, trials
-    from runs.place import Place, keeps_state
+    from runs.place import Place
     start = time.monotonic()
     if args.tensorboard:
         board.missing()
@@ -56,29 +56,29 @@ def run(args, approach, argv):
     with contextlib.ExitStack() as stack:
         stack.enter_context(checkpoint.lock(args.output))
         place = Place(args.output)
-        if place.enter(config, args.resume, args.overwrite, args.final_valid):
+        if config.get('logpath') and not args.rerun:  # known already, so that what killed runs left beside it goes, too
+            stack.enter_context(checkpoint.lock(ROOT / config['logpath'], '.log'))
+        if place.enter(config, args.resume, args.overwrite, valid=args.final_valid, models=args.save, state=args.keep_checkpoint):
             print('Finished already: %s' % args.output)
-            if not (args.keep_checkpoint or keeps_state(args.output)):
-                checkpoint.Checkpoint(args.output, config).remove()
             records.tag(args.output, args.tag)
             return records.matrix(args.output)
-        saved = checkpoint.Checkpoint(args.output, config, args.checkpoint_every, place.folder)
-        state = saved.read(args.overwrite) if args.resume else None
+        saved, state = checkpoint.chosen(place, config, args)
         if state is None:
-            place.begin(config)
+            place.begin(config, args.overwrite)
             stack.enter_context(withdrawn(place))
         stack.enter_context(journal.recorded(place.folder / 'run.log', more=state is not None))
 
         ready.show()
         if place.staged:
-            print('%s stays until this run has finished; until then its results are in %s' % (place.final, place.folder))
+            print('What is there stays until this run has finished; until then its results are in %s' % place.folder)
         appr = ready.make()
         if args.rerun:
             appr.logs = None
         if records.has_log(appr):
-            stack.enter_context(checkpoint.lock(appr.logpath, '.log'))
+            if not config.get('logpath'):
+                stack.enter_context(checkpoint.lock(appr.logpath, '.log'))
             utils.remove_leftovers(appr.logpath)
-            records.check_log(appr.logpath, args.output, config, args.overwrite or place.staged)
+            records.check_log(appr.logpath, args.output, config, args.overwrite or place.about().get('overwrite') is True)
             appr.logpath = place.log(appr.logpath)
         for path in (place.final, place.output, saved.path):
             records.check_writable(path)
@@ -88,6 +88,7 @@ def run(args, approach, argv):
 
         record = {**ready.describe(argv), 'date': time.strftime('%Y-%m-%dT%H:%M:%S%z')}
         resumable = not foreign.is_foreign(approach)  # others do not say what their state is
+        place.refusable = False
         acc = sequence.Sequence(appr, ready.there, record, saved if resumable else None, place).run(state)
         print_matrix(acc)
         print('\n'.join(measures.lines(metrics.report(place.output))))
@@ -101,12 +102,14 @@ def run(args, approach, argv):
 
 @contextlib.contextmanager
 def withdrawn(place):
-    """Within it, a refusal leaves nothing of a run that was to replace a result."""
+    """Within it, a refusal leaves nothing of a run, unless it comes from training that replaces nothing."""
     try:
         yield
     except UserError:
         if place.staged:
             place.drop()
+        elif place.refusable:
+            place.clear(place.home)
         raise
 
 

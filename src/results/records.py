@@ -19,7 +19,7 @@ def record_path(output):
     """The record beside a result: res/x.txt -> res/x.json. Raises UserError for another suffix: then two results could have
     one record."""
     output = Path(output)
-    if output.suffix not in ('.txt', '.json') or '\0' in str(output) or '\n' in str(output):
+    if not output.stem.strip('.') or output.suffix not in ('.txt', '.json') or '\0' in str(output) or '\n' in str(output):
         raise UserError('%r is not the name of a result: expected one that ends in .txt' % str(output))
     return output.with_suffix('.json')
 
@@ -27,8 +27,8 @@ def record_path(output):
 def check_output(output, config, overwrite=False):
     """Raises UserError unless a run of this configuration may put its result there."""
     output = Path(output)
-    if '\0' not in str(output) and output.is_dir():
-        raise UserError('--output %s is a folder, expected a file' % output)
+    if '\0' not in str(output) and (output.is_dir() or output.is_symlink()):
+        raise UserError('--output %s is a %s, expected a file' % (output, 'folder' if output.is_dir() else 'link'))
     record = record_path(output)
     if record == output:
         raise UserError('--output %s: that is the name of a record: expected one that ends in .txt' % output)

@@ -13,7 +13,7 @@ import torch
 import utils
 from results.records import differences
 from runs import state
-from runs.place import STATE, folder
+from runs.place import STATE, finished, folder
 from utils import UserError
 
 
@@ -106,6 +106,25 @@ class Checkpoint:
         self.pending = None
 
 
+def chosen(place, config, args):
+    """(the Checkpoint of a run at a place.Place, the state to go on from or None). Beside a finished result that is the final
+    state or none: nothing else may replace it before its time."""
+    saved = Checkpoint(place.final, config, args.checkpoint_every, place.folder)
+    state = saved.read(args.overwrite) if args.resume else None
+    final = is_final(state, len(config['tasks'])) and place.complete(config, models=args.save)
+    if place.staged or final or not finished(place.final):
+        return saved, state
+    place.staged = True
+    return Checkpoint(place.final, config, args.checkpoint_every, place.folder), None
+
+
+def is_final(found, ntasks):
+    """Whether a state that read() returned is of a run that has learnt all tasks."""
+    with contextlib.suppress(Exception):  # a malformed file can raise anything
+        return found is not None and state.decode(found['progress'])['done'] == ntasks
+    return False
+
+
 @contextlib.contextmanager
 def lock(output, more=''):
     """Keeps other runs from the same output, or other kind of file as `more` says, until the block, or the process, ends.
@@ -118,8 +137,13 @@ def lock(output, more=''):
     path = folder(Path(output).with_name(Path(output).name + more + '.txt')) / 'lock' if more else folder(output) / 'lock'
     end = time.monotonic() + PATIENCE
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        f = open(path, 'a')
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            f = open(path, 'a')
+        except (FileNotFoundError, FileExistsError):  # its holder before removes the folder, or somebody else makes it
+            if time.monotonic() < end:
+                continue
+            raise
         try:
             fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -38,12 +38,13 @@ class Epochs:
     def add(self, numbers):
         """Writes an epoch's line: {name: number} with the task's number; what the method itself has to say follows COLUMNS."""
         new = [n for n in numbers if n not in self.columns]
-        self.columns += new
         if new:  # a name that the lines before do not have
+            columns = self.columns + new
             with open(self.path, newline='', encoding='utf-8') as f:
                 rows = list(csv.reader(f))[1:]
             with utils.replacing(self.path) as f:
-                f.writelines(line(row + [''] * (len(self.columns) - len(row))) for row in [self.columns, *rows])
+                f.writelines(line(row + [''] * (len(columns) - len(row))) for row in [columns, *rows])
+            self.columns = columns
         row = {**numbers, 'name': self.names[numbers['task']]}
         with open(self.path, 'a', encoding='utf-8') as f:
             f.write(line([cell(row.get(n, '')) for n in self.columns]))

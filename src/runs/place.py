@@ -38,6 +38,8 @@ def folder(output):
 def copy(source, target):
     """Puts a copy of a file, if it is there, in the place of another, which may be on another file system."""
     if source.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        utils.remove_leftovers(target)
         with utils.replacing(target, 'wb') as f:
             f.write(source.read_bytes())
 
@@ -60,8 +62,10 @@ class Place:
     """The place of a run whose result is to be `final`, a Path; to be used by whoever has its lock.
 
     staged: whether the run replaces a result; folder: where its logs, models and checkpoint are; output: its matrix, beside
-    which is the record.
+    which is the record; refusable: whether it has not begun to train.
     """
+
+    refusable = True
 
     def __init__(self, final):
         self.final, self.home, self.staged = Path(final), folder(final), False
@@ -86,7 +90,10 @@ class Place:
         return self.next / 'log.pkz'
 
     def settle(self):
-        """Completes, or does away with, what a process that was killed has left half done."""
+        """Completes, or does away with, what a process that was killed has left half done, and a state that nobody needs."""
+        for path in (self.next, self.done):
+            if path.is_file():  # of nobody
+                utils.remove(path)
         for path in (self.final, records.record_path(self.final)):
             utils.remove_leftovers(path)
         for path in (*self.home.glob('*.tmp'), *self.next.glob('*.tmp')):
@@ -96,6 +103,8 @@ class Place:
             self.take_over()
         elif self.next.exists() and self.begun() is None:
             self.drop()
+        if finished(self.final) and not keeps_state(self.final):
+            utils.remove(self.home / STATE)
 
     def about(self):
         """What is known of the run in next/, a dictionary, empty if there is none."""
@@ -118,38 +127,49 @@ class Place:
         with utils.replacing(self.next / 'config.json') as f:
             json.dump(about, f)
 
-    def enter(self, config, resume=False, overwrite=False, valid=False):
-        """Chooses where a run of this configuration goes; returns whether it has finished already (valid: and was validated).
-        Raises UserError if something else is there, or may be gone on with, and the options do not say what is to become of it."""
+    def enter(self, config, resume=False, overwrite=False, **wanted):
+        """Chooses where a run of this configuration goes; returns whether it has finished already, with all that is wanted
+        (complete). Raises UserError if something else is there, or may be gone on with, and the options do not say what is to
+        become of it."""
         there = self.final.exists() or records.record_path(self.final).exists()
         mine, begun, here = fits(self.final, config), self.begun(), self.home / STATE
-        complete = there and mine and records.finished(self.final, valid)
+        complete = there and mine and self.complete(config, **wanted)
         going = (self.next / STATE).exists()  # there is a successor that can be gone on with
-        if resume and begun == config and (going or not complete):
+        stale = begun is not None and not going and not (resume and begun == config and not complete)
+        begun = None if stale else begun
+        if resume and begun == config:
             self.staged = True
         elif resume and complete:
-            if begun == config:
+            if stale:
                 self.drop()
             return True
         elif overwrite and not (resume and mine and begun is None and here.exists()):
             self.drop()
-            self.staged = there
-        elif begun is not None and (resume or going):
+            self.staged = there or here.exists()
+        elif begun is not None:
             differ = '' if begun == config else ' of another configuration (%s)' % records.differences(begun, config)
-            raise UserError('%s is of a run%s that was interrupted: %s--overwrite starts anew' % (
-                self.next / STATE, differ, '' if differ else '--resume goes on from it, '))
+            raise UserError('%s is of a run%s that was interrupted: %s--resume goes on from it, --overwrite starts anew' % (
+                self.next / STATE, differ, 'with its options ' if differ else ''))
         else:
             records.check_output(self.final, config, overwrite)
             if here.exists() and not resume:
                 raise UserError('%s is of a run that was interrupted: --resume goes on from it, --overwrite starts anew' % here)
-            self.drop()
             self.staged = records.finished(self.final) and not here.exists()
+        if stale:
+            staged = self.staged
+            self.drop()
+            self.staged = staged
         return False
 
-    def begin(self, config):
-        """Makes the place ready for a run that starts anew."""
+    def complete(self, config, valid=False, models=False, state=False):
+        """Whether the result is finished and there is what else is wanted: its validation, all models, the final state."""
+        names = ['task%d.pt' % t for t in range(len(config['tasks']) * models)] + [STATE] * state
+        return records.finished(self.final, valid) and all((self.home / name).exists() for name in names)
+
+    def begin(self, config, overwrite=False):
+        """Makes the place ready for a run that starts anew; overwrite: whether it may replace what is of another one."""
         if self.staged and self.begun() != config:
-            self.write({'config': config})
+            self.write({'config': config, 'overwrite': overwrite})
         self.clear(self.folder)
 
     def left(self):
@@ -177,7 +197,9 @@ class Place:
             utils.remove(self.done / STATE)
         copy(self.done / 'result.json', records.record_path(self.final))
         copy(self.done / 'result.txt', self.final)
-        copy(self.done / 'log.pkz', Path(self.about().get('log', self.home / 'log.pkz')))
+        if isinstance(self.about().get('log'), str):
+            copy(self.done / 'log.pkz', Path(self.about()['log']))
+        utils.remove(self.done / 'log.pkz')
         for pattern in FILES:
             for path in list(self.done.glob(pattern)):
                 os.rename(path, self.home / path.name)

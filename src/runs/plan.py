@@ -55,7 +55,7 @@ class Run:
             if self.output.exists():  # else the record came first, and the run was killed
                 collect.read(self.output)
         except (UserError, SystemExit):
-            return 'other'
+            same = False
         if not same:
             return 'missing' if self.args.overwrite else 'other'
         if record['status'].startswith('pruned'):

@@ -8,6 +8,7 @@ import numpy as np
 
 from results import measures, records
 from runs import board, certificate, foreign, journal, undeclared
+from runs.place import finished
 from runs.stopping import STOPPED, Stop, stopping
 from utils import UserError
 
@@ -94,7 +95,7 @@ class Sequence:
     def finish(self):
         """Writes what is final, in an order that can be resumed from every moment of it: first the state, if it is to be kept,
         then the result."""
-        if self.checkpoint and self.args.keep_checkpoint:
+        if self.keeps_state():
             self.checkpoint.write()
         if self.args.final_valid:
             if np.isnan(self.valid[-1, 0]):
@@ -106,7 +107,7 @@ class Sequence:
         """Puts a finished result where it belongs; only now goes a state that nobody needs any more."""
         if self.board:
             self.board.end(self.record['config'], measures.summary(self.acc))
-        if self.checkpoint and not self.args.keep_checkpoint:
+        if self.checkpoint and not self.keeps_state():
             self.checkpoint.remove()
         if self.place.staged and not self.is_cut():
             self.place.take_over()
@@ -215,6 +216,10 @@ class Sequence:
         self.record.update(resumed=True, devices=self.devices)
         print('Resuming in task %d' % self.done)
 
+    def keeps_state(self):
+        """Whether the final state is kept: not that of a run which --resume is to do again."""
+        return bool(self.checkpoint and self.args.keep_checkpoint and not self.is_cut())
+
     def is_cut(self):
         """Whether Ctrl-C ended a task early: then the matrix, even if complete, is not that of the settings."""
         return bool(self.cut or getattr(self.appr, 'interrupted', False))
@@ -228,7 +233,7 @@ class Sequence:
         n, record = self.done, self.record
         if status == 'finished' and self.is_cut():
             status = 'interrupted'
-        if n and (status == 'finished' or not records.finished(self.place.output)):  # which stays until there is a new one
+        if n and (status == 'finished' or not finished(self.place.output)):  # which stays until there is a new one
             acc, lss = self.acc[:n, :n], self.lss[:n, :n]
             ahead = dict(zip(('untrained', 'before_learning'), self.ahead[:, :n].round(6).tolist()))
             ahead = ahead if self.args.forward_transfer else {}

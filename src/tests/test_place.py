@@ -138,7 +138,7 @@ def test_an_overwrite_of_another_configuration_is_resumed_from_its_beginning_on(
     before, models = output.read_text(), files(output)
     killed(monkeypatch, [*argv, '--lr', '0.02', '--overwrite'], place.Place, 'begin', after=True)
     assert output.read_text() == before and records.finished(output) and files(output) == sorted([*models, 'next'])
-    assert 'another configuration (lr 0.02, now 0.3' in refused(run.main, [*argv, '--lr', '0.3', '--resume'])
+    assert 'another configuration (lr 0.05, now 0.3' in refused(run.main, [*argv, '--lr', '0.3', '--resume'])
     run.main([*argv, '--lr', '0.02', '--resume'])
     assert records.read_record(output)['config']['lr'] == 0.02 and files(output) == ['epochs.csv', 'run.log']
 
@@ -159,6 +159,110 @@ def test_resume_with_overwrite_goes_on_where_it_can(command, monkeypatch, capsys
     assert records.read_record(output)['config']['lr'] == 0.04 and files(output) == ['epochs.csv', 'run.log']
     commands = [plan.Run([*argv, *more]).command for more in ([], ['--overwrite'])]
     assert all('--resume' in c for c in commands)
+
+
+@pytest.mark.parametrize('wanted, file', [('--save', 'task1.pt'), ('--keep-checkpoint', 'checkpoint.pt')])
+def test_what_a_killed_successor_was_to_leave_is_there_in_the_end(wanted, file, command, monkeypatch, capsys):
+    argv, output = command
+    run.main(argv)
+    killed(monkeypatch, [*argv, wanted, '--overwrite'], place.Place, 'begin', after=True)
+    run.main([*argv, wanted, '--resume'])
+    assert file in files(output) and records.finished(output)
+    run.main([*argv, wanted, '--resume'])
+    assert 'Finished already' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('before', [False, True])
+def test_a_task_cut_short_is_done_again_also_where_the_state_is_kept(before, command, monkeypatch, capsys):
+    argv, output = [*command[0], '--checkpoint-every', '0', '--keep-checkpoint'], command[1]
+    whole = run.main([*argv[:-1], '--output', str(output.with_name('whole.txt'))])
+    if before:
+        run.main([*argv, '--lr', '0.02'])
+    sgd = utils.load('approaches', 'sgd').Appr
+    with monkeypatch.context() as m:
+        m.setattr(sgd, 'end_epoch', lambda self, t, *rest: (_ for _ in ()).throw(KeyboardInterrupt()) if t == 1 else None)
+        run.main([*argv, '--overwrite'])
+    assert records.finished(output) == before and ('A task was cut short' in capsys.readouterr().out) == before
+    assert (run.main([*argv, '--resume', '--overwrite']) == whole).all() and records.finished(output)
+    assert files(output) == ['checkpoint.pt', 'epochs.csv', 'run.log']
+
+
+def test_a_kept_state_that_cannot_be_read_leaves_its_result_until_there_is_another(command, monkeypatch):
+    argv, output = [*command[0], '--keep-checkpoint', '--save'], command[1]
+    run.main(argv)
+    (place.folder(output) / 'checkpoint.pt').write_text('hello')
+    before = {p.name: p.read_bytes() for p in place.folder(output).iterdir()}
+    killed(monkeypatch, [*argv, '--overwrite', '--resume', '--final-valid'], sequence.Sequence, 'test', call=2)
+    assert records.finished(output)
+    assert {p.name: p.read_bytes() for p in place.folder(output).iterdir() if p.is_file()} == before
+    run.main([*argv, '--overwrite', '--resume', '--final-valid'])
+    assert records.finished(output, valid=True) and files(output) == sorted(before)
+
+
+def test_a_state_without_a_result_stays_until_its_successor_has_finished(command, monkeypatch, capsys, refused):
+    argv, output = [*command[0], '--checkpoint-every', '0'], command[1]
+    whole = run.main([*argv[:-3], str(output.with_name('whole.txt')), *argv[-2:]])
+    killed(monkeypatch, argv, sequence.Sequence, 'test', call=1)
+    killed(monkeypatch, [*argv, '--seed', '3', '--overwrite'], place.Place, 'begin', after=True)
+    assert 'another configuration' not in capsys.readouterr().err
+    assert (run.main([*argv, '--resume']) == whole).all() and 'Resuming' in capsys.readouterr().out
+    assert files(output) == ['epochs.csv', 'run.log']
+    killed(monkeypatch, [*argv, '--seed', '3', '--overwrite'], sequence.Sequence, 'test', call=1)
+    assert 'another configuration (seed 3, now 4)' in refused(run.main, [*argv, '--seed', '4', '--resume'])
+    run.main([*argv, '--seed', '3', '--resume'])
+    assert records.read_record(output)['config']['seed'] == 3
+
+
+@pytest.mark.parametrize('name', ['...txt', '..txt', 'link.txt'])
+def test_names_that_would_mean_other_files_are_refused(name, tmp_path, refused):
+    (tmp_path / 'link.txt').symlink_to(tmp_path / 'o.txt')
+    assert name in refused(run.main, [*SHORT, '--approach', 'sgd', '--output', str(tmp_path) + '/' + name])
+
+
+@pytest.mark.parametrize('record', ['{', None, '{"status": 3}'])
+def test_a_plan_that_may_overwrite_is_not_stopped_by_what_has_no_sound_record(record, command):
+    argv, output = command
+    output.write_text('0.5 0\n0.5 0.5\n')
+    if record:
+        records.record_path(output).write_text(record)
+    assert plan.Run(argv).status() == 'other' and plan.Run([*argv, '--overwrite']).status() == 'missing'
+    run.main([*argv, '--overwrite', '--resume'])
+    assert plan.Run([*argv, '--overwrite']).status() == 'finished'
+
+
+def test_what_is_in_the_way_within_the_logs_is_of_nobody(command, monkeypatch, capsys):
+    argv, output = command
+    run.main(argv)
+    home = place.folder(output)
+    (home / 'next').write_text('x'), (home / 'done').write_text('x')
+    run.main([*argv, '--overwrite'])
+    killed(monkeypatch, [*argv, '--seed', '1', '--overwrite', '--checkpoint-every', '0'], sequence.Sequence, 'test', call=2)
+    (home / 'next' / 'result.json').write_text('{')
+    run.main([*argv, '--seed', '1', '--resume'])
+    assert 'Resuming in task 1' in capsys.readouterr().out and files(output) == ['epochs.csv', 'run.log']
+    killed(monkeypatch, [*argv, '--overwrite'], place, 'copy')
+    for path in output.parent.glob('o.*'):
+        path.unlink()
+    output.parent.rmdir()
+    run.main([*argv, '--resume'])
+    assert records.finished(output) and files(output) == ['epochs.csv', 'run.log']
+
+
+@pytest.mark.parametrize('where', [(place, 'copy', 1), (place, 'copy', 3), (place.os, 'rename', 2), (records, 'save_logs', 1)])
+def test_the_log_of_an_approach_is_replaced_with_its_result(where, tmp_path, monkeypatch, refused):
+    output, log = tmp_path / 'o.txt', tmp_path / 'l.pkz'
+    argv = [*SHORT, '--approach', 'hat-test', '--logpath', str(log), '--output', str(output)]
+    run.main(argv)
+    before = log.read_bytes()
+    killed(monkeypatch, [*argv, '--lamb', '2', '--overwrite'], *where[:2], call=where[2])
+    assert where[1] != 'save_logs' or log.read_bytes() == before
+    run.main([*argv, '--lamb', '2', '--resume'])
+    assert log.read_bytes() != before and sorted(p.name for p in tmp_path.iterdir()) == ['l.pkz', 'o.json', 'o.txt']
+    assert files(output) == ['epochs.csv', 'run.log'] and not list(place.folder(log.with_name('l.pkz.log.txt')).glob('*'))
+    other = [*argv[:-1], str(tmp_path / 'p.txt'), '--seed', '3']
+    assert 'log of another configuration' in refused(run.main, other) and not place.folder(tmp_path / 'p.txt').exists()
+    run.main([*other, '--overwrite'])
+    assert 'log of another configuration' in refused(run.main, [*argv, '--lamb', '2'])  # would be staged
 
 
 def test_a_clock_that_is_set_back_does_not_matter(command, monkeypatch):
