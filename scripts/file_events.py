@@ -10,6 +10,7 @@ import csv
 import errno
 import json
 import os
+import pickle
 import shutil
 import signal
 import sys
@@ -17,6 +18,7 @@ import time
 from pathlib import Path
 
 import utils
+from results import unpickler
 
 WRITES = 16
 EVENTS = 'open', 'os.rename', 'os.remove', 'os.mkdir', 'os.rmdir'
@@ -28,7 +30,8 @@ CASES = {  # name: (options of the run, those of the run whose result it replace
     'hat': (['--approach', 'hat', '--save'], None),
     'er': (['--approach', 'er', '--scenario', 'class', '--buffer-size', '50', '--keep-checkpoint'], None),
     'overwrite-same': (['--approach', 'sgd', '--save', '--overwrite'], ['--approach', 'sgd', '--save']),
-    'overwrite-other': (['--approach', 'hat', '--save', '--overwrite'], ['--approach', 'sgd', '--save', '--seed', '3'])}
+    'overwrite-other': (['--approach', 'hat', '--save', '--overwrite'], ['--approach', 'sgd', '--save', '--seed', '3']),
+    'overwrite-log': (['--approach', 'hat-test', '--lamb', '2', '--overwrite'], ['--approach', 'hat-test'])}  # with --logpath
 
 
 class Fault:
@@ -156,6 +159,8 @@ def contents(path):
     if path.suffix == '.json':
         found = json.loads(path.read_text())
         return json.dumps({k: v for k, v in found.items() if k not in APART}, sort_keys=True)
+    if path.suffix == '.pkz':
+        return pickle.dumps(unpickler.load_log(path))
     if path.suffix == '.csv':
         with open(path, newline='') as f:
             return [{k: v for k, v in row.items() if k != 'seconds'} for row in csv.DictReader(f)]
@@ -186,10 +191,12 @@ class Trial:
     def __init__(self, name, folder, log):
         from runs.place import folder as logs
         options, before = CASES[name]
-        self.name, self.log, self.before = name, log, before
+        self.name, self.log = name, log
         self.output = folder / name / 'o.txt'
-        self.argv = [*SHORT, *options, '--output', str(self.output)]
-        self.folders, self.kept = (self.output.parent, logs(self.output)), folder / (name + '-before')
+        more = ['--logpath', str(self.output.with_name('l.pkz'))] if 'hat-test' in options else []
+        self.argv = [*SHORT, *options, *more, '--output', str(self.output)]
+        self.before = before and [*SHORT, *before, *more, '--output', str(self.output)]
+        self.folders, self.kept = (self.output.parent, logs(self.output).parent), folder / (name + '-before')
         self.totals, self.wrong = {'events': 0, 'not begun': 0, 'resumed': 0, 'begun anew': 0, 'as before': 0}, []
 
     def reset(self, new=False):
@@ -241,7 +248,7 @@ class Trial:
         """Makes the result that is to be replaced, if there is to be one."""
         self.reset(new=True)
         if self.before:
-            status, _ = forked([*SHORT, *self.before, '--output', str(self.output)], self.folders, self.log)
+            status, _ = forked(self.before, self.folders, self.log)
             assert status == 0, self.log.read_text()[-500:]
             for i, f in enumerate(self.folders):
                 shutil.copytree(f, self.kept / str(i))
