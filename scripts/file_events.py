@@ -1,9 +1,10 @@
-"""Ends short runs before each single thing that they do to files, or lets the disk be full from there on, resumes them, and
-compares what they leave with what an undisturbed run does. Called by kill_test.py --every.
+"""Ends short runs before each single thing that they do to files, or lets the disk be full from there on,
+resumes them, and compares what they leave with what an undisturbed run does. Called by kill_test.py --every.
 
-Runs are forked from one process that has imported everything: a run takes a fraction of a second. What they do to files is
-seen by an audit hook (opening for writing, renaming, removing, making and removing folders) and, for a full disk, by a
-stand-in for what open() returns (the first write to a file, every WRITES-th further one, and closing it).
+Runs are forked from one process that has imported everything: a run takes a fraction of a second. What they
+do to files is seen by an audit hook (opening for writing, renaming, removing, making and removing folders)
+and, for a full disk, by a stand-in for what open() returns (the first write to a file, every WRITES-th
+further one, and closing it).
 """
 import builtins
 import csv
@@ -35,8 +36,8 @@ CASES = {  # name: (options of the run, those of the run whose result it replace
 
 
 class Fault:
-    """Counts what this process does to the files in some folders, and at the k-th time acts: how is 'kill' or 'full', a disk
-    that is full from then on. k None: only counts."""
+    """Counts what this process does to the files in some folders, and at the k-th time acts: how is 'kill' or
+    'full', a disk that is full from then on. k None: only counts."""
 
     def __init__(self, folders, k=None, how='kill'):
         self.folders, self.k, self.how, self.count = tuple(str(f) + os.sep for f in folders), k, how, 0
@@ -71,14 +72,16 @@ class Fault:
     def opened(self, file, mode='r', *args, **kwargs):
         """Instead of open()."""
         f = self.open(file, mode, *args, **kwargs)
-        return Written(f, self) if set(mode) & set('wax+') and isinstance(file, (str, Path)) and self.mine(file) else f
+        writes = set(mode) & set('wax+') and isinstance(file, (str, Path))
+        return Written(f, self) if writes and self.mine(file) else f
 
 
 def within(args):
     """The path of an event, also where it is relative to a folder that is open."""
     path, folder = args[0], args[-1]
-    return os.path.join(os.readlink('/proc/self/fd/%d' % folder), path) if type(folder) is int and folder > 2 and not (
-        os.path.isabs(path)) else path
+    if type(folder) is not int or folder <= 2 or os.path.isabs(path):
+        return path
+    return os.path.join(os.readlink('/proc/self/fd/%d' % folder), path)
 
 
 class Written:
@@ -116,7 +119,8 @@ class Written:
 
 
 def forked(argv, folders, log, k=None, how='kill'):
-    """Runs run.py in a process of its own; returns (exit status, minus the signal's number if that ended it, number of events)."""
+    """Runs run.py in a process of its own; returns (exit status, minus the signal's number if that ended it,
+    number of events)."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -228,15 +232,16 @@ class Trial:
             self.resume(k, how)
 
     def resume(self, k, how):
-        """Resumes, and compares. Where the run had not yet said that it replaces a result of another configuration, that is still
-        whole, and it takes --overwrite again."""
+        """Resumes, and compares. Where the run had not yet said that it replaces a result of another
+        configuration, that is still whole, and it takes --overwrite again."""
         status, _ = forked([w for w in self.argv if w != '--overwrite'] + ['--resume'], self.folders, self.log)
         said = self.log.read_text()
         if status == 2 and 'exists with another configuration' in said and left(self.folders) == self.old:
             self.totals['not begun'] += 1
             status, _ = self.run(['--resume'])
             said = self.log.read_text()
-        what = 'resumed' if 'Resuming in' in said else 'as before' if 'Finished already' in said else 'begun anew'
+        what = 'resumed' if 'Resuming in' in said else 'begun anew'
+        what = 'as before' if 'Finished already' in said else what
         self.totals[what] += 1
         found = left(self.folders) if status == 0 else {}
         wrong = [n for n in {*found, *self.whole} if found.get(n, 0) != self.whole.get(n, 0)]
@@ -267,8 +272,9 @@ def main(folder, cases, step):
         for how in ('kill', 'full'):
             tick, trial = time.monotonic(), Trial(name, folder, folder / (name + '.log'))
             trial.every(step, how)
-            print('%-16s %-5s %s, %d wrong, %.0f s' % (name, how, ', '.join('%d %s' % (n, what) for what, n in trial.totals.items()),
-                                                      len(trial.wrong), time.monotonic() - tick), flush=True)
+            totals = ', '.join('%d %s' % (n, what) for what, n in trial.totals.items())
+            print('%-16s %-5s %s, %d wrong, %.0f s' % (
+                name, how, totals, len(trial.wrong), time.monotonic() - tick), flush=True)
             print('\n'.join(trial.wrong), end='\n' * bool(trial.wrong), flush=True)
             status = status or int(bool(trial.wrong))
             trial.reset(new=True)

@@ -56,9 +56,10 @@ def run(args, approach, argv):
     with contextlib.ExitStack() as stack:
         stack.enter_context(checkpoint.lock(args.output))
         place = Place(args.output)
-        if config.get('logpath') and not args.rerun:  # known already, so that what killed runs left beside it goes, too
+        if config.get('logpath') and not args.rerun:  # taken now, so that what killed runs left of it goes
             stack.enter_context(checkpoint.lock(ROOT / config['logpath'], '.log'))
-        if place.enter(config, args.resume, args.overwrite, valid=args.final_valid, models=args.save, state=args.keep_checkpoint):
+        wanted = {'valid': args.final_valid, 'models': args.save, 'state': args.keep_checkpoint}
+        if place.enter(config, args.resume, args.overwrite, **wanted):
             print('Finished already: %s' % args.output)
             records.tag(args.output, args.tag)
             return records.matrix(args.output)
@@ -70,7 +71,7 @@ def run(args, approach, argv):
 
         ready.show()
         if place.staged:
-            print('What is there stays until this run has finished; until then its results are in %s' % place.folder)
+            print('What is there stays until this run has finished; its results are in %s so long' % place.folder)
         appr = ready.make()
         if args.rerun:
             appr.logs = None
@@ -78,7 +79,8 @@ def run(args, approach, argv):
             if not config.get('logpath'):
                 stack.enter_context(checkpoint.lock(appr.logpath, '.log'))
             utils.remove_leftovers(appr.logpath)
-            records.check_log(appr.logpath, args.output, config, args.overwrite or place.about().get('overwrite') is True)
+            overwrite = args.overwrite or place.about().get('overwrite') is True
+            records.check_log(appr.logpath, args.output, config, overwrite)
             appr.logpath = place.log(appr.logpath)
         for path in (place.final, place.output, saved.path):
             records.check_writable(path)

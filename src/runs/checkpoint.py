@@ -39,8 +39,8 @@ def save(value, path):
 
 
 class Checkpoint:
-    """A run's checkpoint.pt, in the folder of its result or another one. take() holds the state in memory and writes it when `every` seconds have passed since the
-    last time; write() does so at once. A new one takes the old one's place only when it is whole."""
+    """A run's checkpoint.pt, in the folder of its result or another one. take() holds the state in memory and
+    writes it when `every` seconds have passed since the last time; write() does so at once. A new one takes the old one's place only when it is whole."""
 
     def __init__(self, output, config, every=60., where=None):
         self.path, self.config, self.every = (where or folder(output)) / STATE, config, every
@@ -66,8 +66,8 @@ class Checkpoint:
             self.pending, self.written = None, time.monotonic()
 
     def read(self, overwrite=False):
-        """The state on disk, None if there is none. One that cannot be read or is of another configuration is as good as none
-        if it may be overwritten; otherwise raises UserError, saying what differs."""
+        """The state on disk, None if there is none. One that cannot be read or is of another configuration is as
+        good as none if it may be overwritten; otherwise raises UserError, saying what differs."""
         if not self.path.exists():
             return None
         try:
@@ -107,8 +107,8 @@ class Checkpoint:
 
 
 def chosen(place, config, args):
-    """(the Checkpoint of a run at a place.Place, the state to go on from or None). Beside a finished result that is the final
-    state or none: nothing else may replace it before its time."""
+    """(the Checkpoint of a run at a place.Place, the state to go on from or None). Beside a finished result that
+    is the final state or none: nothing else may replace it before its time."""
     saved = Checkpoint(place.final, config, args.checkpoint_every, place.folder)
     state = saved.read(args.overwrite) if args.resume else None
     final = is_final(state, len(config['tasks'])) and place.complete(config, models=args.save)
@@ -140,7 +140,7 @@ def lock(output, more=''):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             f = open(path, 'a')
-        except (FileNotFoundError, FileExistsError):  # its holder before removes the folder, or somebody else makes it
+        except (FileNotFoundError, FileExistsError):  # somebody else removes or makes the folder
             if time.monotonic() < end:
                 continue
             raise

@@ -1,11 +1,12 @@
-"""Where a run's files are. A result that is there, with all that belongs to it, stays until the one that takes its place has
-finished: until then that one is in a folder of its own.
+"""Where a run's files are. A result that is there, with all that belongs to it, stays until the one that
+takes its place has finished: until then that one is in a folder of its own.
 
     logs/<run>/             checkpoint.pt, epochs.csv, run.log, tensorboard/, task<t>.pt, lock
-    logs/<run>/next/        the same of a run that is to replace a result, with its matrix, record and configuration
+    logs/<run>/next/        the same of a run that is to replace a result, with its matrix and its record
     logs/<run>/done/        the same once it has finished, while its files are moved to where they belong
 
-Whatever moment a process ends at, the next start finds out by these names alone what is left to do (Place.settle).
+Whatever moment a process ends at, the next start finds out by these names alone what is left to do
+(Place.settle).
 """
 import contextlib
 import json
@@ -24,8 +25,9 @@ TAKEN = re.compile(r'\+.*|next|done|lock|slurm|tensorboard|.*\.(csv|json|log|pt|
 
 
 def folder(output):
-    """The folder of a run's checkpoint and logs, one for each result, by whatever path it is called: logs/ and the result's
-    name in res/, or logs/+/ and its whole path, without the suffix. A name that files in such folders have gets a + before it."""
+    """The folder of a run's checkpoint and logs, one for each result, by whatever path it is called: logs/
+    and the result's name in res/, or logs/+/ and its whole path, without the suffix. A name that files in
+    such folders have gets a + before it."""
     output = (ROOT / output).resolve()
     output = output.with_name(output.stem)
     try:
@@ -61,8 +63,8 @@ def keeps_state(output):
 class Place:
     """The place of a run whose result is to be `final`, a Path; to be used by whoever has its lock.
 
-    staged: whether the run replaces a result; folder: where its logs, models and checkpoint are; output: its matrix, beside
-    which is the record; refusable: whether it has not begun to train.
+    staged: whether the run replaces a result; folder: where its logs, models and checkpoint are; output: its
+    matrix, beside which is the record; refusable: whether it has not begun to train.
     """
 
     refusable = True
@@ -90,7 +92,8 @@ class Place:
         return self.next / 'log.pkz'
 
     def settle(self):
-        """Completes, or does away with, what a process that was killed has left half done, and a state that nobody needs."""
+        """Completes, or does away with, what a process that was killed has left half done, and a state that
+        nobody needs."""
         for path in (self.next, self.done):
             if path.is_file():  # of nobody
                 utils.remove(path)
@@ -128,9 +131,9 @@ class Place:
             json.dump(about, f)
 
     def enter(self, config, resume=False, overwrite=False, **wanted):
-        """Chooses where a run of this configuration goes; returns whether it has finished already, with all that is wanted
-        (complete). Raises UserError if something else is there, or may be gone on with, and the options do not say what is to
-        become of it."""
+        """Chooses where a run of this configuration goes; returns whether it has finished already, with all
+        that is wanted (complete). Raises UserError if something else is there, or may be gone on with, and the
+        options do not say what is to become of it."""
         there = self.final.exists() or records.record_path(self.final).exists()
         mine, begun, here = fits(self.final, config), self.begun(), self.home / STATE
         complete = there and mine and self.complete(config, **wanted)
@@ -147,13 +150,17 @@ class Place:
             self.drop()
             self.staged = there or here.exists()
         elif begun is not None:
-            differ = '' if begun == config else ' of another configuration (%s)' % records.differences(begun, config)
-            raise UserError('%s is of a run%s that was interrupted: %s--resume goes on from it, --overwrite starts anew' % (
-                self.next / STATE, differ, 'with its options ' if differ else ''))
+            what, how = 'a run', '--resume'
+            if begun != config:
+                what += ' of another configuration (%s)' % records.differences(begun, config)
+                how = 'with its options --resume'
+            raise UserError('%s is of %s that was interrupted: %s goes on from it, --overwrite starts anew' % (
+                self.next / STATE, what, how))
         else:
             records.check_output(self.final, config, overwrite)
             if here.exists() and not resume:
-                raise UserError('%s is of a run that was interrupted: --resume goes on from it, --overwrite starts anew' % here)
+                raise UserError('%s is of a run that was interrupted: --resume goes on from it, --overwrite '
+                                'starts anew' % here)
             self.staged = records.finished(self.final) and not here.exists()
         if stale:
             staged = self.staged
@@ -162,12 +169,14 @@ class Place:
         return False
 
     def complete(self, config, valid=False, models=False, state=False):
-        """Whether the result is finished and there is what else is wanted: its validation, all models, the final state."""
+        """Whether the result is finished and there is what else is wanted: its validation, all models, the
+        final state."""
         names = ['task%d.pt' % t for t in range(len(config['tasks']) * models)] + [STATE] * state
         return records.finished(self.final, valid) and all((self.home / name).exists() for name in names)
 
     def begin(self, config, overwrite=False):
-        """Makes the place ready for a run that starts anew; overwrite: whether it may replace what is of another one."""
+        """Makes the place ready for a run that starts anew; overwrite: whether it may replace what is of another
+        one."""
         if self.staged and self.begun() != config:
             self.write({'config': config, 'overwrite': overwrite})
         self.clear(self.folder)
@@ -177,7 +186,8 @@ class Place:
         return [p.replace('[0-9]*', '<t>') for p in FILES if any(self.folder.glob(p))]
 
     def clear(self, folder):
-        """Removes what a run has left in a folder, first its state, without which the rest is of no run that can be resumed."""
+        """Removes what a run has left in a folder, first its state, without which the rest is of no run that
+        can be resumed."""
         for pattern in reversed(FILES):
             for path in folder.glob(pattern):
                 utils.remove(path)
