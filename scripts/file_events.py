@@ -18,7 +18,6 @@ import sys
 import time
 from pathlib import Path
 
-import utils
 from results import unpickler
 
 WRITES = 16

@@ -37,6 +37,11 @@ def folder(output):
     return ROOT.joinpath('logs', *first, *('+' * bool(TAKEN.fullmatch(p)) + p for p in parts))
 
 
+def model(t):
+    """The name of the file of the model after task t."""
+    return 'task%d.pt' % t
+
+
 def copy(source, target):
     """Puts a copy of a file, if it is there, in the place of another, which may be on another file system."""
     if source.exists():
@@ -163,15 +168,13 @@ class Place:
                                 'starts anew' % here)
             self.staged = records.finished(self.final) and not here.exists()
         if stale:
-            staged = self.staged
             self.drop()
-            self.staged = staged
         return False
 
     def complete(self, config, valid=False, models=False, state=False):
         """Whether the result is finished and there is what else is wanted: its validation, all models, the
         final state."""
-        names = ['task%d.pt' % t for t in range(len(config['tasks']) * models)] + [STATE] * state
+        names = [model(t) for t in range(len(config['tasks']) * models)] + [STATE] * state
         return records.finished(self.final, valid) and all((self.home / name).exists() for name in names)
 
     def begin(self, config, overwrite=False):
@@ -196,7 +199,6 @@ class Place:
         """Does away with the run in next/."""
         (self.next / 'config.json').unlink(missing_ok=True)  # first: what is left without it is of no run
         shutil.rmtree(self.next, ignore_errors=True)
-        self.staged = False
 
     def take_over(self):
         """Puts the run that has finished in next/ in the place of the result that it replaces."""

@@ -9,7 +9,7 @@ import utils
 from approaches import keeps
 from dataloaders.pixels import Pixels, Split, misfit
 from results import forms, records
-from runs import build, checkpoint, foreign, machine, network, options, state
+from runs import build, checkpoint, foreign, machine, network, options, place, state
 from utils import ROOT, UserError
 
 VERSION = 1
@@ -32,14 +32,9 @@ DICTIONARY = forms.of('a dictionary', lambda v: isinstance(v, dict))
 FILE = forms.fields({'about': DICTIONARY, 'model': DICTIONARY, 'approach': DICTIONARY})
 
 
-def name(t):
-    """The name of the file of the model after task t."""
-    return 'task%d.pt' % t
-
-
 def path(output, t):
     """The file of a result's model after task t."""
-    return checkpoint.folder(output) / name(t)
+    return place.folder(output) / place.model(t)
 
 
 def images(split):

@@ -8,7 +8,7 @@ import numpy as np
 
 from results import measures, records
 from runs import board, certificate, foreign, journal, undeclared
-from runs.place import finished
+from runs.place import finished, model
 from runs.stopping import STOPPED, Stop, stopping
 from utils import UserError
 
@@ -158,7 +158,7 @@ class Sequence:
     def save_model(self, t):
         """Keeps the model after task t."""
         from runs import saved
-        path = self.place.folder / saved.name(t)
+        path = self.place.folder / model(t)
         size = saved.save(path, t, self.appr, self.there, {**self.there['about'], 'config': self.record['config']})
         print('Model at %s (%.1f MB)' % (path, size))
 

@@ -12,7 +12,7 @@ import utils
 from approaches import agem, ewc, gem, hat, imm_mean, imm_mode, mas, packnet, sgd_frozen
 from engine import normalising
 from results import records
-from runs import certificate, checkpoint, saved
+from runs import certificate, checkpoint
 from synthetic import learn, progress
 from test_foreign import THEIRS, dropped  # noqa: F401 a fixture
 from test_saved import check, tidy  # noqa: F401 a fixture

@@ -1,5 +1,4 @@
 """Half-written results, names that mean one file, malformed checkpoints and records, and the state of one's own approach."""
-import contextlib
 import json
 import random
 import re
