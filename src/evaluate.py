@@ -52,13 +52,13 @@ def corrupted(x, how, std):
 
 def numbered(appr, t, told):
     """Labels that an approach tells of task t, as classes of all tasks; of those of one head for all, as they are."""
-    kind = (appr.infer or appr).scenario
-    return told + kind.shifts[t] if kind.told else told
+    return told + appr.scenario.shifts[t] if appr.scenario.told else told
 
 
 def main(argv=None):
     """Runs a command line; returns the exit status."""
     import numpy as np
+    from learning import evaluation
     from results import canvas, confusion, model_figures
     from runs import machine, saved
     args = build().parse_args(argv)
@@ -79,8 +79,8 @@ def main(argv=None):
         same = same and not differ
         print('>>> Test on task {:2d} - {:15s}: loss={:.3f}, acc={:.4f}% <<<{}'.format(
             u, visible(model.names[u]), loss, 100 * accuracy, ' the record has %.4f%%' % (100 * row[u]) if differ or how else ''))
-        told.append(numbered(appr, u, appr.told(u, x).cpu()).numpy())
-        wanted.append(numbered(appr, u, appr.answer(u, y)).numpy())
+        told.append(numbered(appr, u, evaluation.told(appr, u, x).cpu()).numpy())
+        wanted.append(numbered(appr, u, appr.scenario.answer(u, y)).numpy())
     if not how:
         print('The row of the record is the same' if same else 'It is not the row of the record: %s then, %s now' % (
             visible(model.record.get('device')), machine.describe(model.args.device)['device']))

@@ -75,7 +75,7 @@ def main(argv=None):
     import torch
     from results import records
     from runs import machine, saved
-    from subnets import cut
+    from networks import cut
     args = build().parse_args(argv)
     if args.output and not args.output.endswith('.pt2'):
         raise UserError('--output %s: expected a name that ends in .pt2' % args.output)
@@ -87,9 +87,11 @@ def main(argv=None):
     _, pixels = model.pixels(t)
     split = model.data(args.data_dir)[0][t]['test']
     wanted, y = model.logits(t, split['x']), split['y']
-    x = torch.from_numpy(split.images if split.rows is None else split.images[split.rows]).float().div(255)
+    x = split.images.raw(slice(None)).float().div(255)
     x = x[:, None] if x.dim() == 3 else x.permute(0, 3, 1, 2).contiguous()
-    part, whole = (torch.nn.Sequential(cut.Preprocessing(pixels), cut.network(appr, t, least)).eval() for least in (args.threshold, None))
+    masks = [torch.from_numpy(m) for m in appr.attention(t + 1)[t]] if hasattr(appr, 'attention') else None
+    part, whole = (torch.nn.Sequential(cut.Preprocessing(pixels), cut.network(
+        appr.model, t, appr.weights_of(t), model.own(t), masks, least)).eval() for least in (args.threshold, None))
     with torch.no_grad():
         found = torch.cat([part(b) for b in x.split(256)])
     program, size = saved_as(part, x, output)

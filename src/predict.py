@@ -50,19 +50,21 @@ def tell(model, x, t):
     """(the task of each of the images [N,C,H,W], number or None, and the probabilities [N,K] of the classes that compete, with their
     names, a list per image). t: the task, or None: it is inferred, as under the class scenario."""
     import torch
-    from approaches.inference import Inference
-    from approaches.scenarios import Class
+    from learning.evaluation import logits
+    from learning.inference import Inferred
+    from learning.scenario import Class
     appr, tasks = model.appr, [tuple(row) for row in model.about['taskcla']]
-    if model.args.scenario == 'domain' and not appr.infer:
-        z = appr.outputs(0, x)
+    if model.args.scenario == 'domain' and not appr.scenario.infers:
+        z = logits(appr, 0, x)
         return [None] * len(x), z.softmax(1), [model.classes(0)] * len(x)
-    if t is None and model.args.scenario == 'class' and not appr.infer:
-        z = appr.outputs(0, x)
+    if t is None and model.args.scenario == 'class' and not appr.scenario.infers:
+        z = logits(appr, 0, x)
         names = [c for u in range(model.t + 1) for c in model.classes(u)]
         owner = [u for u in range(model.t + 1) for _ in model.classes(u)]
         return [owner[k] for k in z.argmax(1).tolist()], z.softmax(1), [names] * len(x)
     if t is None:
-        chosen = (appr.infer or Inference('max-logit', Class(tasks))).choose(appr, x, appr.seen)[0].tolist()
+        infer = appr.scenario if appr.scenario.infers else Inferred('max-logit', Class(tasks))
+        chosen = infer.choose(appr, x, appr.seen)[0].tolist()
     else:
         chosen = [t] * len(x)
     of = {u: model.logits(u, x).softmax(1) for u in set(chosen)}
@@ -99,7 +101,7 @@ def main(argv=None):
         print('predict.py: %s: left out' % visible(text), file=sys.stderr)
     if not images:
         raise UserError('none of the %d files is an image that can be used' % len(found))
-    tasks, p, names = tell(model, pixels(np.stack(images)), t)
+    tasks, p, names = tell(model, pixels(torch.from_numpy(np.stack(images))), t)
     rows, out = [], []
     for (path, said), u, values, classes in zip(kept, tasks, p, names):
         best = torch.topk(values[:len(classes)], min(args.top, len(classes)))

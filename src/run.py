@@ -9,7 +9,7 @@ import traceback
 
 import utils
 from results import closing, measures, metrics, records
-from runs import config as configuration, foreign, options
+from runs import advice, config as configuration, foreign, options
 from utils import ROOT, UserError
 
 
@@ -42,13 +42,13 @@ def main(argv=None):
 
 def run(args, approach, argv):
     """Runs what parse() returned. Raises UserError for what cannot be run."""
-    from runs import board, certificate, checkpoint, journal, prepared, sequence, trials
+    from runs import board, certificate, checkpoint, estimate, journal, prepared, sequence
     from runs.place import Place
     start = time.monotonic()
     if args.tensorboard:
         board.missing()
     ready = prepared.Prepared(args, approach)
-    trial = trials.chosen(args)
+    trial = estimate.chosen(args)
     if trial:
         return trial(ready, argv)
     config = ready.config
@@ -119,11 +119,11 @@ def rerun(path, rest):
     """Repeats the run of a record, with further options if given, into <name>_rerun.txt beside it or --output, without writing
     its log, and says whether the accuracy matrix is the same. Returns the new matrix; SystemExit(1) if it differs."""
     old = records.read_record(ROOT / path)
-    again = options.without(old['command'][1:], '--output', '--resume', '--overwrite', '--keep-checkpoint', '--save',
+    again = options.without(advice.still(old['command'][1:]), '--output', '--resume', '--overwrite', '--keep-checkpoint', '--save',
                             '--rerun')
     output = records.record_path(ROOT / path).with_name(records.record_path(path).stem + '_rerun.txt')
     argv = [*again, '--output', str(output), *rest, '--overwrite']
-    from runs import trials
+    from runs import estimate
     args, approach = options.parse(argv)
     output, args.rerun = ROOT / args.output, path
     if records.record_path(output) == records.record_path(ROOT / path):
@@ -131,7 +131,7 @@ def rerun(path, rest):
     if not (ROOT / args.data_dir).is_dir():
         raise UserError('the data folder of the record, %s, is not there: add --data-dir' % args.data_dir)
     acc = run(args, approach, argv)
-    if trials.chosen(args):
+    if estimate.chosen(args):
         return acc
     new = records.read_record(output)
     for what in ('device', 'versions', 'git_commit'):

@@ -135,9 +135,10 @@ def temporary(path):
 
 
 def __getattr__(name):
-    """The original's further helpers, in engine/original.py."""
-    if name in ('compute_conv_output_size', 'fisher_matrix_diag', 'cross_entropy', 'set_req_grad', 'compute_mean_std_dataset'):
-        return getattr(importlib.import_module('engine.original'), name)
+    """The original's further helpers, in original.py."""
+    import original
+    if name in original.NAMES:
+        return getattr(original, name)
     raise AttributeError('module %r has no attribute %r' % (__name__, name), name=name, obj=sys.modules[__name__])
 
 

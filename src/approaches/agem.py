@@ -4,7 +4,7 @@ import torch
 
 from approaches import gem, replay
 from approaches.hyper import Hyper
-from engine import projection
+from learning import projection
 
 
 class Appr(gem.Appr):

@@ -3,7 +3,8 @@ import torch
 
 from approaches import replay
 from approaches.hyper import Hyper
-from approaches.scenarios import joined
+from learning.batch import parts
+from learning.scenario import joined
 
 
 def distance(now, stored, mine=None):
@@ -13,10 +14,11 @@ def distance(now, stored, mine=None):
 
 
 class Appr(replay.Replay):
-    """Replays the logits that the network had: loss + alpha * ||z - h(x')||^2 (Eq. 5), as in the authors' code the mean over classes.
+    """Replays the logits that the network had: loss + alpha * ||z - h(x')||^2 (Eq. 5), as in the authors' code the mean over
+    classes.
 
-    Logits are stored once, as they are before the step, of all heads, those of tasks to come included; where the task is told, those
-    of the sample's own head count. The present task is replayed, too.
+    Logits are stored once, as they are before the step, of all heads, those of tasks to come included; where the task is
+    told, those of the sample's own head count. The present task is replayed, too.
     """
 
     family = 'replay'
@@ -24,33 +26,38 @@ class Appr(replay.Replay):
         Hyper('alpha', float, 0.3, (.1, .2, .3, .5, 1), 'weight of the distance between logits', 'Eq. 5', least=0),
         *replay.Replay.hyperparameters,
     )
+    scratch = ('z',)
 
-    def everything(self, x):
-        """(the heads' logits, a list; the same side by side, [B,K])."""
-        outputs = self.model(x)
-        return outputs, joined(outputs, range(len(outputs)))
+    def outputs(self, batch):
+        """Of all heads, in training."""
+        return self.model(batch.x) if self.model.training and batch.task is not None else super().outputs(batch)
 
-    def forward(self, t, x, y):
-        """As base.forward, in training with the distance."""
-        if not self.model.training or isinstance(t, torch.Tensor):
-            return super().forward(t, x, y)
-        outputs, z = self.everything(x)
-        output, targets = joined(outputs, self.heads(t)), self.targets(t, y)
-        loss, hits = self.criterion(t, output, targets), self.hits(output, targets)
-        self.batch = t, x, y, z.detach()
-        return loss + self.replayed(len(x)), hits
+    def loss(self, batch):
+        """As in base, in training with the distance."""
+        if not self.model.training or batch.task is None:
+            return super().loss(batch)
+        outputs = self.outputs(batch)
+        self.z = joined(outputs, range(len(outputs))).detach()
+        return self.criterion(*self.compete(batch, outputs)) + self.replayed(batch)
 
-    def replayed(self, count):
+    def replayed(self, batch):
         """What replayed samples add to the loss."""
-        more = self.memory.draw(count, device=self.device)
+        more = self.drawn(batch)
         if more is None:
             return 0
-        x, _, t, z = more
-        mine = ~self.scenario.foreign(t, range(len(self.scenario.ncla))) if self.scenario.apart(True) else None
-        return self.alpha * distance(self.everything(x)[1], z, mine)
+        outputs = self.model(more.x)
+        everything = range(len(outputs))
+        mine = ~self.scenario.foreign(more.t, everything) if self.scenario.apart(True) else None
+        return self.alpha * distance(joined(outputs, everything), more.z, mine)
+
+    def after_step(self, batch):
+        """Offers the batch to the buffer, with its logits."""
+        if self.at['epoch'] == 0:
+            self.memory.add(batch, self.z)
 
     def stored(self, images):
         """As in replay."""
         self.model.eval()
+        y = torch.zeros(len(images), dtype=torch.int64)
         with torch.no_grad():
-            return torch.cat([self.everything(b.to(self.device))[1] for b in images.split(256)])
+            return torch.cat([torch.cat(self.model(b.x), 1) for b in parts(0, images, y, 256, self.device)])

@@ -4,16 +4,15 @@ from approaches.hyper import Hyper
 
 
 class Appr(der.Appr):
-    """DER, and beta * the loss of further replayed samples under their labels (Eq. 6); the two batches are drawn independently."""
+    """DER, and beta * the loss of further replayed samples under their labels (Eq. 6); the two batches are drawn
+    independently."""
 
     family = 'replay'
-    hyperparameters = (der.Appr.hyperparameters[0], Hyper('beta', float, 0.5, (.1, .5, 1), 'weight of the labels', 'Eq. 6', least=0),
+    hyperparameters = (der.Appr.hyperparameters[0],
+                       Hyper('beta', float, 0.5, (.1, .5, 1), 'weight of the labels', 'Eq. 6', least=0),
                        *der.Appr.hyperparameters[1:])
 
-    def replayed(self, count):
+    def replayed(self, batch):
         """As in DER, with the labels' part."""
-        more = self.memory.draw(count, device=self.device)
-        if more is None:
-            return 0
-        x, y, t, _ = more
-        return super().replayed(count) + self.beta * base.Appr.forward(self, t, x, y)[0]
+        more = self.drawn(batch)
+        return super().replayed(batch) + self.beta * base.Appr.loss(self, more) if more is not None else 0

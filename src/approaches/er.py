@@ -3,22 +3,17 @@ from approaches import replay, weighting
 
 
 class Appr(replay.Replay):
-    """Every batch is joined by as many samples of the buffer, the loss is the mean over both (their Algorithm 1), or that of each
-    weighed by tasks.
-
-    From the second task on; the buffer then may have samples of the present task, too.
-    """
+    """Every batch is joined by as many samples of the buffer, from the second task on; the loss is the mean over both (their
+    Algorithm 1), or that of each weighed by tasks. The buffer then may have samples of the present task, too."""
 
     family = 'replay'
     hyperparameters = (weighting.HYPER, *replay.Replay.hyperparameters)
 
-    def forward(self, t, x, y):
-        """As base.forward, in training with replayed samples."""
-        if not self.model.training:
-            return super().forward(t, x, y)
-        self.batch = t, x, y
-        more = self.memory.draw(len(x), device=self.device) if t > 0 else None
-        if more is None or self.weighting == 'even':
-            return super().forward(*((t, x, y) if more is None else self.mixed(t, x, y, more)))
-        (loss, hits), (x, y, tasks, _) = super().forward(t, x, y), more
-        return weighting.by_tasks(t, loss, super().forward(tasks, x, y)[0]), hits
+    def loss(self, batch):
+        """The loss of the batch with replayed samples."""
+        more = self.drawn(batch) if batch.task else None
+        if more is None:
+            return super().loss(batch)
+        if self.weighting == 'even':
+            return super().loss(batch + more)
+        return weighting.by_tasks(batch.task, super().loss(batch), super().loss(more))

@@ -1,42 +1,51 @@
 """EWC: Kirkpatrick et al., Overcoming catastrophic forgetting in neural networks, PNAS 2017 (arXiv 1612.00796)."""
 import torch
 
-from approaches import keeps, quadratic
+from approaches import anchored
 from approaches.hyper import Hyper
+from learning import keeps
 
 
-class Appr(quadratic.Anchored):
+class Appr(anchored.Anchored):
     """Holds each weight to its old value by as much as the earlier tasks depend on it (their Eq. 3).
 
-    One anchor, the last weights, and one Fisher diagonal, the mean over the tasks so far, stand for all earlier tasks, as in the
-    original scripts. With anchors=each every task has its own and they add up, as in the paper: sum_u F_u (theta - theta_u)^2 is
-    (sum_u F_u) (theta - the mean of the theta_u, weighted by F_u)^2 + what does not depend on theta.
+    One anchor, the last weights, and one Fisher diagonal, the mean over the tasks so far, stand for all earlier tasks, as in
+    the original scripts. With anchors=each every task has its own and they add up, as in the paper:
+    sum_u F_u (theta - theta_u)^2 is (sum_u F_u) (theta - the mean of the theta_u, weighted by F_u)^2 + what does not depend
+    on theta.
     """
 
     family = 'regularisation'
     hyperparameters = (
-        Hyper('lamb', float, 5000., (500, 1000, 2000, 5000, 10000, 20000, 50000), 'weight of the penalty',
-              'Eq. 3, lambda', least=0),
-        Hyper('anchors', str, 'last', help='what weights are held to: those after the last task, or those after each task, by its own '
-              'Fisher', choices=('last', 'each'), source='value: the original scripts; each: Eq. 3', positional=False),
-        quadratic.FISHER, quadratic.FISHER_SBATCH,
+        Hyper('lamb', float, 5000., (500, 1000, 2000, 5000, 10000, 20000, 50000), 'weight of the penalty', 'Eq. 3, lambda',
+              least=0),
+        Hyper('anchors', str, 'last', help='what weights are held to: those after the last task, or those after each task, by '
+              'its own Fisher', choices=('last', 'each'), source='value: the original scripts; each: Eq. 3', positional=False),
+        anchored.FISHER, anchored.FISHER_SBATCH,
     )
     clipgrad = 100
-    state = {'old': keeps.parameters, 'importance': keeps.parameters}
-    importance = None  # {parameter's name: F, the mean over the tasks so far}
+    state = {'old': keeps.parameters, 'information': keeps.parameters}
+    information = None  # {parameter's name: F}, the mean over the tasks so far, or their sum
 
-    def penalty(self, t):
-        """lamb / 2 * sum of F * (theta - theta_old)^2 (Eq. 3)."""
-        return self.pull(t, {n: self.lamb * f for n, f in (self.importance or {}).items()})
+    def penalty(self):
+        """lamb / 2 * sum of F (theta - theta_old)^2 (Eq. 3)."""
+        terms = [(self.information[n] * square).sum() for n, square in self.squares().items()]
+        return self.lamb / 2 * sum(terms) if terms else None
+
+    def importance(self):
+        """lamb * F."""
+        return {n: self.lamb * f for n, f in self.information.items()}
 
     def end_task(self, t, x, y):
         """Moves the anchor and averages, or adds up, the Fisher diagonals."""
-        fisher, before = self.fisher_diagonal(t, x, y), self.old
-        self.anchor()
-        if self.anchors == 'each' and before:
-            total = {n: f + self.importance[n] for n, f in fisher.items()}
-            self.old = {n: torch.where(f > 0, (self.importance[n] * before[n] + fisher[n] * self.old[n]) / f, self.old[n])
-                        for n, f in total.items()}
-            self.importance = total
-            return
-        self.importance = {n: (f + self.importance[n] * t) / (t + 1) for n, f in fisher.items()} if t > 0 else fisher
+        new, before, old = self.fisher_diagonal(t, x, y), self.information, self.old
+        super().end_task(t, x, y)
+        if t == 0 or not before:
+            self.information = new
+        elif self.anchors == 'last':
+            self.information = {n: (f + before[n] * t) / (t + 1) for n, f in new.items()}
+        else:
+            self.information = {n: f + before[n] for n, f in new.items()}
+            for n, f in self.information.items():
+                mean = (before[n] * old[n] + new[n] * self.old[n]) / f
+                self.old[n] = torch.where(f > 0, mean, self.old[n])

@@ -7,12 +7,11 @@ import warnings
 
 import torch
 
-from approaches import base, keeps
+from approaches import base
 from approaches.hyper import Hyper
 from approaches.inspected import Inspected
-from engine.step import leaves_linear
+from learning import keeps
 from networks import gated
-from subnets.attended import Attended
 
 THRES_COSH = 50  # s * e is cut off there in the compensation, where cosh would overflow
 THRES_EMB = 6    # embeddings stay within +-6 (Section 2.5, Embedding Gradient Compensation)
@@ -28,19 +27,18 @@ class Appr(Inspected, base.Appr):
         Hyper('smax', float, 400, (25, 50, 100, 200, 400, 800), 'largest steepness of the attention gates',
               'Section 2.4, Hard Attention Training', above=1),
     )
-    own_optimizer = ('momentum, weight decay and Adam move weights whose gradient is masked, and with them what earlier tasks '
-                     'attend to')
-    variants, capturable, compilable = ('_hat',), True, False
-    scenarios, isolated = ('task', 'class', 'domain'), True
+    cannot = {'optimizer': 'momentum, weight decay and Adam move weights whose gradient is masked, and with them what earlier '
+                           'tasks attend to'}
+    variants, scenarios, isolated = ('_hat',), ('task', 'class', 'domain'), True
     state = {'mask_pre': lambda self, value, done: keeps.shares(value, [e.detach()[:1] for e in gated.embeddings(self.model)])
              if done else value is None, 'full': keeps.flag}
-    scratch = (*base.Appr.scratch, 'reg', 'attended', 'sharing')
+    scratch = ('gates', 'reg', 'sharing')
     eval_factor = 1               # evaluation uses s = eval_factor * smax
     mask_pre, full = None, False  # cumulative attentions of the tasks learnt, one [1, units] per layer; all of them 1?
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.attended = Attended(self.model)
+    def __init__(self, model, *args, **kwargs):
+        gated.check(model)
+        super().__init__(model, *args, **kwargs)
 
     @property
     def s(self):
@@ -48,41 +46,34 @@ class Appr(Inspected, base.Appr):
         rising = (self.smax - 1 / self.smax) * self.progress + 1 / self.smax
         return rising if self.model.training else self.eval_factor * self.smax
 
-    def subnet(self, t):
-        """The units of task t that are not switched off."""
-        return self.attended.at(t, self.s, self.mask_pre, self.part, self.batches_left)
+    def outputs(self, batch):
+        """Under the gates of the task (Section 2.2)."""
+        outputs, self.gates = self.model(self.task(batch.task), batch.x, s=self.s)
+        return outputs
 
-    def forward(self, t, x, y):
-        """As base.forward, with the gates of task t."""
-        output, masks = self.part(x, self.s)
-        loss, self.reg = self.criterion(output, y, masks)
-        return loss, self.hits(output, y)
+    def loss(self, batch):
+        """Cross-entropy + lamb * R, R the share of the still free capacity that is attended (Section 2.6)."""
+        loss, free = super().loss(batch), [1 - m for m in self.mask_pre or [torch.zeros_like(m) for m in self.gates]]
+        attended = sum((m * f).sum() for m, f in zip(self.gates, free))
+        reg = attended / sum(f.sum() for f in free).clamp(min=1e-30)
+        self.reg = reg.detach()
+        return loss + self.lamb * reg
 
-    def logits(self, t, x):
-        """Task t's logits [B, classes] under its gates."""
-        return self.part(x, self.s)[0]
-
-    def criterion(self, output, targets, masks):
-        """(loss, R): cross-entropy + lamb * R, R the share of the still free capacity that is attended (Section 2.6).
-        masks: those of the units that are run; the others' are 0."""
-        free = self.part.free or [1.] * len(masks)
-        reg = sum((m * f).sum() for m, f in zip(masks, free)) / max(self.attended.capacity, 1e-30)
-        return torch.nn.functional.cross_entropy(output, targets) + self.lamb * reg, reg.detach()
-
-    @leaves_linear
-    def before_step(self, t):
+    def after_backward(self, batch):
         """Keeps what earlier tasks use: multiplies the weights' gradients by 1 - the smaller mask_pre of the two units that
         each joins (Eq. 2). Frees the embeddings' gradients of their dependence on s (Section 2.5)."""
-        self.part.protect()
-        for gate in self.part.gates:
-            e, s = gate.detach(), self.s
-            num = torch.cosh(torch.clamp(s * e, -THRES_COSH, THRES_COSH)) + 1
-            gate.grad *= self.smax / s * num / (torch.cosh(e) + 1)
+        for n, p in self.params().items() if self.mask_pre else ():
+            view = self.model.get_view_for(n, self.mask_pre)
+            if view is not None and p.grad is not None:
+                p.grad *= 1 - view
+        for e in gated.embeddings(self.model):
+            num = torch.cosh((self.s * e).clamp(-THRES_COSH, THRES_COSH)) + 1
+            e.grad *= self.smax / self.s * num / (torch.cosh(e) + 1)
 
-    def after_step(self, t):
+    def after_step(self, batch):
         """Keeps the embeddings within reach."""
-        for gate in self.part.gates:
-            gate.detach().clamp_(-THRES_EMB, THRES_EMB)
+        for e in gated.embeddings(self.model):
+            e.clamp_(-THRES_EMB, THRES_EMB)
 
     def end_epoch(self, t, e, train, valid):
         """R after the epoch, at full steepness."""

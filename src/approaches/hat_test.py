@@ -8,9 +8,13 @@ from utils import ROOT, UserError, is_number
 
 def is_log(value, logs):
     """Whether a value is built like the logs."""
-    return isinstance(value, dict) and value.keys() == logs.keys() and all(
-        isinstance(v, dict) and all(isinstance(x, np.ndarray) if '_' in k and k != 'mask_pre' else isinstance(x, dict) and all(
-            k == 'mask_pre' or isinstance(layer, dict) for layer in x.values()) for x in v.values()) for k, v in value.items())
+    if not isinstance(value, dict) or value.keys() != logs.keys():
+        return False
+    for k, of_tasks in value.items():
+        kind = np.ndarray if '_' in k and k != 'mask_pre' else dict
+        if not isinstance(of_tasks, dict) or not all(isinstance(v, kind) for v in of_tasks.values()):
+            return False
+    return all(isinstance(layer, dict) for layers in value['mask'].values() for layer in layers.values())
 
 
 class Appr(hat.Appr):
@@ -62,10 +66,9 @@ class Appr(hat.Appr):
         self.logs['mask_pre'][t] = {i: m.copy() for i, m in enumerate(before)}
         self.logs['mask'][t] = {i: {-1: m} for i, m in enumerate(masks)}
 
-    def fit(self, t, *data):
-        """The epochs, unless only the first task is to be trained."""
-        if not self.single_task or t == 0:
-            super().fit(t, *data)
+    def epochs(self, n, phase):
+        """None, if only the first task is to be trained."""
+        return 0 if self.single_task and self.at['task'] else super().epochs(n, phase)
 
     def end_epoch(self, t, e, train, valid):
         """Records losses, accuracies, R and masks after epoch e."""

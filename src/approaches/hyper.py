@@ -25,6 +25,7 @@ class Hyper:
     most: float = None   # largest value allowed
     choices: tuple = ()  # of a text, what it may be
     positional: bool = True  # whether --parameter sets it
+    short: object = None     # its value in a trial that is to take as little time as can be
 
     def __post_init__(self):
         if self.type not in (int, float, str):

@@ -1,12 +1,11 @@
 """iCaRL: Rebuffi et al., Incremental Classifier and Representation Learning, CVPR 2017 (arXiv 1611.07725)."""
-from copy import deepcopy
-
 import torch
 from torch.nn import functional as F
 
-import utils
-from approaches import base, buffer, keeps, replay
-from approaches.scenarios import joined
+from approaches import base, replay
+from dataloaders.joined import Joined
+from learning import distillation, evaluation, keeps
+from learning.scenario import joined
 from networks.layers import Plain
 from utils import UserError
 
@@ -40,18 +39,20 @@ def are_means(appr, value, done):
 
 
 class Appr(replay.Replay):
-    """Trains on the task's data and all exemplars, those nearest to each class's mean feature, and classifies by the nearest mean.
+    """Trains on the task's data and all exemplars, those nearest to each class's mean feature, and classifies by the nearest
+    mean.
 
     Images are not mirrored for the means. Within training, accuracies are those of the logits. A class without an exemplar,
     as where there are fewer places than classes, is never chosen.
     """
 
     family = 'replay'
-    hyperparameters = (buffer.HYPER[0],)
+    hyperparameters = (replay.SIZE,)
     buffer = 'herding'
-    scenarios, active = ('class',), ('all-so-far', 'all')
+    scenarios = ('class',)
+    cannot = {'current': 'it distils what all classes so far say; it can do: all-so-far, all'}
     without = ', which are never chosen'
-    scratch = (*replay.Replay.scratch, 'own')
+    scratch = ('own',)
     state = {**replay.Replay.state, 'model_old': keeps.network, 'means': are_means}
     model_old = means = None  # the network after the last task; of the classes so far, the mean features [classes, D]
 
@@ -61,49 +62,55 @@ class Appr(replay.Replay):
             raise UserError('icarl classifies by the last hidden layer: it needs a network derived from layers.Plain')
 
     def train(self, t, xtrain, ytrain, xvalid, yvalid):
-        """As base.train, on the task's data and the exemplars."""
-        tasks, own = torch.full_like(ytrain, t), (xtrain, ytrain)
-        if len(self.memory):
-            x, y, before, _ = self.memory.take(torch.arange(len(self.memory)), xtrain.device)
-            xtrain, ytrain, tasks = torch.cat([xtrain, x]), torch.cat([ytrain, y]), torch.cat([tasks, before])
-        self.own = own
-        same = xvalid is own[0] and yvalid is own[1]
-        ytrain = torch.stack((ytrain, tasks), 1)
+        """As in base, on the task's data and the exemplars."""
+        self.own, same = (xtrain, ytrain), xvalid is xtrain and yvalid is ytrain
+        kept = self.everything(xtrain.device)
+        if kept is None:
+            xtrain = Joined([(t, xtrain)])
+        else:
+            xtrain, ytrain = Joined([(t, xtrain), (kept.t, kept.x)]), torch.cat([ytrain, kept.y])
         super().train(t, xtrain, ytrain, *((xtrain, ytrain) if same else (xvalid, yvalid)))
 
-    def forward(self, t, x, y):
-        """The loss of Alg. 3, in tests that of the labels alone, and the hits of the logits."""
-        t, y = (t, y) if y.dim() == 1 else (y[:, 1], y[:, 0])
-        output, y = self.logits(t, x), self.targets(t, y)
-        old = None
-        if self.model_old is not None and self.position is not None:
-            with torch.no_grad():
-                old = joined(self.model_old(x), range(self.learnt()))[:, :output.shape[1]]
-        return distilled(output, y, old), self.hits(output, y)
+    def everything(self, device):
+        """All exemplars, or None."""
+        return self.memory.take(torch.arange(len(self.memory)), device) if len(self.memory) else None
+
+    def outputs(self, batch):
+        """The logits; once a task is learnt and tested, minus the squared distances to the class means."""
+        if self.means is None or self.at['task'] is not None:
+            return super().outputs(batch)
+        found = scores(self.means, self.model.hidden(batch.x))
+        sizes = self.scenario.ncla[:self.learnt()]
+        unknown = [found.new_full((len(batch), n), -torch.inf) for n in self.scenario.ncla[len(sizes):]]
+        return [*found.split(sizes, 1), *unknown]
+
+    def loss(self, batch):
+        """The loss of Alg. 3, in tests that of the labels alone."""
+        output, targets = self.compete(batch, super().outputs(batch))
+        if self.model_old is None or self.at['task'] is None:
+            return distilled(output, targets)
+        with torch.no_grad():
+            old = joined(self.model_old(batch.x), range(self.learnt()))
+        return distilled(output, targets, old[:, :output.shape[1]])
 
     def learnt(self):
         """The number of tasks that the old network knows."""
         return self.scenario.shifts.index(len(self.means))
 
     def end_task(self, t, x, y):
-        """Chooses the exemplars, keeps the network and the class means."""
+        """Chooses the exemplars, keeps the network and the class means (Alg. 2 and 4)."""
         super().end_task(t, *self.own)
-        self.own, groups = None, []
-        features = self.features(self.memory.take(torch.arange(len(self.memory)))[0])
-        for u in range(t + 1):
-            for c in range(self.scenario.ncla[u]):
-                mine = ((self.memory.t == u) & (self.memory.y == c)).to(features.device)
-                groups.append(features[mine])
+        self.own, kept = None, self.everything('cpu')
+        features, groups = self.features(kept.x), []
+        for u, ncla in enumerate(self.scenario.ncla[:t + 1]):
+            for c in range(ncla):
+                groups.append(features[((kept.t == u) & (kept.y == c)).to(features.device)])
         means = class_means([g if len(g) else features[:1] for g in groups]).clone()
         means[[not len(g) for g in groups]] = FAR
-        self.means, self.model_old = means, deepcopy(self.model).eval()
-        utils.freeze_model(self.model_old)
+        self.means, self.model_old = means, distillation.frozen(self.model)
 
     def eval(self, t, x, y):
-        """As base.eval; outside of training the accuracy is that of the nearest class mean."""
+        """As in base; outside of training the accuracy is that of the nearest class mean."""
         loss, accuracy = base.Appr.eval(self, t, x, y)
-        return loss, self.guess(t, x, y) if self.position is None and self.means is not None else accuracy
-
-    def told(self, t, x):
-        """As in evaluated; the nearest class mean, of which there is none of a task that is not learnt."""
-        return super().told(t, x) if self.means is None else scores(self.means, self.features(x)).argmax(1)
+        trained = self.at['task'] is None and self.means is not None
+        return loss, evaluation.guess(self, t, x, y) if trained else accuracy

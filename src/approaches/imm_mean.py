@@ -15,15 +15,18 @@ class Appr(merged.Merged):
               'weight of the distance to the old weights', 'Section 4.2, L2-transfer', least=0),
     )
 
-    def penalty(self, t):
+    def penalty(self):
         """regularizer / 2 * sum of (theta - theta_old)^2 (Section 4.2)."""
-        return self.pull(t, self.regularizer)
+        terms = [square.sum() for square in self.squares().values()]
+        return self.regularizer / 2 * sum(terms) if terms else None
 
+    def importance(self):
+        """regularizer."""
+        return self.regularizer
+
+    @torch.no_grad()
     def end_task(self, t, x, y):
         """Merges the new weights into the mean of the old ones."""
-        if t > 0:
-            with torch.no_grad():
-                for n, p in self.model.named_parameters():
-                    p.copy_((p + self.old[n] * t) / (t + 1))
-        self.merge_statistics(t)
-        self.anchor()
+        for n, p in self.params().items() if t > 0 else ():
+            p.copy_((p + self.old[n] * t) / (t + 1))
+        super().end_task(t, x, y)

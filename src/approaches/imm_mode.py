@@ -1,8 +1,9 @@
 """IMM-mode: Lee et al., Overcoming Catastrophic Forgetting by Incremental Moment Matching, NIPS 2017 (1703.08475)."""
 import torch
 
-from approaches import keeps, merged, quadratic
+from approaches import anchored, merged
 from approaches.hyper import Hyper
+from learning import keeps
 
 
 class Appr(merged.Merged):
@@ -17,26 +18,28 @@ class Appr(merged.Merged):
     hyperparameters = (
         Hyper('lamb', float, 0.01, (10, 1, .1, .01, .001, .0001, .00001), 'weight of the distance to the old weights',
               'Section 4.2, L2-transfer', least=0),
-        quadratic.FISHER_SBATCH,
+        anchored.FISHER_SBATCH,
     )
     clipgrad = 1000
     state = {**merged.Merged.state, 'total': keeps.parameters}
     total = None  # {parameter's name: sum of the Fisher diagonals of the tasks so far}
 
-    def penalty(self, t):
+    def penalty(self):
         """lamb / 2 * sum of (theta - theta_old)^2 (Section 4.2)."""
-        return self.pull(t, self.lamb)
+        terms = [square.sum() for square in self.squares().values()]
+        return self.lamb / 2 * sum(terms) if terms else None
+
+    def importance(self):
+        """lamb."""
+        return self.lamb
 
     def end_task(self, t, x, y):
         """Merges the new weights into the old ones."""
         fisher = self.fisher_diagonal(t, x, y)
-        if t > 0:
-            with torch.no_grad():
-                for n, p in self.model.named_parameters():
-                    total = fisher[n] + self.total[n]
-                    merged = (fisher[n] * p + self.total[n] * self.old[n]) / total
-                    p.copy_(torch.where(total > 0, merged, p))
-                    fisher[n] = total
+        for n, p in self.params().items() if t > 0 else ():
+            total = fisher[n] + self.total[n]
+            mean = (fisher[n] * p.detach() + self.total[n] * self.old[n]) / total
+            p.detach().copy_(torch.where(total > 0, mean, p.detach()))
+            fisher[n] = total
         self.total = fisher
-        self.merge_statistics(t)
-        self.anchor()
+        super().end_task(t, x, y)

@@ -1,7 +1,6 @@
 """Multi-task training on the data of all tasks so far: the usual upper bound of continual learning."""
-import torch
-
 from approaches import sgd_restart
+from dataloaders.joined import Joined
 
 
 class Appr(sgd_restart.Appr):
@@ -11,13 +10,15 @@ class Appr(sgd_restart.Appr):
     """
 
     family = 'baselines'
-    cumulative, capturable = True, False
-    sets_loop_names = 'seen',
+    cumulative = True
     scenarios = ('task', 'class', 'domain')
 
     def train(self, t, xtrain, ytrain, xvalid, yvalid):
-        """As base.train; t: [task of each training sample, task of each validation sample], two integer [N]."""
-        same, self.seen = yvalid is ytrain and t[1] is t[0], 1 + int(t[0].max())
-        ytrain = torch.stack((ytrain, t[0].to(ytrain)), 1)
-        yvalid = ytrain if same else torch.stack((yvalid, t[1].to(yvalid)), 1)
-        super().train(None, xtrain, ytrain, xvalid, yvalid)
+        """As in base, on all tasks so far; t: the last of them, and images say of which task each is
+        (dataloaders.images.Joined); or, as in the original, [task of each training sample, task of each validation sample],
+        two int64 [N], with images as tensors."""
+        if isinstance(t, (list, tuple)):
+            same = xvalid is xtrain
+            t, xtrain, other = int(t[0].max()), Joined.told(xtrain, t[0]), t[1]
+            xvalid = xtrain if same else Joined.told(xvalid, other)
+        super().train(t, xtrain, ytrain, xvalid, yvalid)

@@ -3,7 +3,7 @@ import torch
 
 from approaches import lwf
 from approaches.hyper import Hyper
-from approaches.scenarios import joined
+from learning import evaluation
 
 
 class Appr(lwf.Appr):
@@ -19,24 +19,22 @@ class Appr(lwf.Appr):
     )
     variants = ('_lfl',)
     clipgrad = 200
-    eval_sbatch = None
+    scratch = ('hidden',)
 
-    def both(self, t, x):
-        """(the logits that compete, the last hidden layer)."""
-        outputs, h = self.model(x, only=self.heads(t))
-        return joined(outputs, self.heads(t)), h
+    def outputs(self, batch):
+        """As in base; notes the last hidden layer."""
+        outputs, self.hidden = super().outputs(batch)
+        return outputs
 
-    def logits(self, t, x):
-        """As in base."""
-        return self.both(t, x)[0]
+    def loss(self, batch):
+        """Cross-entropy + lamb / 2 * the squared distance of the hidden layers (Eq. 1)."""
+        loss = self.criterion(*self.compete(batch))
+        if batch.task == 0:
+            return loss
+        with torch.no_grad():
+            _, old = self.model_old(batch.x, only=0)
+        return loss + self.lamb * (old - self.hidden).pow(2).sum() / 2
 
-    def forward(self, t, x, y):
-        """As base.forward, with the old model's hidden layer as a further target."""
-        y = self.targets(t, y)
-        output, h = self.both(t, x)
-        loss = torch.nn.functional.cross_entropy(output, y)
-        if t > 0:
-            with torch.no_grad():
-                _, old = self.model_old(x, only=self.heads(t))
-            loss = loss + self.lamb * (old - h).pow(2).sum() / 2
-        return loss, self.hits(output, y)
+    def eval(self, t, x, y):
+        """As in base, in training's batches, as the loss is not their mean."""
+        return evaluation.measure(self, t, x, y, self.sbatch)

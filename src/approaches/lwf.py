@@ -1,13 +1,10 @@
 """LwF: Li & Hoiem, Learning without Forgetting, ECCV 2016 (arXiv 1606.09282)."""
-from copy import deepcopy
-
 import torch
 
-import utils
-from approaches import base, keeps, weighting
+from approaches import base, weighting
 from approaches.hyper import Hyper
-from approaches.scenarios import joined
-from engine.original import cross_entropy
+from learning import distillation, keeps
+from learning.scenario import joined
 
 
 class Appr(base.Appr):
@@ -15,38 +12,29 @@ class Appr(base.Appr):
 
     family = 'distillation'
     hyperparameters = (
-        Hyper('lamb', float, 2., (.1, .5, 1, 2, 4, 8, 10), 'weight of the distillation loss', 'Fig. 3, lambda_o',
-              least=0),
+        Hyper('lamb', float, 2., (.1, .5, 1, 2, 4, 8, 10), 'weight of the distillation loss', 'Fig. 3, lambda_o', least=0),
         Hyper('T', float, 1., (.5, 1, 2, 4), 'temperature of the distillation', 'Eq. 3', above=0),
         weighting.HYPER,
     )
     clipgrad = 100
     scenarios = ('task', 'class', 'domain')
     state = {'model_old': keeps.network}
+    model_old = None  # the network after the last task
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.model_old = None
-
-    def forward(self, t, x, y):
+    def loss(self, batch):
         """Cross-entropy + lamb * the sum over old heads of their distillation loss (Eq. 2-4); weighed by tasks, their mean."""
-        outputs, y = self.model(x), self.targets(t, y)
-        output = joined(outputs, self.heads(t))
-        loss = torch.nn.functional.cross_entropy(output, y)
-        if t > 0:
-            with torch.no_grad():
-                old = self.model_old(x)
-            parts = [self.distilled(new, joined(old, heads)) for heads, new in self.students(t, outputs)]
-            loss = loss + self.lamb * sum(parts) if self.weighting == 'even' else weighting.by_tasks(
-                t, loss, self.lamb * sum(parts) / len(parts))
-        return loss, self.hits(output, y)
-
-    def distilled(self, new, old):
-        """The cross-entropy to old outputs (Eq. 3); classes that compete now and did not then have probability 0 there (van de Ven
-        et al., 2022), those that do not compete are left out."""
-        return cross_entropy(new, torch.nn.functional.pad(old, (0, new.shape[1] - old.shape[1]), value=-torch.inf), exp=1 / self.T)
+        outputs, t = self.model(batch.x), batch.task
+        loss = self.criterion(*self.compete(batch, outputs))
+        if t == 0:
+            return loss
+        with torch.no_grad():
+            old = self.model_old(batch.x)
+        students = self.scenario.students(t, outputs, self.seen, self.model.training)
+        kept = [distillation.softened(new, joined(old, heads), self.T) for heads, new in students]
+        if self.weighting == 'even':
+            return loss + self.lamb * sum(kept)
+        return weighting.by_tasks(t, loss, self.lamb * sum(kept) / len(kept))
 
     def end_task(self, t, x, y):
         """Keeps a frozen copy of the model."""
-        self.model_old = deepcopy(self.model).eval()
-        utils.freeze_model(self.model_old)
+        self.model_old = distillation.frozen(self.model)

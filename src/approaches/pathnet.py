@@ -2,10 +2,79 @@
 import math
 
 import utils
-from approaches import base, keeps
+from approaches import base
 from approaches.hyper import Hyper
+from learning import keeps
+from learning.fitting import Fitting
 
 P = 2  # paths that compete (Sections 2.4 and 2.5)
+
+
+class Tournament(Fitting):
+    """Each generation trains both paths, then a mutated copy of the winner replaces the loser (Section 2.1)."""
+
+    def start(self, t=0, phase=0):
+        """As in Fitting."""
+        waits = [self.fresh(self.appr.lr) for _ in range(P)]
+        return {'task': t, 'phase': phase, 'epoch': 0, 'g': 0, 'p': 0, 'winner': 0, 'overall': math.inf, 'waits': waits,
+                'paths': self.appr.model.draw_paths(P), 'best_model': utils.get_model(self.appr.model)}
+
+    def possible(self, at):
+        """As in Fitting."""
+        counts = (at['epoch'], at['g'], at['winner'], at['p'], at['paths'].min())
+        return (min(counts) >= 0 and at['winner'] < P and at['p'] <= P and at['paths'].max() < self.appr.model.M
+                and min(w['lr'] for w in at['waits']) > 0)
+
+    def where(self):
+        """As in Fitting."""
+        return {'Generation': self.appr.at['g'] + 1, 'Path': self.appr.at['p'] + 1}
+
+    def fresh(self, lr):
+        """The state of a new path's patience."""
+        return {'lr': lr, 'patience': self.appr.lr_patience, 'best_loss': math.inf}
+
+    def run(self, t, *data):
+        """As in Fitting."""
+        appr, at = self.appr, self.appr.at
+        model = appr.model
+        try:
+            while at['g'] < appr.generations and max(w['lr'] for w in at['waits']) >= appr.lr_min:
+                while at['p'] < P:
+                    if at['waits'][at['p']]['lr'] >= appr.lr_min:
+                        self.path(t, at, *data)
+                    at.update(p=at['p'] + 1, epoch=0)
+                utils.set_model_(model, at['best_model'])
+                print('| Winning path: {:3d} | Best loss: {:.3f} |'.format(at['winner'] + 1, at['overall']), flush=True)
+                for p in set(range(P)) - {at['winner']}:
+                    at['waits'][p] = self.fresh(at['waits'][at['winner']]['lr'])
+                    at['paths'][p] = model.mutated(at['paths'][at['winner']])
+                at.update(g=at['g'] + 1, p=0)
+        except KeyboardInterrupt:
+            utils.set_model_(model, at['best_model'])
+            self.interrupt()
+        finally:
+            appr.path = None
+        model.bestPath[t] = at['paths'][at['winner']]
+
+    def path(self, t, at, *data):
+        """The epochs of path at['p'] in generation at['g']."""
+        appr, p, waits = self.appr, at['p'], at['waits'][at['p']]
+        appr.path = at['paths'][p]
+        appr.model.unfreeze_path(t, appr.path)
+        self.renew(waits['lr'])
+        while at['epoch'] < appr.epochs(len(data[1]), 0) and waits['lr'] >= appr.lr_min:
+            loss, line = self.epoch(t, *data)
+            if loss < at['overall']:
+                at.update(winner=p, overall=loss, best_model=utils.get_model(appr.model, into=at['best_model']))
+                line += ' B'
+            self.end_line(line + self.wait(waits, loss)[1])
+
+
+def are_paths(appr, value, done):
+    """Whether a value can be every task's best path."""
+    if not keeps.alike(value, appr.model.bestPath):
+        return False
+    return value.max() < appr.model.M and value.min() >= -1 and bool((value[:done] >= 0).all())
 
 
 class Appr(base.Appr):
@@ -14,17 +83,15 @@ class Appr(base.Appr):
     """
 
     family = 'isolation'
-    hyperparameters = (
-        Hyper('generations', int, 20, (5, 10, 20, 50, 100, 200), 'generations of the tournament per task', 'Section 2.1', least=1),
-    )
+    hyperparameters = (Hyper('generations', int, 20, (5, 10, 20, 50, 100, 200), 'generations of the tournament per task',
+                             'Section 2.1', least=1, short=1),)
     variants, clipgrad = ('_pathnet',), 1000
-    own_optimizer = 'its tournament starts a new optimizer for every path'
-    blind = 'a task has no path before it is learnt'
     scenarios, isolated = ('task', 'class', 'domain'), True
-    state = {'initial_model': keeps.weights, 'best_path': lambda self, value, done: keeps.alike(value, self.model.bestPath)
-             and value.max() < self.model.M and value.min() >= -1 and (value[:done] >= 0).all()}
-    scratch = (*base.Appr.scratch, 'path')
-    sets_loop_names = 'position', 'epoch', 'where'
+    cannot = {'optimizer': 'its tournament starts a new optimizer for every path',
+              'untrained': 'a task has no path before it is learnt'}
+    fitting = Tournament
+    state = {'initial_model': keeps.weights, 'best_path': are_paths}
+    scratch = ('path',)
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -32,75 +99,25 @@ class Appr(base.Appr):
         self.initial_model = utils.get_model(self.model)
         self.path = None  # the one being trained; None: each task's best
 
-    def logits(self, t, x):
-        """Task t's logits, along the current path or that of the task."""
-        return self.model(x, t, self.path, only=t)[t]
+    @property
+    def phases(self):
+        """A training of each path in each generation."""
+        return P * self.generations
+
+    def epochs(self, n, phase):
+        """Of one path in one generation."""
+        return self.nepochs // self.generations
+
+    def outputs(self, batch):
+        """Along the current path or that of the task."""
+        return self.model(batch.x, batch.task, self.path, only=batch.task)
 
     def begin_task(self, t, x, y):
         """Gives modules on no best path their initial weights back (Section 2.4)."""
         keep = self.model.modules_of(*self.model.bestPath[:t])
         for key, module in self.model.each_module() if t > 0 else ():
             if key not in keep:
-                utils.set_model_(module, {n: self.initial_model['%s.%d.%s' % (*key, n)] for n in module.state_dict()})
-
-    def fit(self, t, xtrain, ytrain, xvalid, yvalid):
-        """The tournament: each generation trains both paths, then a mutated copy of the winner replaces the loser."""
-        at = self.position = self.position or self.start()
-        try:
-            while at['g'] < self.generations and max(w['lr'] for w in at['waits']) >= self.lr_min:
-                while at['p'] < P:
-                    if at['waits'][at['p']]['lr'] >= self.lr_min:
-                        self.train_path(t, at, xtrain, ytrain, xvalid, yvalid)
-                    at.update(p=at['p'] + 1, epoch=0)
-                utils.set_model_(self.model, at['best_model'])
-                print('| Winning path: {:3d} | Best loss: {:.3f} |'.format(at['winner'] + 1, at['overall']), flush=True)
-                for p in set(range(P)) - {at['winner']}:
-                    at['waits'][p] = self.fresh(at['waits'][at['winner']]['lr'])
-                    at['paths'][p] = self.model.mutated(at['paths'][at['winner']])
-                at.update(g=at['g'] + 1, p=0)
-        except KeyboardInterrupt:
-            utils.set_model_(self.model, at['best_model'])
-            self.interrupt()
-        finally:
-            self.path = None
-        self.model.bestPath[t] = at['paths'][at['winner']]
-
-    def start(self):
-        """As in base."""
-        return {'paths': self.model.draw_paths(P), 'waits': [self.fresh(self.lr) for _ in range(P)], 'winner': 0,
-                'overall': math.inf, 'best_model': utils.get_model(self.model), 'g': 0, 'p': 0, 'epoch': 0}
-
-    def within(self, at):
-        """As in base."""
-        return (min(at['epoch'], at['g'], at['winner'], at['p']) >= 0 and at['winner'] < P and at['p'] <= P
-                and 0 <= at['paths'].min() and at['paths'].max() < self.model.M and min(w['lr'] for w in at['waits']) > 0)
-
-    def all_epochs(self, n):
-        """As in schedule."""
-        return P * self.generations * (self.nepochs // self.generations)
-
-    def shorten(self, epochs):
-        """As in schedule."""
-        super().shorten(epochs)
-        self.generations = 1
-
-    def fresh(self, lr):
-        """The state of a new path's patience."""
-        return {'lr': lr, 'patience': self.lr_patience, 'best_loss': math.inf}
-
-    def train_path(self, t, at, *data):
-        """The epochs of path at['p'] in generation at['g']."""
-        p, waits = at['p'], at['waits'][at['p']]
-        self.path = at['paths'][p]
-        self.model.unfreeze_path(t, self.path)
-        self.optimizer = self._get_optimizer(waits['lr'])
-        while at['epoch'] < self.nepochs // self.generations and waits['lr'] >= self.lr_min:
-            self.epoch = at['epoch']
-            self.where = {'Generation': at['g'] + 1, 'Path': p + 1}
-            loss, line = self.one_epoch(t, *data)
-            if loss < at['overall']:
-                at.update(winner=p, overall=loss, best_model=utils.get_model(self.model, into=at['best_model']))
-                line += ' B'
-            self.end_line(at, line + self.wait(waits, loss)[1])
+                weights = {n: self.initial_model['%s.%d.%s' % (*key, n)] for n in module.state_dict()}
+                utils.set_model_(module, weights)
 
     best_path = property(lambda self: self.model.bestPath, lambda self, paths: setattr(self.model, 'bestPath', paths))

@@ -4,6 +4,20 @@ import numpy as np
 from approaches import base
 
 
+def labels_of_each(appr, value, done):
+    """Whether a value is the labels of every task learnt."""
+    if not isinstance(value, dict) or set(value) != set(range(done)):
+        return False
+    arrays = [y for y in value.values() if isinstance(y, np.ndarray) and y.dtype.kind == 'i']
+    return len(arrays) == done and all(y.ndim == 1 and y.size for y in arrays)
+
+
+def an_order(appr, value, done):
+    """Whether a value is an order of whole numbers from 0."""
+    ints = isinstance(value, list) and all(type(i) is int for i in value)
+    return ints and sorted(value) == list(range(len(value) or 1))
+
+
 class Appr(base.Appr):
     """Draws test predictions from the task's training labels; where the task is not told, from those of all tasks so far.
 
@@ -12,13 +26,10 @@ class Appr(base.Appr):
     """
 
     family = 'baselines'
-    own_optimizer, blind = 'it trains nothing', 'it knows no labels of a task before it is learnt'
-    unsaved, eval_draws = 'it guesses, and has no model', True
+    cannot = {'optimizer': 'it trains nothing', 'untrained': 'it knows no labels of a task before it is learnt',
+              'save': 'it guesses, and has no model', 'validation': 'its tests draw random numbers'}
     scenarios = ('task', 'class', 'domain')
-    state = {'labels': lambda self, value, done: isinstance(value, dict) and set(value) == set(range(done)) and all(
-                 isinstance(y, np.ndarray) and y.ndim == 1 and y.size and y.dtype.kind == 'i' for y in value.values()),
-             'order': lambda self, value, done: isinstance(value, list) and all(type(i) is int for i in value)
-             and sorted(value) == list(range(len(value) or 1))}
+    state = {'labels': labels_of_each, 'order': an_order}
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -38,5 +49,6 @@ class Appr(base.Appr):
             drawn += self.order
         drawn = np.array(drawn[:len(y)])
         np.random.shuffle(drawn)
-        labels = np.concatenate([self.scenario.numbered(u, self.labels[u]) for u in ([t] if self.scenario.told else self.labels)])
-        return 0., float((labels[drawn % len(labels)] == self.scenario.numbered(t, y.cpu().numpy())).mean())
+        tasks = [t] if self.scenario.told else self.labels
+        labels = np.concatenate([self.scenario.answer(u, self.labels[u]) for u in tasks])
+        return 0., float((labels[drawn % len(labels)] == self.scenario.answer(t, y.cpu().numpy())).mean())

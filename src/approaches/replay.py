@@ -1,44 +1,57 @@
-"""What methods share that replay samples of earlier tasks: the buffer, when it takes samples, batches of mixed tasks."""
+"""What methods share that replay samples of earlier tasks: the buffer and when it takes samples."""
 import torch
 
-from approaches import base, buffer
-from engine.step import leaves_linear
+from approaches import base
+from approaches.hyper import Hyper
+from learning import policies
+from learning.batch import parts
+from learning.buffer import Buffer
 from networks.layers import Plain
-from utils import UserError
+
+SIZE = Hyper('buffer_size', int, 500, (200, 500, 1000, 5000), 'samples that are kept in all (--buffer each: of each class)',
+             least=1, most=10 ** 7, positional=False)
+POLICY = Hyper('buffer', str, 'reservoir', help='which are kept: each of the stream with the same probability; at the end of a '
+               'task, as many of each class so far, at random; of each class the last ones; of each class those nearest to its '
+               'mean feature; the buffer\'s size of each class', choices=tuple(policies.KINDS), positional=False)
 
 
 def is_kept(appr, value, done):
     """Whether a value can be what a buffer keeps."""
     m = appr.memory
-    if not isinstance(value, dict) or value.keys() != m.state.keys() or type(value['offered']) is not int or value['offered'] < 0:
+    if not isinstance(value, dict) or value.keys() != m.state.keys():
         return False
-    if value['y'] is None:
-        return value['x'] is None and value['t'] is None and value['z'] is None and value['ages'] == []
+    if type(value['offered']) is not int or value['offered'] < 0:
+        return False
     x, y, t, z, ages = (value[k] for k in ('x', 'y', 't', 'z', 'ages'))
-    return (all(isinstance(v, torch.Tensor) and len(v) == len(y) for v in (x, y, t)) and x.dtype in (torch.uint8, torch.float32)
-            and y.dtype == t.dtype == torch.int64 and y.dim() == t.dim() == 1 and bool((y >= 0).all()) and x.dim() == 4
-            and len(y) <= m.policy.room(m.size, len(set(zip(t.tolist(), y.tolist()))))
-            and 0 <= int(t.min()) and int(t.max()) <= done and (x.dtype != torch.uint8 or set(t.tolist()) <= set(m.pixels))
-            and (z is None or isinstance(z, torch.Tensor) and z.dtype == torch.float32 and z.dim() == 2 and len(z) == len(y))
-            and isinstance(ages, list) and len(ages) in (0, len(y)) and all(type(a) is int for a in ages))
+    if y is None:
+        return x is None and t is None and z is None and ages == []
+    if not all(isinstance(v, torch.Tensor) and len(v) == len(y) for v in (x, y, t)):
+        return False
+    if not (y.dtype == t.dtype == torch.int64 and y.dim() == t.dim() == 1 and bool((y >= 0).all())):
+        return False
+    tasks = set(t.tolist())
+    images = x.dtype == torch.float32 and x.dim() == 4 or x.dtype == torch.uint8 and x.dim() == 2 and tasks <= set(m.transforms)
+    room = m.policy.room(m.size, len(set(zip(t.tolist(), y.tolist()))))
+    logits = z is None or isinstance(z, torch.Tensor) and z.dtype == torch.float32 and z.dim() == 2 and len(z) == len(y)
+    times = isinstance(ages, list) and len(ages) in (0, len(y)) and all(type(a) is int for a in ages)
+    return images and logits and times and len(y) <= room and 0 <= min(tasks) and max(tasks) <= done
 
 
 class Replay(base.Appr):
-    """Keeps samples in `memory`. Of the stream, every sample is offered once, in the first epoch, after the step that it was in."""
+    """Keeps samples in `memory`. Of the stream, every sample is offered once, in the first epoch, after the step that it
+    was in."""
 
-    hyperparameters = buffer.HYPER
-    scenarios, capturable = ('task', 'class', 'domain'), False  # a step draws samples on the CPU
-    without = ''   # what becomes of classes without a sample in the buffer, in words
-    stored = None  # stored(images): the logits [N,K] that the buffer is to keep, for methods that replay them
+    hyperparameters = (SIZE, POLICY)
+    scenarios = ('task', 'class', 'domain')
+    without = ''    # what becomes of classes without a sample in the buffer, in words
+    stored = None   # stored(images): the logits [N,K] that the buffer is to keep, for methods that replay them
     state = {'kept': is_kept}
     for_training = 'kept',
-    scratch = (*base.Appr.scratch, 'memory', 'batch')
-    loop_names = 'memory',
-    batch = None  # what is to be offered after the step: (t, x, y), or with logits
+    reserved = 'memory',
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.memory = buffer.Buffer(self.buffer_size, self.buffer, self.pixels)
+        self.configure(memory=Buffer(self.buffer_size, self.buffer, self.transforms))
 
     @property
     def kept(self):
@@ -49,23 +62,15 @@ class Replay(base.Appr):
     def kept(self, state):
         self.memory.state = state
 
-    def mixed(self, t, x, y, more):
-        """(tasks [B], x, y) of a batch of task t together with samples of the buffer; they are losses' mean in one."""
-        x2, y2, t2, _ = more
-        return torch.cat([torch.full_like(y, t), t2]), torch.cat([x, x2]), torch.cat([y, y2])
+    def drawn(self, batch, before=None):
+        """As many samples of the buffer as a batch has, at random, those of the present task among them, or with `before` of
+        tasks before that one alone; None in tests, and where there are none. A batch enters the buffer after its step."""
+        return self.memory.draw(len(batch), before, self.device) if self.model.training else None
 
-    @leaves_linear
-    def before_step(self, t):
-        """Nothing is done to gradients."""
-
-    def after_step(self, t):
+    def after_step(self, batch):
         """Offers the batch to the buffer."""
-        if self.batch is not None and not isinstance(self.batch, tuple):
-            raise UserError('self.batch is %s: forward() sets it to (t, x, y), which the buffer is offered; '
-                            'give what else it is another name' % type(self.batch).__name__)
-        if self.epoch == 0 and self.batch is not None:
-            self.memory.stream(*self.batch)
-        self.batch = None
+        if self.at['epoch'] == 0:
+            self.memory.add(batch)
 
     def end_task(self, t, x, y):
         """Fills a buffer that waits for the whole task."""
@@ -79,9 +84,9 @@ class Replay(base.Appr):
             found['empty'] = self.memory.empty
         return {**super().account(done), 'buffer': found}
 
-    def report(self):
-        """Says how many classes have no sample, of a buffer in which each has a share, and after the last task how many places
-        rare classes leave empty."""
+    def report_lines(self):
+        """Says how many classes have no sample, of a buffer in which each has a share, and after the last task how many
+        places rare classes leave empty."""
         memory, classes, out = self.memory, sum(self.scenario.ncla[:self.seen]), []
         lost, last = classes - memory.classes, self.seen == len(self.scenario.ncla)
         if memory.policy.fair and lost:
@@ -95,6 +100,8 @@ class Replay(base.Appr):
     def features(self, x):
         """The last hidden layer [N,D] of images; of a network that does not show it, the logits of the task learnt last."""
         self.model.eval()
+        t, y = self.seen - 1, torch.zeros(len(x), dtype=torch.int64)
         with torch.inference_mode():
-            return torch.cat([self.model.hidden(b.to(self.device)) if isinstance(self.model, Plain) else self.logits(
-                self.seen - 1, b.to(self.device)) for b in x.split(256)])
+            if isinstance(self.model, Plain):
+                return torch.cat([self.model.hidden(b.x) for b in parts(t, x, y, 256, self.device)])
+            return torch.cat([self.compete(b)[0] for b in parts(t, x, y, 256, self.device)])

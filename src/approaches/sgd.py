@@ -6,5 +6,4 @@ class Appr(base.Appr):
     """Stochastic gradient descent over all parameters, with nothing against forgetting."""
 
     family = 'baselines'
-    capturable = True
     scenarios = ('task', 'class', 'domain')

@@ -9,7 +9,7 @@ class Appr(base.Appr):
     Serrà et al., 2018, Section 4.1)."""
 
     family = 'baselines'
-    capturable = first_norms = True
+    first_norms = True
     scenarios = ('task', 'class', 'domain')
 
     def end_task(self, t, x, y):

@@ -1,6 +1,7 @@
 """Training each task alone: what a network reaches without any transfer."""
 import utils
-from approaches import base, keeps
+from approaches import base
+from learning import keeps
 
 
 class Appr(base.Appr):
@@ -8,7 +9,6 @@ class Appr(base.Appr):
 
     family = 'baselines'
     state = {'initial_model': keeps.weights}
-    capturable = True
     scenarios = ('task', 'class', 'domain')
 
     def __init__(self, model, *args, **kwargs):

@@ -1,7 +1,7 @@
 """Whether what a dataloader's get() returned is what everything else relies on."""
 import torch
 
-from dataloaders.pixels import Split
+from dataloaders.images import Split
 from utils import UserError
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from dataloaders import raw
-from dataloaders.pixels import Pixels, Split, misfit
+from dataloaders.images import Pixels, Split, misfit
 from utils import UserError
 
 

@@ -3,7 +3,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from engine.products import linear
 from networks.layers import Layered, scaled
 
 
@@ -74,10 +73,10 @@ class Columns(Layered):
             after = [self.run(i, b, column[j]) for j, b in enumerate(before)]
             if i > 0:
                 h = column[t](h)
-                h = layer.finish(h + self.lateral(i - 1, t, before) if t > 0 else h, self.training)
+                h = self.finish(i, h + self.lateral(i - 1, t, before) if t > 0 else h)
             before = after
         wanted = range(len(self.last)) if only is None else [only]
-        out = [linear(head, before[u] if u < t else h) if u in wanted else None for u, head in enumerate(self.last)]
+        out = [self.product(head, before[u] if u < t else h) if u in wanted else None for u, head in enumerate(self.last)]
         for u in set(wanted) & set(range(1, t)):
             out[u] = out[u] + self.lateral(len(self.laterals) - 1, u, before)
         return out

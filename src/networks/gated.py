@@ -4,7 +4,6 @@ import warnings
 import torch
 from torch import nn
 
-from engine.dropout import dropout
 from networks.layers import Layered, heads
 from utils import UserError
 
@@ -39,7 +38,7 @@ class Gated(Layered):
     def forward(self, t, x, s=1):
         """(logits of all tasks, masks) of images x [B,C,H,W] under the gates of task t (int64 [1])."""
         masks = self.mask(t, s)
-        h = dropout(x, self.pdrop_input, self.training)
+        h = self.drop(x, self.pdrop_input)
         for i, m in enumerate(masks):
             h = self.run(i, h, gate=m)
         return self.outputs(h), masks
@@ -75,6 +74,12 @@ class Stacked(Gated):
         self.add_all()
         for i in range(len(self.layers)):
             self.add_gate(i)
+
+
+def is_standard(net):
+    """Whether a network is computed as Gated computes it, so that units can be left out."""
+    own = ('forward', 'mask', 'get_view_for', 'run', 'product', 'drop', 'finish', 'shaped', 'outputs')
+    return isinstance(net, Gated) and all(getattr(type(net), n) is getattr(Gated, n) for n in own) and net.is_bare()
 
 
 def embeddings(net):

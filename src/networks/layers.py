@@ -3,15 +3,9 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
-from engine.finish import finish
-from engine.products import linear
 from utils import UserError
-
-# --channels-last: the faster memory format of convolutions in training too. It rounds differently, and on some sequences
-# of tasks that alone moves an old task's accuracy by several points.
-channels_last = False
-
 
 @dataclass(frozen=True)
 class Layer:
@@ -24,10 +18,6 @@ class Layer:
     def build(self, units):
         """The layer's weights, for so many inputs."""
         return nn.Conv2d(units, self.width, self.kernel) if self.kernel else nn.Linear(units, self.width)
-
-    def finish(self, z, training, among=None, gate=None):
-        """What follows the linear map z, as in engine.finish.finish. Overwrites z."""
-        return finish(z, self.pdrop, training, among, gate, pool=self.kernel > 0)
 
 
 def scaled(layers, factor):
@@ -84,6 +74,21 @@ def uses(layers, inputsize):
     return out
 
 
+def inputs(units, positions):
+    """Indices of the inputs that come from some units below (None: all), each of which has so many."""
+    if units is None or positions == 1:
+        return units
+    return (units[:, None] * positions + torch.arange(positions, device=units.device)).flatten()
+
+
+def is_bare(module):
+    """Whether an nn.Linear or nn.Conv2d computes its map by its own parameters and nothing else: it is of no derived class,
+    has no hooks, and its weights are not made of others."""
+    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
+    own = [p for p in module._parameters.values() if p is not None]
+    return type(module) in (nn.Linear, nn.Conv2d) and not any(hooks) and all(isinstance(p, nn.Parameter) for p in own)
+
+
 class Layered(nn.Module):
     """A network of declared layers below one head per task. Parameters are created in the order of the calls to
     add() and add_heads(), which is the order in which initial weights are drawn."""
@@ -94,6 +99,11 @@ class Layered(nn.Module):
         self.positions = positions(self.layers, inputsize)
         # Units below each layer, from which its inputs come.
         self.below = [inputsize[0]] + [layer.width for layer in self.layers]
+
+    def is_bare(self):
+        """Whether its layers and heads are what was declared and nothing else."""
+        modules = [getattr(self, layer.name) for layer in self.layers] + self.heads()
+        return all(map(is_bare, modules))
 
     def build(self, i):
         """New weights for layer i."""
@@ -113,19 +123,25 @@ class Layered(nn.Module):
             self.add(i)
         self.add_heads()
 
-    def run(self, i, h, module=None, among=None, gate=None):
-        """Layer i's output [B, units(, H, W)] of its input; module: other weights of the same layer; among, gate: as in
-        Layer.finish."""
-        return self.layers[i].finish(self.product(i, h, module), self.training, among, gate)
+    def run(self, i, h, module=None, gate=None):
+        """Layer i's output [B, units(, H, W)] of its input; module: other weights of the same layer; gate: as in finish."""
+        module = module or getattr(self, self.layers[i].name)
+        return self.finish(i, self.product(module, self.shaped(i, h)), gate)
 
-    def product(self, i, h, module=None):
-        """Layer i's linear map of its input."""
-        module, h = module or getattr(self, self.layers[i].name), self.shaped(i, h)
-        if not self.layers[i].kernel:
-            return linear(module, h)
-        if channels_last or h.device.type == 'cpu' and not self.training:
-            h = h.contiguous(memory_format=torch.channels_last)
+    def product(self, module, h):
+        """The linear map of a layer, a convolution or a head."""
         return module(h)
+
+    def drop(self, x, p):
+        """x with every value zeroed with probability p and the others divided by 1 - p, in training."""
+        return F.dropout(x, p, self.training)
+
+    def finish(self, i, z, gate=None):
+        """What follows layer i's linear map z [B, units(, H, W)]: ReLU, dropout, after a convolution 2x2 max-pooling, and the
+        gate [1, units] if there is one."""
+        h = self.drop(F.relu(z), self.layers[i].pdrop)
+        h = F.max_pool2d(h, 2) if self.layers[i].kernel else h
+        return h if gate is None else h * gate.view(1, -1, *[1] * (h.dim() - 2))
 
     def shaped(self, i, h):
         """The input of layer i, flattened if that is fully connected."""
@@ -138,7 +154,7 @@ class Layered(nn.Module):
     def outputs(self, h, only=None):
         """Logits of all tasks, a list of [B, classes]; only: of that task, or range of tasks, and None for the others."""
         wanted = (only,) if isinstance(only, int) else only
-        return [linear(head, h) if wanted is None or u in wanted else None for u, head in enumerate(self.heads())]
+        return [self.product(head, h) if wanted is None or u in wanted else None for u, head in enumerate(self.heads())]
 
 
 class Plain(Layered):
@@ -155,13 +171,16 @@ class Plain(Layered):
         return x
 
     def forward(self, x, only=None):
-        """Logits of all tasks (only: of that one, else None), a list of [B, classes], of images x [B,C,H,W]."""
+        """Logits of all tasks, a list of [B, classes], of images x [B,C,H,W]. only: of a task, or a range of them, and None for
+        the others; or the tasks t [B] of the samples and a range that they are of: [B, n], each by its own head."""
+        if isinstance(only, tuple):
+            return self.own(self.hidden(x), *only)
         return self.outputs(self.hidden(x), only)
 
-    def own(self, x, t, heads):
-        """Logits [B, n] of images x [B,C,H,W], each of the head of its own task t [B] alone, among a range of heads from 0 that
-        have the same number of classes: costs the same for any number of tasks."""
-        h, heads = self.hidden(x), [self.heads()[u] for u in heads]
+    def own(self, h, t, heads):
+        """Logits [B, n] of the last hidden layer h, each of the head of its own task t [B] alone, among a range of heads from 0
+        that have the same number of classes: costs the same for any number of tasks."""
+        heads = [self.heads()[u] for u in heads]
         weight, bias = torch.stack([head.weight for head in heads]), torch.stack([head.bias for head in heads])
         bias, weight = bias.index_select(0, t)[..., None], weight.index_select(0, t)  # faster than indexing, backwards
         return torch.baddbmm(bias, weight, h[..., None]).squeeze(2)

@@ -22,7 +22,7 @@ class Open(Stacked):
 
 
 KINDS = {'_hat': Stacked, '_hat_test': Open, '_lfl': Features, '_pathnet': Modular, '_progressive': Columns}
-OWN = ('forward', 'hidden', 'run', 'product', 'shaped', 'outputs')  # what the variants do as Plain does it
+OWN = ('forward', 'hidden', 'run', 'product', 'drop', 'finish', 'shaped', 'outputs')  # what the variants do as Plain does it
 
 
 def of(plain, suffix):

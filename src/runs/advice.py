@@ -6,6 +6,10 @@ import utils
 
 FAMILIES = 'baselines', 'regularisation', 'distillation', 'replay', 'projection', 'isolation', 'meta-learning'
 
+GONE = {'--dense': ('--plain', '--plain computes all units, and everything else, by plain code'),
+        '--fast-dropout': (None, 'dropout draws what torch draws'),
+        '--cuda-graph': (None, '--compile captures graphs on CUDA')}
+
 
 def flag(name):
     """'lr_min' -> '--lr-min'."""
@@ -36,9 +40,17 @@ def flags(approach):
         return []
 
 
+def still(argv):
+    """The command line of a record, of options that there are: what went is left out, or replaced by what has its place."""
+    words = [GONE[word][0] if word in GONE else word for word in argv]
+    return [word for word in words if word is not None]
+
+
 def explain(option, approach, known):
-    """Why an option is not among the known ones: whose it is, or what comes nearest."""
+    """Why an option is not among the known ones: whose it is, what it was, or what comes nearest."""
     name = option.split('=')[0]
+    if name in GONE:
+        return '%s is no more: %s' % (name, GONE[name][1])
     owners = [a for a in utils.choices('approaches') if a != approach and name in flags(a)]
     own = flags(approach)
     if owners:

@@ -5,12 +5,13 @@ import inspect
 from types import SimpleNamespace
 
 import utils
-from approaches import keeps
 from approaches.base import Appr
-from approaches.inference import Inference
-from approaches.scenarios import KINDS, Task
-from dataloaders.pixels import Split
-from engine.modes import Modes
+from dataloaders.images import Split
+from learning import keeps
+from learning.fitting import Fitting
+from learning.inference import Inferred
+from learning.recipe import Recipe
+from learning.scenario import KINDS
 from networks import layers
 from runs import advice, commandline, foreign
 from utils import ROOT, UserError
@@ -108,13 +109,14 @@ def scenario(args, approach, taskcla):
                         'network for all tasks, whose logits compete: there is no task to infer' % args.approach))
     if args.active_classes and isolated:
         raise UserError('--active-classes: %s trains every task with its own head alone, and infers the task at test' % args.approach)
-    if args.active_classes and args.active_classes not in getattr(approach, 'active', (args.active_classes,)):
-        raise UserError('--active-classes %s: not for %s, which can do: %s' % (args.active_classes, args.approach, ', '.join(approach.active)))
+    if args.active_classes in getattr(approach, 'cannot', {}):
+        raise UserError('--active-classes %s: not for %s: %s' % (args.active_classes, args.approach, approach.cannot[args.active_classes]))
     if args.joined_heads and (args.scenario == 'domain' or args.active_classes == 'all'):
         raise UserError('--joined-heads: with %s every batch uses all there is of heads' % (
             '--scenario domain' if args.scenario == 'domain' else '--active-classes all'))
-    if args.forward_transfer and (foreign.is_foreign(approach) or approach.blind):
-        raise UserError('--forward-transfer: not for %s: %s' % (args.approach, getattr(approach, 'blind', 'it has a loop of its own')))
+    blind = 'it has a loop of its own' if foreign.is_foreign(approach) else approach.cannot.get('untrained')
+    if args.forward_transfer and blind:
+        raise UserError('--forward-transfer: not for %s: %s' % (args.approach, blind))
     more = {'active': args.active_classes} if args.active_classes else {}
     return KINDS[args.scenario](taskcla, **more)
 
@@ -127,8 +129,10 @@ def descent(args):
 def set_optimizer(appr, args):
     """Sets how an approach descends, as the options say. Raises UserError for one that cannot."""
     given = descent(args)
-    own = appr.own_optimizer or (type(appr)._get_optimizer is not Modes._get_optimizer and 'its class has an optimizer of its own')
-    if (args.no_patience or args.iterations) and type(appr).start is not Appr.start:
+    own = appr.cannot.get('optimizer')
+    if not own and type(appr)._get_optimizer is not Appr._get_optimizer:
+        own = 'its class has an optimizer of its own'
+    if (args.no_patience or args.iterations) and type(appr.fitting) is not Fitting:
         raise UserError('%s: not for %s, which has a patience of its own' % (
             '--no-patience' if args.no_patience else '--iterations', args.approach))
     if own and set(given) - {'--no-patience', '--iterations'}:
@@ -142,18 +146,19 @@ def set_optimizer(appr, args):
     if args.joined_heads:
         layers.heads(appr.model)  # which a network has to tell
     if given:
-        appr.joined_heads = args.joined_heads
-        appr.optim, appr.momentum, appr.weight_decay = args.optimizer, args.momentum, args.weight_decay
-        appr.patience, appr.keep_optimizer, appr.iterations = not args.no_patience, args.keep_optimizer, args.iterations
+        appr.configure(recipe=Recipe(
+            args.optimizer, args.momentum, args.weight_decay, keep=args.keep_optimizer, patience=not args.no_patience,
+            iterations=args.iterations, joined_heads=args.joined_heads))
         if args.keep_optimizer:
             appr.state = {**(appr.state if isinstance(appr.state, dict) else dict.fromkeys(appr.state)), 'remembered': keeps.memory}
         appr.optimizer = appr._get_optimizer(args.lr) if appr.optimizer else None
 
 
-def byte_images(there):
-    """{task: Pixels} of the tasks whose images are whole numbers behind what the network sees."""
+def transforms(there):
+    """{task: (Pixels, shape of raw images)}, if the images of all tasks are bytes; else nothing."""
     splits = {t: there['data'][t]['train'] for t, _ in there['taskcla']}
-    return {t: s.pixels for t, s in splits.items() if isinstance(s, Split) and s.pixels.angle is None}
+    whole = all(isinstance(s, Split) and not s.replaced for s in splits.values())
+    return {t: (s.pixels, s.source.shape[1:]) for t, s in splits.items()} if whole else {}
 
 
 def make(approach, net, args, there):
@@ -165,14 +170,14 @@ def make(approach, net, args, there):
         print('\n'.join([*lines, '%s has a training loop of its own, so it keeps no checkpoint: if it is stopped, it starts '
                          'anew' % args.approach]))
         return appr
-    if args.save and approach.unsaved:
-        raise UserError('--save: not for %s: %s' % (args.approach, approach.unsaved))
+    if args.save and 'save' in approach.cannot:
+        raise UserError('--save: not for %s: %s' % (args.approach, approach.cannot['save']))
     settings = {n: getattr(args, n) for n in ('nepochs', 'sbatch', 'lr', 'lr_min', 'lr_factor', 'lr_patience')}
     appr, scenario = approach(net, args=args, **settings, **getattr(args, 'named', {})), there['scenario']
     set_optimizer(appr, args)
-    appr.pixels.update(byte_images(there))
+    appr.transforms.update(transforms(there))
     if not approach.isolated:
-        appr.scenario = scenario
+        appr.configure(scenario=scenario)
     elif not scenario.told:  # it learns every task as if it were told
-        appr.scenario, appr.infer = Task(there['taskcla']), Inference(args.infer or 'max-logit', scenario)
+        appr.configure(scenario=Inferred(args.infer or 'max-logit', scenario))
     return appr

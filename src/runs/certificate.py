@@ -2,8 +2,8 @@
 that it uses for them have moved since they were learnt."""
 import torch
 
-from approaches.keeps import alike
-from engine import normalising
+from learning import evaluation, normalising
+from learning.keeps import alike
 
 COUNT = 64  # images of each task
 
@@ -23,7 +23,7 @@ class Certificate:
 
     def note(self, t):
         """Compares with what was noted so far, and takes up task t, which has been learnt."""
-        state, there = self.state, dict(self.appr.model.named_parameters())
+        state, there = self.state, self.appr.params()
         for u in range(t):
             before, (logits, buffers) = state['logits'][u], self.probe(u)
             logits = logits[:, :before.shape[1]]  # since then other classes may compete, too
@@ -41,11 +41,11 @@ class Certificate:
         uses for it)."""
         net = self.appr.model
         with normalising.used(net) as used:
-            logits = self.appr.outputs(t, first(self.data[t]['test']).to(self.appr.device)).cpu()
+            logits = evaluation.logits(self.appr, t, first(self.data[t]['test']).to(self.appr.device)).cpu()
         names = [n for n, b in net.named_buffers() if b.is_floating_point()]
-        if not self.appr.compiled:  # which would not say what it uses
+        if not net._compiled_call_impl:  # a compiled one would not say what it uses
             names = [n for n in names if n in used]
-        there = {**dict(net.named_buffers()), **self.appr.weights(t)}
+        there = {**dict(net.named_buffers()), **self.appr.weights_of(t)}
         return logits, {n: there[n].detach().cpu().clone() for n in names}
 
     def account(self):

@@ -53,7 +53,7 @@ class Checkpoint:
             'config': state.encode(self.config, 'the configuration'), 'progress': state.encode(progress, 'the progress'),
             'model': utils.get_model(appr.model), 'trained': [n for n, p in appr.model.named_parameters() if p.requires_grad],
             'approach': {n: state.encode(getattr(appr, n), 'self.%s, which is in `state`,' % n) for n in appr.state},
-            'position': state.encode(appr.position, 'the position'), 'numpy': [name, state.encode(keys.astype(np.int64), ''), *rest],
+            'position': state.encode(appr.at, 'the position'), 'numpy': [name, state.encode(keys.astype(np.int64), ''), *rest],
             'python': state.encode(random.getstate(), ''), 'torch': torch.get_rng_state(),
             'cuda': torch.cuda.get_rng_state(appr.device) if appr.device.type == 'cuda' else None}
         if time.monotonic() - self.written >= self.every:
@@ -91,7 +91,7 @@ class Checkpoint:
             p.requires_grad_(n in found['trained'])
         for n, value in found['approach'].items():
             setattr(appr, n, state.to_device(state.decode(value, appr.model), appr.device))
-        appr.position = state.to_device(state.decode(found['position'], appr.model), appr.device)
+        appr.configure(at=state.to_device(state.decode(found['position'], appr.model), appr.device))
         name, keys, *rest = found['numpy']
         np.random.set_state((name, state.decode(keys).astype(np.uint32), *rest))
         random.setstate(state.python(found['python']))

@@ -24,13 +24,11 @@ NUMBERS = [
 
 # What makes a run faster and its numbers others, off by default: {name: (how it is given, help)}.
 SPEED = {
-    'fast_dropout': ({'action': 'store_true'}, 'draw dropout from 16 random bits per unit (CPU)'),
     'channels_last': ({'action': 'store_true'}, 'train convolutions in channels-last memory format'),
     'amp': ({'choices': ['bf16']}, 'compute products in bfloat16; the weights stay float32'),
-    'compile': ({'action': 'store_true'}, 'compile the network with torch.compile (needs a C++ compiler)'),
+    'compile': ({'action': 'store_true'}, 'compile the network with torch.compile, on CUDA with graphs (needs a C++ compiler)'),
     'tf32': ({'action': 'store_true'}, 'let CUDA round the inputs of float32 products to 10 bits'),
-    'cuda_graph': ({'action': 'store_true'}, 'capture the training step as a CUDA graph (not with Adam)'),
-    'dense': ({'action': 'store_true'}, 'hat: compute units that are switched off all the same (slower; for comparison)')}
+    'plain': ({'action': 'store_true'}, 'compute by the plain code alone, not by its faster equal (slower; for comparison)')}
 
 # How weights descend, {name: default}: the original's plain SGD with patience.
 DESCENT = {'optimizer': 'sgd', 'momentum': 0., 'weight_decay': 0., 'no_patience': False, 'keep_optimizer': False,

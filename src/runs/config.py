@@ -98,7 +98,7 @@ def of_toml(path):
 
 def of_record(path):
     """{key: value} of the command that a record has, but for what concerns that one run."""
-    argv = records.read_record(path)['command'][1:]
+    argv = advice.still(records.read_record(path)['command'][1:])
     args, kind = options.parse(argv)
     given = {w.split('=')[0] for w in argv if w.startswith('--')}
     out = {n: v for n, v in vars(args).items() if advice.flag(n) in given and n not in ONCE}

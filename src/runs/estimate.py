@@ -7,12 +7,19 @@ import resource
 import sys
 import time
 
+from learning.fitting import batches
 from results import records
 from runs import checkpoint, options, trials
 from runs.plan import clock
 from utils import UserError
 
 STEPS, TEST = 20, 512  # steps of an epoch, samples of a test
+
+
+def chosen(args):
+    """The function of the trial that the options ask for, which takes a prepared.Prepared and its command line; or None."""
+    wanted = {dry_run: args.dry_run, trials.debug: args.debug, trials.profile: args.profile, trials.overfit: args.overfit}
+    return next((trial for trial, asked in wanted.items() if asked), None)
 
 
 class Watch:
@@ -49,12 +56,12 @@ class Trial:
         self.full, there, args = ready.there['data'], ready.there, ready.args
         self.small = there['data'] = trials.fewer(self.full, len(there['taskcla']), STEPS * args.sbatch, TEST)
         self.appr, self.watch = ready.make(), Watch()
-        self.epochs = [self.appr.all_epochs(self.samples(self.full, t, 'train')) for t, _ in there['taskcla']]
-        self.iterations, self.appr.logs = self.appr.iterations, None
-        self.appr.shorten(2)
+        self.epochs = [trials.epochs(self.appr, self.samples(self.full, t, 'train')) for t, _ in there['taskcla']]
+        self.iterations, self.appr.logs = self.appr.recipe.iterations, None
+        trials.shorten(self.appr, 2)
         self.tasks, self.state = trials.tasks(ready, self.appr, there), checkpoint.Checkpoint(args.output, ready.config, math.inf)
-        self.watch.on(self.appr, 'train_epoch', lambda t, x, y: len(self.appr.batches(len(x))))
-        self.watch.on(self.appr, 'eval', lambda t, x, y: len(x))
+        self.watch.on(self.appr, 'train_epoch', lambda t, x, y: len(batches(self.appr, len(y))))
+        self.watch.on(self.appr, 'eval', lambda t, x, y: len(y))
         for what, name in ((self.appr, 'begin_task'), (self.appr, 'end_task'), (self.tasks, 'training_data')):
             self.watch.on(what, name)
 
@@ -82,7 +89,7 @@ class Trial:
         self.tasks.test(t)
         test = (time.perf_counter() - tick) / sum(len(self.small[u]['test']['y']) for u in range(t + 1))
         epochs = self.epochs[t] if step else 0
-        steps = epochs * len(self.appr.batches(n)) if self.iterations is None else self.iterations
+        steps = epochs * len(batches(self.appr, n)) if self.iterations is None else self.iterations
         seconds = (once * n / self.samples(self.small, t, 'train') + epochs * epoch + steps * step
                    + test * sum(len(full[u]['test']['y']) for u in range(t + 1)))
         return n, epochs, steps, step, seconds
@@ -108,7 +115,7 @@ def dry_run(ready, argv):
             n, epochs, steps, step, seconds = trial.task(t)
         total += seconds
         print('%-24s%9d%9d%9d%12.1f%12s' % (name[:23], n, epochs, steps, 1000 * step, clock(seconds)), flush=True)
-    print('In all about %s%s' % (clock(total), ', if no task ends sooner by patience' if trial.appr.patience else ''))
+    print('In all about %s%s' % (clock(total), ', if no task ends sooner by patience' if trial.appr.recipe.patience else ''))
     print('Memory: about %d MB, of it %d MB images of the largest task' % ((peak(args.device) + images) / 1e6, images / 1e6))
     print('The results would be at %s' % args.output)
     try:

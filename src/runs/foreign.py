@@ -57,7 +57,8 @@ def make(kind, net, args, there):
 def extras(method, there):
     """Of what is there, {name: value}, that which a method takes by name beyond what every method of its kind gets."""
     takes = inspect.signature(method).parameters
-    return {n: v for n, v in there.items() if n in takes}
+    named = {n for n, p in takes.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    return {n: v for n, v in there.items() if n in named}
 
 
 def explain(error):

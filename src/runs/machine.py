@@ -47,35 +47,28 @@ def prepare():
 
 
 def apply(appr, args):
-    """Applies the options that give up exact numbers for speed, as far as args has them, to an approach that is about to
-    train, and lets its dropout masks be drawn ahead, which changes none. Raises UserError for an option that cannot be had here."""
+    """Applies the options for speed, as far as args has them, to an approach that is about to train or be used, and lets fast/
+    compute what it can. Raises UserError for an option that cannot be had here."""
     import torch
-    from engine import ahead, dropout
-    from engine.modes import Modes
-    from networks import layers
-    dropout.fast, layers.channels_last = args.fast_dropout, args.channels_last
-    dropout.ahead = ahead.Ahead() if ahead.room() else None
+    import fast
+    from approaches.base import Appr
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = args.tf32  # PyTorch's default: convolutions alone
-    if args.dense:
-        if not hasattr(appr, 'attended'):
-            raise UserError('--dense is of hat and hat-test: only they leave units out')
-        appr.attended.dense = True
-    if (args.amp or args.compile or args.cuda_graph) and not isinstance(appr, Modes):
-        raise UserError('--amp, --compile and --cuda-graph need an approach that is derived from approaches.base.Appr')
+    if args.channels_last and hasattr(appr, 'model'):
+        appr.model.to(memory_format=torch.channels_last)
+    if not isinstance(appr, Appr):
+        if args.amp or args.compile or args.plain:
+            raise UserError('--amp, --compile and --plain need an approach that is derived from approaches.base.Appr')
+        return
     if args.amp:
-        appr.autocast = {'bf16': torch.bfloat16}[args.amp]
+        appr.recipe.amp = {'bf16': torch.bfloat16}[args.amp]
     if args.compile:
         if appr.device.type == 'cpu' and not any(map(shutil.which, ('g++', 'c++', 'clang++'))):
             raise UserError('--compile needs a C++ compiler, which is not there: install g++, or leave --compile out')
-        appr.compile()
-    if args.cuda_graph:
-        if appr.device.type != 'cuda':
-            raise UserError('--cuda-graph needs --device cuda, not %s' % appr.device.type)
-        if not appr.capturable:
-            raise UserError('--cuda-graph is not for this approach: its training step looks at tensors on the CPU')
-        if any(group.get('capturable') is False for group in appr.optimizer.param_groups):
-            raise UserError('--cuda-graph is for --optimizer sgd: Adam\'s count of steps is on the CPU')
-        appr.cuda_graph = True
+        if not args.plain and hasattr(appr, 'attention'):
+            raise UserError('--compile: the network that %s runs changes its shape within every epoch; add --plain' % args.approach)
+        appr.model.compile(mode='reduce-overhead' if appr.device.type == 'cuda' else None)
+    elif not args.plain:
+        appr.configure(wing=fast.of(appr))
 
 
 def processor():

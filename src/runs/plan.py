@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Callable
 
 from results import collect, records
-from runs import checkpoint, foreign, options
+from runs import advice, checkpoint, foreign, options
 from utils import ROOT, UserError
 
 
@@ -71,7 +71,7 @@ def estimate(runs, folder):
         try:
             record = records.read_record(path)
             if record['status'] == 'finished':
-                known.append((options.settings(options.parse(record['command'][1:])[0]), record['seconds']))
+                known.append((options.settings(options.parse(advice.still(record['command'][1:]))[0]), record['seconds']))
         except (UserError, SystemExit):
             continue
 

@@ -6,13 +6,15 @@ import numpy as np
 import torch
 
 import utils
-from approaches import keeps
-from dataloaders.pixels import Pixels, Split, misfit
+from dataloaders.images import Pixels, Split, misfit
+from learning import evaluation, keeps
+from learning.batch import Batch
 from results import forms, records
-from runs import build, checkpoint, foreign, machine, network, options, place, state
+from runs import advice, build, checkpoint, foreign, machine, network, options, place, state
 from utils import ROOT, UserError
 
 VERSION = 1
+EARLIER = ('information', 'importance'), ('omega', 'importance'), ('omega', 'running')  # names, and what they once were
 
 # What a file says of its model. Of texts from elsewhere, only what uses them can say more.
 SIDE = forms.whole(1, 10 ** 5)
@@ -41,7 +43,7 @@ def images(split):
     """What becomes of the images of a split, {name: plain value}; None if they come as they are."""
     if not isinstance(split, Split):
         return None
-    return {'raw': list(split.images.shape[1:]), **vars(split.pixels)}
+    return {'raw': list(split.source.shape[1:]), **vars(split.pixels)}
 
 
 def save(path, t, appr, there, about):
@@ -58,6 +60,12 @@ def save(path, t, appr, there, about):
 def lasting(appr):
     """The names of what an approach keeps that its use needs, too."""
     return [n for n in appr.state if n not in (*appr.for_training, 'remembered')]  # the latter: of --keep-optimizer
+
+
+def renamed(found, names):
+    """What a file has of an approach, {name: value}, by the names of today; some had others."""
+    before = {new: old for new, old in EARLIER if new in names and new not in found and old in found}
+    return {**{n: v for n, v in found.items() if n not in before.values()}, **{n: found[old] for n, old in before.items()}}
 
 
 def agree(about, record, t):
@@ -123,7 +131,7 @@ class Model:
     def command(self):
         """(args, approach) of the run, by its record."""
         try:
-            args, approach = options.parse(self.record['command'][1:])
+            args, approach = options.parse(advice.still(self.record['command'][1:]))
         except SystemExit:
             raise UserError('%s: its command asks for help alone' % records.record_path(self.output))
         config = self.record['config']
@@ -142,16 +150,16 @@ class Model:
         net = self.network(found['model'], tasks if approach.isolated else scenario.taskcla()).to(args.device)
         with contextlib.redirect_stdout(io.StringIO()):
             appr = build.make(approach, net, args, {'data': {t: {'train': None} for t, _ in tasks}, 'taskcla': tasks, 'scenario': scenario})
-        args.cuda_graph = args.compile = False  # of training alone
+        args.compile = False  # of training alone
         machine.apply(appr, args)
         try:
-            kept = state.kept(found['approach'], appr, lasting(appr), about['done'])
+            kept = state.kept(renamed(found['approach'], lasting(appr)), appr, lasting(appr), about['done'])
         except Exception as e:  # anything may be in somebody's file
             raise UserError('%s does not fit its run (%s: %s)' % (self.path, type(e).__name__, e))
         utils.set_model_(net, found['model'])
         for n, value in kept.items():
             setattr(appr, n, state.to_device(value, appr.device))
-        appr.seen = about['done']
+        appr.configure(seen=about['done'])
         return appr
 
     def network(self, weights, heads):
@@ -181,9 +189,20 @@ class Model:
 
     def logits(self, t, x):
         """Task t's own logits [N, its classes], also where those of other tasks compete with them."""
-        z, tasks = self.appr.outputs(t, x), [n for _, n in self.about['taskcla']]
+        return self.mine(t, evaluation.logits(self.appr, t, x))
+
+    def mine(self, t, z):
+        """Of logits [N, classes], those of task t alone."""
+        tasks = [n for _, n in self.about['taskcla']]
         first = sum(tasks[:t]) if z.shape[1] > tasks[t] else 0
         return z[:, first:first + tasks[t]]
+
+    def own(self, t):
+        """A function of images to task t's own logits, by plain code alone, which can be exported."""
+        def logits(x):
+            batch = Batch(x, x.new_zeros(x.shape[0], dtype=torch.int64), task=t)
+            return self.mine(t, self.appr.compete(batch)[0])
+        return logits
 
     def pixels(self, t):
         """(shape of raw images, the Pixels that make them what the network sees) of task t. Raises UserError where there are none."""

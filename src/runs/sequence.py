@@ -6,18 +6,17 @@ import time
 
 import numpy as np
 
+from learning import evaluation
 from results import measures, records
-from runs import board, certificate, foreign, journal, undeclared
+from runs import board, certificate, foreign, journal, ledgers, undeclared
 from runs.place import finished, model
 from runs.stopping import STOPPED, Stop, stopping
 from utils import UserError
 
 
-def pooled(splits, whole):
-    """The images of several splits one after another: a dataloaders.pixels.Pool, or, if they are to be whole, a tensor."""
-    import torch
-    from dataloaders.pixels import Pool, Split
-    return Pool(splits) if not whole and all(isinstance(s, Split) for s in splits) else torch.cat([s['x'] for s in splits])
+def images(split):
+    """The images of a split as our own code takes them: bytes where they are, else a float tensor."""
+    return split.images if hasattr(split, 'images') else split['x']
 
 
 class Sequence:
@@ -35,11 +34,12 @@ class Sequence:
         self.acc, self.lss, self.inferred = np.zeros((3, self.ntasks, self.ntasks), dtype=np.float32)  # row: after task; on task
         self.ahead = np.zeros((2, self.ntasks), dtype=np.float32)  # accuracy of the untrained network, and just before learning
         self.valid = np.full((self.ntasks, self.ntasks), np.nan)  # accuracy as acc, on validation sets; nan where it was not asked for
+        self.foreign = foreign.is_foreign(type(appr))
         self.done, self.seconds, self.before = 0, [], 0.  # tasks learnt, seconds of each, seconds of earlier starts
         self.devices = [record['device']]  # of all starts
         self.cut = False  # whether Ctrl-C ended a task of an earlier start
         self.certificate = certificate.Certificate(appr, self.data)
-        self.epochs = None
+        self.epochs = self.watch = None
         self.tick, self.board = time.monotonic(), None
         if checkpoint:
             self.epochs = journal.Epochs(checkpoint.path.parent, record['tasks'])
@@ -55,18 +55,19 @@ class Sequence:
         if self.args.tensorboard:
             self.board = board.Board(self.place.folder, self.record['tasks'], self.step())
         if self.checkpoint:
-            self.appr.on_epoch = self.end_epoch
+            self.appr.fitting.on_epoch = self.end_epoch
         with stopping():
             try:
-                watch = undeclared.Watch(self.appr) if self.checkpoint else None
+                watch = self.watch = undeclared.Watch(self.appr) if self.checkpoint else None
                 for t in range(self.done, self.ntasks):
                     self.learn(t)
                     self.test(t)
-                    if self.args.final_valid and not getattr(self.appr, 'eval_draws', True):
+                    if self.args.final_valid and 'validation' not in getattr(self.appr, 'cannot', ('validation',)):
                         self.validate(t)
                     if self.checkpoint:
                         self.certificate.note(t)
-                        print('\n'.join(self.appr.report()), end='\n' * bool(self.appr.report()))
+                        lines = ledgers.report(self.appr)
+                        print('\n'.join(lines), end='\n' * bool(lines))
                     self.done = t + 1
                     if self.args.save:
                         self.save_model(t)
@@ -120,7 +121,7 @@ class Sequence:
         print('Task {:2d} ({:s})'.format(t, self.data[t]['name']))
         print('*' * 100)
         self.tick = time.monotonic()
-        if self.args.forward_transfer and self.appr.position is None:
+        if self.args.forward_transfer and self.appr.at['task'] is None:
             self.look_ahead(t)
         self.appr.train(*self.training_data(t), **foreign.extras(self.appr.train, self.there))
         print('-' * 100)
@@ -128,7 +129,7 @@ class Sequence:
     def look_ahead(self, t):
         """Tests task t before it is learnt, and before the first all tasks, by the untrained network."""
         for u in range(self.ntasks) if t == 0 else [t]:
-            accuracy = self.appr.guess(u, *(self.data[u]['test'][k] for k in 'xy'))
+            accuracy = evaluation.guess(self.appr, u, images(self.data[u]['test']), self.data[u]['test']['y'])
             self.ahead[1, u] = accuracy
             if t == 0:
                 self.ahead[0, u] = accuracy
@@ -139,8 +140,8 @@ class Sequence:
         for u in range(t + 1):
             self.lss[t, u], self.acc[t, u] = self.evaluate(u, 'test')
             note = ''
-            if getattr(self.appr, 'infer', None):
-                self.inferred[t, u] = self.appr.inferred
+            if self.infers():
+                self.inferred[t, u] = self.appr.scenario.right
                 note = ', task right={:5.1f}%'.format(100 * self.inferred[t, u])
             print('>>> Test on task {:2d} - {:15s}: loss={:.3f}, acc={:5.1f}%{} <<<'.format(
                 u, self.data[u]['name'], self.lss[t, u], 100 * self.acc[t, u], note))
@@ -164,33 +165,48 @@ class Sequence:
 
     def evaluate(self, u, split):
         """(loss, accuracy) on a split of task u."""
-        loss, acc = self.appr.eval(u, *(self.data[u][split][k].to(self.device) for k in 'xy'),
-                                   **foreign.extras(self.appr.eval, self.there))
+        found = self.data[u][split]
+        x, y = found['x'] if self.foreign else images(found), found['y'].to(self.device)
+        loss, acc = self.appr.eval(u, x.to(self.device), y, **foreign.extras(self.appr.eval, self.there))
         return [float(v.detach() if hasattr(v, 'detach') else v) for v in (loss, acc)]
 
     def training_data(self, t):
-        """What train() takes for task t: (t, xtrain, ytrain, xvalid, yvalid) on the device; for an approach that trains
-        on all tasks so far ([tasks of training, of validation samples], ...) on the CPU, images as a Pool where they can be. A
-        validation set that is the training set stays the same."""
-        if getattr(self.appr, 'cumulative', self.args.approach == 'joint'):
-            import torch
-            ids, tensors = [], []
-            same = all(self.data[u]['valid'] is self.data[u]['train'] for u in range(t + 1))
-            for s in ('train',) if same else ('train', 'valid'):
-                ys = [self.data[u][s]['y'] for u in range(t + 1)]
-                ids.append(torch.cat([torch.full_like(y, u) for u, y in enumerate(ys)]))
-                tensors += [pooled([self.data[u][s] for u in range(t + 1)], foreign.is_foreign(type(self.appr))), torch.cat(ys)]
-            return ids * (1 + same), *tensors * (1 + same)
-        train = [self.data[t]['train'][k].to(self.device) for k in 'xy']
-        same = self.data[t]['valid'] is self.data[t]['train']
-        return t, *train, *(train if same else [self.data[t]['valid'][k].to(self.device) for k in 'xy'])
+        """What train() takes for task t: (t, xtrain, ytrain, xvalid, yvalid) on the device. For an approach that trains on all
+        tasks so far, all their images, on the CPU, one task after another (dataloaders.images.Joined); for one with a loop of
+        its own as tensors, and instead of t [tasks of training samples, of validation samples]. A validation set that is the
+        training set stays the same."""
+        import torch
+        from dataloaders.joined import Joined
+        everything = getattr(self.appr, 'cumulative', self.args.approach == 'joint')
+        tasks, sets = range(t + 1) if everything else [t], []
+        same = all(self.data[u]['valid'] is self.data[u]['train'] for u in tasks)
+        for s in ('train',) if same else ('train', 'valid'):
+            splits = [self.data[u][s] for u in tasks]
+            ys = [split['y'] for split in splits]
+            if not everything:
+                x = splits[0]['x'] if self.foreign else images(splits[0])
+                sets.append((x.to(self.device), ys[0].to(self.device)))
+            elif self.foreign:
+                sets.append((torch.cat([split['x'] for split in splits]), torch.cat(ys)))
+            else:
+                sets.append((Joined([(u, images(split)) for u, split in zip(tasks, splits)]), torch.cat(ys)))
+        (xtrain, ytrain), (xvalid, yvalid) = sets[0], sets[-1]
+        if everything and self.foreign:
+            ids = [torch.cat([torch.full_like(self.data[u][s]['y'], u) for u in tasks]) for s in ('train', 'valid')]
+            t = [ids[0]] * 2 if same else ids
+        return t, xtrain, ytrain, xvalid, yvalid
 
     def end_epoch(self):
         """Notes the numbers of an epoch, and the state."""
-        self.epochs.add(self.appr.numbers)
+        numbers = self.appr.fitting.numbers
+        self.epochs.add(numbers)
         if self.board:
-            self.board.epoch(self.step(), self.appr.numbers)
+            self.board.epoch(self.step(), numbers)
         self.note()
+
+    def infers(self):
+        """Whether the approach infers tasks at test."""
+        return not self.foreign and self.appr.scenario.infers
 
     def step(self):
         """The epochs so far, of all tasks."""
@@ -206,7 +222,7 @@ class Sequence:
 
     def resume(self, progress):
         """Takes up a checkpoint's progress."""
-        self.appr.seen = progress['done']
+        self.appr.configure(seen=progress['done'])
         for name in ('done', 'acc', 'lss', 'inferred', 'ahead', 'valid'):
             setattr(self, name, progress[name])
         self.certificate.state = progress['certificate']
@@ -222,7 +238,7 @@ class Sequence:
 
     def is_cut(self):
         """Whether Ctrl-C ended a task early: then the matrix, even if complete, is not that of the settings."""
-        return bool(self.cut or getattr(self.appr, 'interrupted', False))
+        return bool(self.cut or getattr(getattr(self.appr, 'fitting', None), 'interrupted', False))
 
     def elapsed(self):
         """Seconds of work so far, of all starts."""
@@ -241,10 +257,10 @@ class Sequence:
                           seconds=round(self.elapsed(), 2), seconds_per_task=self.seconds,
                           accuracy=acc.round(6).tolist(), loss=lss.round(6).tolist())
             record['diverged'] = measures.diverged(lss)
-            record.update({**self.appr.account(n), **self.certificate.account()} if self.checkpoint else {})
+            record.update({**ledgers.account(self.appr, n), **self.certificate.account()} if self.checkpoint else {})
             if self.args.final_valid and not np.isnan(self.valid[:n]).any():
                 record['valid_matrix'] = self.valid[:n, :n].tolist()
-            if getattr(self.appr, 'infer', None):
+            if self.infers():
                 record['task_inferred'] = self.inferred[:n, :n].round(6).tolist()
             if records.has_log(self.appr):
                 connections = getattr(getattr(self.appr, 'model', None), 'connections', None)

@@ -5,8 +5,9 @@ import numpy as np
 import torch
 
 import utils
-from approaches.keeps import like
-from engine.step import is_plain
+from learning.fitting import IDLE
+from learning.keeps import like
+from learning.recipe import is_plain
 from runs import certificate
 from utils import UserError
 
@@ -92,9 +93,10 @@ def check(state, appr, ntasks):
             raise ValueError('the names of trained weights')
         kept(state['approach'], appr, appr.state, done)
         position = decode(state['position'], appr.model)
-        if position is not None:
-            like(position, appr.start(), 'the position within the task')
-            if not appr.within(position) or position.get('optimizer') and is_plain(appr.optimizer):
+        if position != IDLE:
+            like(position, appr.fitting.start(done), 'the position within the task')
+            wrong = position.get('optimizer') and is_plain(appr.optimizer)
+            if position['task'] != done or not appr.fitting.possible(position) or wrong:
                 raise ValueError('the position within the task')
         name, keys, *rest = state['numpy']
         np.random.RandomState().set_state((name, decode(keys).astype(np.uint32), *rest))

@@ -11,17 +11,23 @@ from pathlib import Path
 import numpy as np
 
 import utils
-from dataloaders import pixels
+from dataloaders import images
 from results import records
 from runs import checkpoint, foreign, place, saved, sequence
 from utils import UserError
 
 
-def chosen(args):
-    """The function of the trial that the options ask for, which takes a prepared.Prepared and its command line; or None."""
-    from runs import estimate
-    return (estimate.dry_run if args.dry_run else debug if args.debug else profile if args.profile else
-            overfit if args.overfit else None)
+def epochs(appr, n):
+    """How many epochs a task of n samples has in all, at most."""
+    return sum(appr.epochs(n, phase) for phase in range(appr.phases))
+
+
+def shorten(appr, epochs):
+    """Makes tasks as short as they can be, with so many epochs, for a trial."""
+    appr.nepochs, appr.recipe.iterations = epochs, None
+    for h in appr.hyperparameters:
+        if h.short is not None:
+            setattr(appr, h.name, h.short)
 
 
 def refuse_foreign(ready, option):
@@ -38,7 +44,7 @@ def fewer(data, ntasks, train, test):
     for t in range(ntasks):
         def some(split, n):
             size = len(split['y'])
-            return pixels.some(split, np.unique(np.linspace(0, size - 1, min(n, size)).astype(int)))
+            return images.some(split, np.unique(np.linspace(0, size - 1, min(n, size)).astype(int)))
         out[t] = {**data[t], 'train': some(data[t]['train'], train), 'test': some(data[t]['test'], test)}
         same = data[t]['valid'] is data[t]['train']
         out[t]['valid'] = out[t]['train'] if same else some(data[t]['valid'], test)
@@ -59,23 +65,26 @@ def debug(ready, argv):
     there['data'] = fewer(there['data'], ntasks, n, n)
     with tempfile.TemporaryDirectory() as folder:
         args.output, args.keep_checkpoint = Path(folder) / 'debug.txt', True
-        args.save = not own and not ready.approach.unsaved
+        args.save = not own and 'save' not in ready.approach.cannot
         args.nepochs = 1 if own else args.nepochs
         ready.show()
         appr = ready.make()
         if records.has_log(appr):
             appr.logpath = str(Path(folder) / 'log.pkz')
         if not own:
-            appr.shorten(1)
+            shorten(appr, 1)
         kept = None if own else checkpoint.Checkpoint(args.output, ready.config, args.checkpoint_every)
         try:
-            acc = unstopped(sequence.Sequence(appr, there, ready.describe(argv), kept, place.Place(args.output)))
+            learner = sequence.Sequence(appr, there, ready.describe(argv), kept, place.Place(args.output))
+            acc = unstopped(learner)
+            if learner.watch and learner.watch.said:
+                raise UserError('--debug: no checkpoint holds %s' % ', '.join('self.' + n for n in sorted(learner.watch.said)))
             done = ['%d tasks trained and tested' % ntasks]
             if args.save:
                 done.append('%d models saved and loaded' % loaded(args, there, acc))
             if kept:
                 other = ready.make()
-                other.shorten(1)
+                shorten(other, 1)
                 kept.restore(kept.read(), other, ntasks)
                 before = utils.get_model(appr.model)
                 if any(not v.equal(before[name]) for name, v in utils.get_model(other.model).items()):
@@ -122,12 +131,12 @@ def profile(ready, argv):
     ready.show()
     appr = ready.make()
     appr.logs = None
-    appr.shorten(2)
+    shorten(appr, 2)
     folder, train_epoch, found = checkpoint.folder(args.output), appr.train_epoch, []
     folder.mkdir(parents=True, exist_ok=True)
 
     def watched(*values):
-        if not appr.epoch or found:
+        if not appr.at['epoch'] or found:
             return train_epoch(*values)
         kinds = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (appr.device.type == 'cuda')
         with profiler(activities=kinds) as p:
@@ -160,12 +169,12 @@ def overfit(ready, argv):
     without_dropout(ready.net)
 
     def look():
-        if appr.numbers['train_accuracy'] == 1:
-            appr.nepochs = appr.epoch + 1
-    appr.on_epoch, appr.patience = look, False
+        if appr.fitting.numbers['train_accuracy'] == 1:
+            appr.nepochs = appr.at['epoch']
+    appr.fitting.on_epoch, appr.recipe.patience = look, False
     with contextlib.redirect_stdout(sys.stdout if sys.stdout.isatty() else io.StringIO()):
         tasks(ready, appr, there).learn(0)
-    numbers, n = appr.numbers, len(first['train']['y'])
+    numbers, n = appr.fitting.numbers, len(first['train']['y'])
     right = round(numbers['train_accuracy'] * n)
     print('Overfit: %d of %d samples right after %d epochs (loss %.4f, %.1f s)%s' % (
         right, n, numbers['epoch'], numbers['train_loss'], time.monotonic() - tick,

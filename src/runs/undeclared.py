@@ -7,6 +7,8 @@ import zlib
 import numpy as np
 import torch
 
+from approaches.declared import LOOP
+
 
 class Digest(pickle.Pickler):
     """A pickle in which the network stands for itself, so that it does not change with the weights."""
@@ -27,6 +29,11 @@ class Digest(pickle.Pickler):
         return None
 
 
+def scratch(kind):
+    """The names that a class and its bases declare as scratch, and what is reserved."""
+    return {n for c in kind.__mro__ for n in (*vars(c).get('scratch', ()), *vars(c).get('reserved', ()))}
+
+
 class Watch:
     """Compares the attributes of an approach with what they were, and says once of each which has changed unsaid."""
 
@@ -36,7 +43,7 @@ class Watch:
 
     def digests(self):
         """{attribute: digest} of all attributes but those of `state` and `scratch`."""
-        declared, out = {*self.appr.state, *self.appr.scratch}, {}
+        declared, out = {*self.appr.state, *scratch(type(self.appr)), *LOOP, 'model', 'optimizer', 'fitting'}, {}
         for name, value in vars(self.appr).items():
             if name not in declared:
                 file = io.BytesIO()
@@ -55,5 +62,5 @@ class Watch:
         kind = type(self.appr)
         for n in changed:
             print('%s.%s: self.%s changes in training and no checkpoint holds it, so that --resume would go on without it: add it '
-                  'to state = (...), or to scratch = (*base.Appr.scratch, ...) if it is set anew before it is read' % (
+                  'to state = (...), or to scratch = (...) if it is set anew before it is read' % (
                       kind.__module__, kind.__name__, n), file=sys.stderr)

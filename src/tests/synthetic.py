@@ -11,6 +11,9 @@ Only numpy's legacy RandomState is used, whose stream is frozen, so every machin
 import numpy as np
 import torch
 
+from learning import evaluation
+from learning.batch import Batch
+
 KINDS = {
     # kind: (seed, size, classes per task, train, valid, test samples per task, noise)
     'mlp': (11, (1, 28, 28), (10, 6, 10), 640, 128, 320, 2.0),
@@ -34,7 +37,8 @@ def learn(appr, data, first, accs, note=None):
         sets = [[data[u][s] for u in (range(t + 1) if appr.cumulative else [t])] for s in ('train', 'valid')]
         task = [torch.cat([torch.full_like(d['y'], u) for u, d in enumerate(part)]) for part in sets] if appr.cumulative else t
         appr.train(task, *(torch.cat([d[k] for d in part]) for part in sets for k in 'xy'))
-        accs.append([(*appr.eval(u, data[u]['test']['x'], data[u]['test']['y']), appr.inferred) for u in range(t + 1)])
+        tests = [data[u]['test'] for u in range(t + 1)]
+        accs.append([(*appr.eval(u, d['x'], d['y']), getattr(appr.scenario, 'right', None)) for u, d in enumerate(tests)])
         if note:
             note()
 
@@ -61,3 +65,25 @@ def tasks(kind):
         taskcla.append((t, ncla))
     data['ncla'] = sum(classes)
     return data, taskcla, list(size)
+
+
+def batch_of(t, x, y=None):
+    """A Batch of task t, an int, or of tasks [B]."""
+    y = torch.zeros(len(x), dtype=torch.int64) if y is None else y
+    return Batch(x, y, task=t) if isinstance(t, int) else Batch(x, y, t)
+
+
+def logits(appr, t, x):
+    """The logits of images that compete, in the network's present mode."""
+    return appr.compete(batch_of(t, x))[0]
+
+
+def said(appr, t, x):
+    """What the approach says of images at test, [N, classes]."""
+    return evaluation.logits(appr, t, x)
+
+
+def set_scenario(appr, scenario):
+    """Gives an approach a scenario; returns it."""
+    appr.configure(scenario=scenario)
+    return appr

@@ -24,7 +24,7 @@ from conftest import small
 from dataloaders import check, cifar, common, download, glyphs, glyphset, intact, mixture, mnist2, pmnist, raw
 from results import records, unpickler
 from runs import build, options
-from subnets import cut
+from networks import cut
 from utils import UserError
 
 
@@ -478,7 +478,7 @@ def test_smaller_images_are_padded_with_black_on_every_side_alike(shape, size, l
     argv = loader('padded-data', shape, size)
     data, _, _ = build.experiment('padded-data', 'dat').get(pc_valid=0)
     split, (high, wide) = data[0]['train'], ((n - m) // 2 for n, m in zip(size[1:], shape))
-    images = split.images[split.rows].reshape(-1, *shape[:2], shape[2] if len(shape) == 3 else 1).transpose(0, 3, 1, 2)
+    images = split.source[split.rows].reshape(-1, *shape[:2], shape[2] if len(shape) == 3 else 1).transpose(0, 3, 1, 2)
     padded = np.pad(images, ((0, 0), (0, 0), (high, high), (wide, wide))) / 255
     mean, std = (np.array(v).reshape(1, -1, 1, 1) for v in (split.pixels.mean, split.pixels.std))
     assert split['x'].shape[1:] == tuple(size) and np.allclose(split['x'], np.broadcast_to((padded - mean) / std, split['x'].shape), atol=1e-5)

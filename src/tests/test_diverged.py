@@ -7,7 +7,7 @@ import torch
 
 import run
 import utils
-from engine import projection
+from learning import projection
 from results import measures, overview, records
 from test_saved import MORE
 from utils import UserError

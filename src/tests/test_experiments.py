@@ -6,7 +6,7 @@ from torchvision.transforms import functional
 
 import run
 import run_multi
-from dataloaders import common, pixels, raw
+from dataloaders import common, joined, raw
 from results import collect, metrics, records
 from runs import build
 from utils import ROOT, UserError
@@ -61,11 +61,12 @@ def test_rotations_are_torchvision_s_by_angles_of_the_seed(data_dir):
 
 @pytest.mark.parametrize('name', ['split:mnist:3', 'permuted:mnist:4', 'rotated:mnist:3', 'rotated:cifar10:2', 'mixture'])
 @pytest.mark.parametrize('pc_valid', [0, .3])
-def test_a_pool_gives_the_floats_of_all_tasks_without_making_them(name, pc_valid, data_dir):
+def test_joined_sets_give_the_floats_of_all_tasks_without_making_them(name, pc_valid, data_dir):
     data, taskcla, _ = get(name, data_dir, pc_valid=pc_valid, seed=1)
     for s in ('train', 'valid'):
-        pool, whole = pixels.Pool([data[t][s] for t, _ in taskcla]), torch.cat([data[t][s]['x'] for t, _ in taskcla])
+        pool, whole = joined.Joined([(t, data[t][s].images) for t, _ in taskcla]), torch.cat([data[t][s]['x'] for t, _ in taskcla])
         b = torch.randperm(len(whole))[:50]
+        assert pool.tasks.tolist() == [t for t, _ in taskcla for _ in data[t][s]['y']]
         assert len(pool) == len(whole) and torch.equal(pool[b], whole[b]) and torch.equal(torch.cat(list(pool.split(17))), whole)
 
 

@@ -151,15 +151,16 @@ def test_a_rest_of_one_sample_joins_the_batch_before_it_where_batches_are_normal
 
 def test_without_batch_normalisation_in_training_batches_stay_what_they_are(dropped):
     from approaches import sgd
+    from learning.fitting import batches
     plain, normalised = net_of('residual'), net_of('normalised')
     frozen = net_of('normalised').train()
     frozen.norm.eval()
     for net, ends in ((plain, [17, 18]), (frozen, [17, 18]), (normalised, [18])):
         appr = sgd.Appr(net, sbatch=17)
         for n, more in ((18, ends), (17, [17]), (1, [1]), (19, [17, 19])):
-            assert [min(b.stop, n) for b in appr.batches(n)] == more
-        appr.iterations = 5
-        assert [b.stop for b in appr.batches(35)] == [17, 34] and len(appr.batches(1)) == 1
+            assert [min(b.stop, n) for b in batches(appr, n)] == more
+        appr.recipe.iterations = 5
+        assert [b.stop for b in batches(appr, 35)] == [17, 34] and len(batches(appr, 1)) == 1
 
 
 @pytest.mark.parametrize('argv, says', [
@@ -204,80 +205,63 @@ def test_declarations_that_cannot_be_are_refused_in_one_line(source, says, dropp
 
 
 MINE = 'from approaches import base, replay\nfrom approaches.hyper import Hyper\nclass Appr(%s.Appr):\n    %s\n'
-STEP = 'def after_step(self, t):\n        '
+STEP = 'def after_step(self, batch):\n        '
 
 
-@pytest.mark.parametrize('kind, body, name', [
-    ('base', 'def __init__(self, *a, **k):\n        self.seen = 0\n        super().__init__(*a, **k)', 'seen'),
-    ('base', 'def __init__(self, *a, **k):\n        super().__init__(*a, **k)\n        self.where, self.mine = [], 0', 'where'),
-    ('base', 'position = 0', 'position'), ('base', 'def infer(self, x):\n        return x', 'infer'),
-    ('base', STEP + 'self.seen += self.sbatch', 'seen'), ('base', STEP + '(lambda: 0)()\n        self.numbers: int = 3', 'numbers'),
-    ('base', STEP + 'def later():\n            self.epoch = 3\n        later()', 'epoch'),
-    ('base', 'hyperparameters = (Hyper("part", int, 1),)', 'part'),
-    ('base', 'def after_step(me, t):\n        """Text\nat the margin."""\n        for me.progress in (1, 2):\n            pass', 'progress'),
-    ('base', 'mine = property(lambda self: 0)\n    @mine.setter\n    def mine(self, v):\n        self.part = v', 'part')])
-def test_what_the_loop_goes_by_is_no_name_for_a_method_s_own(kind, body, name, dropped, refused, tmp_path):
-    (dropped / 'mine.py').write_text(MINE % (kind, body))
+@pytest.mark.parametrize('body, name', [
+    ('def __init__(self, *a, **k):\n        self.seen = 0\n        super().__init__(*a, **k)', 'seen'),
+    ('def __init__(self, *a, **k):\n        super().__init__(*a, **k)\n        self.at, self.mine = [], 0', 'at'),
+    ('progress = 0', 'progress'), ('def compete(self, x):\n        return x', 'compete'), ('def params(self):\n        return 3', 'params'),
+    (STEP + 'self.seen += self.sbatch', 'seen'), (STEP + '(lambda: 0)()\n        self.recipe: int = 3', 'recipe'),
+    (STEP + 'def later():\n            self.progress = 3\n        later()', 'progress'), (STEP + 'self.step = 3', 'step'),
+    ('hyperparameters = (Hyper("at", int, 1),)', 'at'),
+    ('def after_step(me, batch):\n        """Text\nat the margin."""\n        for me.progress in (1, 2):\n            pass', 'progress'),
+    ('mine = property(lambda self: 0)\n    @mine.setter\n    def mine(self, v):\n        self.at = v\n    def after_step(self, batch):\n'
+     '        self.mine = 1', 'at')])
+def test_what_the_loop_goes_by_is_no_name_for_a_method_s_own(body, name, dropped, refused, tmp_path):
+    (dropped / 'mine.py').write_text(MINE % ('base', body))
     line = refused(run.main, [*SHORT, '--approach', 'mine', '--output', tmp_path / 'o.txt'])
     assert 'approaches.mine.Appr: self.%s is what the training loop itself goes by' % name in line and 'my_' + name in line
 
 
 def test_names_of_a_buffer_s_are_refused_where_there_is_one_alone(dropped, refused, tmp_path, capsys):
-    body = 'def __init__(self, *a, **k):\n        super().__init__(*a, **k)\n        self.memory, self.batch = {}, 0'
-    for kind, says in (('replay.Replay, base', 'self.memory is what'), ('replay.Replay, base', 'self.batch is int: forward() sets it')):
-        (dropped / 'mine.py').write_text(MINE % (kind, body if 'memory' in says else body.replace('self.memory', 'self.mine')))
-        sys.modules.pop('approaches.mine', None)
-        assert says in refused(run.main, [*SHORT, '--approach', 'mine', '--output', tmp_path / 'o.txt'])
+    body = 'def __init__(self, *a, **k):\n        super().__init__(*a, **k)\n        self.memory = {}'
+    (dropped / 'mine.py').write_text(MINE % ('replay.Replay, base', body))
+    assert 'self.memory is what' in refused(run.main, [*SHORT, '--approach', 'mine', '--output', tmp_path / 'o.txt'])
     (dropped / 'mine.py').write_text(MINE % ('base', body))
     sys.modules.pop('approaches.mine', None)
     run.main([*SHORT, '--approach', 'mine', '--output', str(tmp_path / 'o.txt')])
 
 
-def test_the_same_names_elsewhere_are_nobody_s_business(dropped):
-    class Count:
-        def __init__(self):
-            self.seen = 0
-
-    class Appr(base.Appr):
-        """Has local variables, and other objects, of those names."""
-        state = ('samples',)
-        where_to = samples = 0
-
-        def __init__(self, *args, **kwargs):
-            super().__init__(*args, **kwargs)
-            self.count, seen, where = Count(), 0, self.where
-            self.count.seen, self.mine = seen, where
-
-        def after_step(self, t):
-            """Reads the loop's names."""
-            class Local:
-                def __init__(self):
-                    self.part = 1
-            self.samples += self.seen + self.epoch
-            count = self.count
-            count.position = self.count.part = Local().part
-
-        @staticmethod
-        def helped(other):
-            """Of something else."""
-            other.numbers = 1
-
-    class Meant(Appr):
-        """Says that it means the loop's."""
-        sets_loop_names = 'where',
-
-        def begin_task(self, t, x, y):
-            """Shown in each epoch's line."""
-            self.where = {'Round': 1}
-    with pytest.raises(UserError, match='self.where is what'):
-        type('Later', (Meant,), {'where': {}})
+def test_names_of_what_lies_elsewhere_are_anybody_s(dropped, tmp_path, capsys):
+    (dropped / 'mine.py').write_text(MINE % ('base', """def __init__(self, *a, **k):
+        super().__init__(*a, **k)
+        self.where, self.part, self.position, self.epoch, self.numbers, self.infer = 0, 1, 2, 3, 4, 5
+    def weights(self):
+        return 1
+    def check(self):
+        return 2
+    def report(self):
+        return self.where + self.seen + self.at['epoch']
+    def after_step(self, batch):
+        seen = self.report() + self.weights() + self.check()"""))
+    acc = run.main([*SHORT, '--approach', 'mine', '--output', str(tmp_path / 'o.txt')])
+    assert (acc == run.main([*SHORT, '--approach', 'sgd', '--output', str(tmp_path / 'p.txt')])).all()
 
 
-def test_a_penalty_and_a_subnet_together_are_refused(refused, dropped, tmp_path):
-    (dropped / 'both.py').write_text('from approaches import hat\nfrom engine.penalty import Quadratic\nclass Appr(hat.Appr):\n'
-                                     '    def penalty(self, t):\n        return Quadratic({}, {}, 1)\n')
-    line = refused(run.main, [*SHORT, '--approach', 'both', '--output', tmp_path / 'o.txt'])
-    assert 'penalty() and subnet() do not go together' in line
+@pytest.mark.parametrize('body, says', [
+    ('def forward(self, t, x, y):\n        return 0, 0', 'forward() is a hook no longer: loss(batch) has taken its place'),
+    ('def before_step(self, t):\n        pass', 'after_backward(batch) has taken its place'),
+    ('def logits(self, t, x):\n        pass', 'outputs(batch) has taken its place'),
+    ('def subnet(self, t):\n        pass', 'outputs(batch) has taken its place'),
+    ('def penalty(self, t):\n        pass', 'penalty(self, t) has other arguments than the hook, which is penalty()'),
+    ('def criterion(self, t, output, targets):\n        pass', 'which is criterion(output, targets)'),
+    ('def after_step(self, t):\n        pass', 'which is after_step(batch)'),
+    ('def epochs(self, n):\n        pass', 'which is epochs(n, phase)'),
+    ('def end_task(self, t):\n        pass', 'which is end_task(t, x, y)')])
+def test_a_former_hook_is_refused_with_its_successor(body, says, refused, dropped, tmp_path):
+    (dropped / 'mine.py').write_text('from approaches import base\nclass Appr(base.Appr):\n    %s\n' % body)
+    assert says in refused(run.main, [*SHORT, '--approach', 'mine', '--output', tmp_path / 'o.txt'])
 
 
 @pytest.fixture

@@ -12,14 +12,16 @@ from torch.nn import functional as F
 
 import run
 import utils
-from approaches import (agem, buffer, der, derpp, dgr, er, ewc, ewc_online, gem, icarl, independent, lwf, mas, online_meta, packnet, policies,
-                        quadratic, replay, scenarios, si)
-from dataloaders.pixels import Pixels
-from engine import original, projection, samples, vae
-from engine.penalty import Quadratic
-from engine.step import step
+import original
+from approaches import (agem, anchored, der, derpp, dgr, er, ewc, ewc_online, gem, icarl, independent, lwf, mas, online_meta, packnet, replay,
+                        si)
+from dataloaders.images import Images, Pixels
+from fast.quadratic import Quadratic, of as closed
+from learning import buffer, evaluation, policies, projection, samples, scenario as scenarios, vae
+from learning.batch import Batch, parts
 from networks import layers, mlp
 from results import records
+from synthetic import batch_of, logits, said, set_scenario
 
 CASES = json.loads((Path(__file__).parent / 'methods.json').read_text())['cases']
 
@@ -64,7 +66,7 @@ class Tanh(nn.Module):
 def made(kind, net, **kwargs):
     """An approach on a network of the cases, whose tasks share the head."""
     appr = kind(net, **kwargs)
-    appr.scenario = scenarios.Domain(net.taskcla)
+    appr.configure(scenario=scenarios.Domain(net.taskcla))
     return appr
 
 
@@ -92,9 +94,9 @@ def test_importances_of_single_samples(case):
     x, y = tensor(i['x']), torch.tensor(i['y'])
     appr = made(mas.Appr, model)
     appr.end_task(0, x, y)
-    same(model.named(appr.importance), out['mas_authors']['mas_authors_code_batch1'], case['tolerance'])
+    same(model.named(appr.omega), out['mas_authors']['mas_authors_code_batch1'], case['tolerance'])
     appr.end_task(1, x, y)  # importances add up
-    same({k: np.array(v) / 2 for k, v in model.named(appr.importance).items()}, out['mas_authors']['mas_authors_code_batch1'], case['tolerance'])
+    same({k: np.array(v) / 2 for k, v in model.named(appr.omega).items()}, out['mas_authors']['mas_authors_code_batch1'], case['tolerance'])
     appr = made(ewc_online.Appr, model, fisher='sample')
     fisher = appr.fisher_diagonal(0, x, y)
     same(model.named(fisher), out['facil']['fisher_true_batch1'], case['tolerance'])
@@ -115,14 +117,15 @@ def test_one_fisher_that_fades(case):
         n = len(task['y'])
         appr.end_task(t, tensor(task['x']), torch.tensor(task['y']))
         if t == 0:
-            appr.importance = {k: f * n / (n - 1) for k, f in appr.importance.items()}  # as that code divides
-            last = appr.importance
+            appr.information = {k: f * n / (n - 1) for k, f in appr.information.items()}  # as that code divides
         else:
-            appr.importance = {k: (f - i['gamma'] * last[k]) * n / (n - 1) + i['gamma'] * last[k] for k, f in appr.importance.items()}
-            last = appr.importance
-        same(model.named(appr.importance), out['fisher_after_task'][t], case['tolerance'])
+            appr.information = {k: (f - i['gamma'] * last[k]) * n / (n - 1) + i['gamma'] * last[k] for k, f in appr.information.items()}
+        last = appr.information
+        same(model.named(appr.information), out['fisher_after_task'][t], case['tolerance'])
     model.load({k: tensor(v) for k, v in i['eval_net'].items()})
-    assert appr.penalty(2).value().item() == pytest.approx(out['penalty_half_gamma_F_d2'], rel=1e-8)
+    appr.configure(seen=1)
+    assert appr.penalty().item() == pytest.approx(out['penalty_half_gamma_F_d2'], rel=1e-8)
+    assert closed(appr).value().item() == pytest.approx(out['penalty_half_gamma_F_d2'], rel=1e-8)
 
 
 class Vector(nn.Module):
@@ -148,17 +151,18 @@ def test_the_path_integral(case):
             for p in model.parameters():
                 p.grad = None
             model.theta.grad = tensor(s['grad_task'])
-            appr.before_step(t)
             with torch.no_grad():
+                appr.after_backward(None)
                 model.theta.copy_(tensor(s['theta_after']))
-            appr.after_step(t)
+                appr.after_step(None)
         expected = out['pathint']['task_gradient_relu_of_running_sum'][t]
         assert np.allclose(appr.path['theta'], expected['w'], atol=case['tolerance'])
         appr.end_task(t, None, None)
-        assert np.allclose(appr.running['theta'], expected['omega'], atol=case['tolerance'])
+        assert np.allclose(appr.omega['theta'], expected['omega'], atol=case['tolerance'])
     with torch.no_grad():
         model.theta.copy_(tensor(i['theta_eval']))
-    assert appr.penalty(2).value().item() == pytest.approx(out['pathint']['regularizer_sum_omega_d2_relu'], rel=1e-6)
+    appr.configure(seen=1)
+    assert appr.penalty().item() == pytest.approx(out['pathint']['regularizer_sum_omega_d2_relu'], rel=1e-6)
 
 
 def test_an_importance_of_si_that_fell_below_0_goes_on_from_0():
@@ -168,10 +172,11 @@ def test_an_importance_of_si_that_fell_below_0_goes_on_from_0():
         appr.begin_task(0, None, None)
         appr.path['theta'] = tensor(path)
         appr.end_task(0, None, None)
-        assert np.allclose(appr.running['theta'], omega)
+        assert np.allclose(appr.omega['theta'], omega)
     with torch.no_grad():
         model.theta.add_(1.)
-    assert appr.penalty(2).value().item() == pytest.approx(.77 + 1.5)
+    appr.configure(seen=1)
+    assert appr.penalty().item() == pytest.approx(.77 + 1.5)
 
 
 @cases('si_train')
@@ -179,7 +184,7 @@ def test_a_whole_run_of_si(case, monkeypatch):
     i = case['inputs']
     model = Tanh(i['net'])
     appr = made(si.Appr, model, nepochs=i['epochs'], sbatch=i['batch'], lr=i['lr'], c=i['c'], xi=i['damping'], clipgrad=1e9)
-    appr.patience = False
+    appr.recipe.patience = False
     monkeypatch.setattr(np.random, 'shuffle', lambda r: None)
     for t, (task, expected) in enumerate(zip(i['tasks'], case['outputs']['facil']['after_task'])):
         x, y = tensor(task['x']), torch.tensor(task['y'])
@@ -187,7 +192,7 @@ def test_a_whole_run_of_si(case, monkeypatch):
         found = model.named(dict(model.named_parameters()))
         weights = expected.get('weights', expected)
         same(found, {k: weights[k] for k in found}, 1e-7)
-        omega = model.named({n: o for n, o in appr.running.items()})
+        omega = model.named({n: o for n, o in appr.omega.items()})
         same(omega, expected[next(k for k in expected if 'omega' in k)], 1e-7)
 
 
@@ -234,9 +239,9 @@ def test_a_step_of_online_meta_learning(case, monkeypatch):
     alpha = i['alpha'] if isinstance(i['alpha'], dict) else {k: np.full(np.shape(v), i['alpha']) for k, v in i['net'].items()}
     appr.rates = {n: tensor(alpha[model.NAMES[n]]) for n in appr.rates}
     x, y, memory = tensor(i['x']), torch.tensor(i['y']), (tensor(i['mem_x']), torch.tensor(i['mem_y']))
-    monkeypatch.setattr(appr.memory, 'draw', lambda *a, **k: (*memory, torch.zeros_like(memory[1]), None))
+    monkeypatch.setattr(appr.memory, 'draw', lambda *a, **k: batch_of(torch.zeros_like(memory[1]), *memory))
     model.train()
-    loss = step(appr, 1, x, y)
+    loss = appr.step(batch_of(1, x, y))
     assert loss.item() == pytest.approx(out['meta_loss'], abs=case['tolerance'])
     same(model.named({n: p.detach() for n, p in model.named_parameters()}), out['weights'], case['tolerance'])
     if i['mode'] != 'cmaml':
@@ -253,7 +258,7 @@ def test_the_generator_s_loss(case):
 def test_the_meta_gradient_is_that_of_the_unrolled_steps():
     appr, (x, y) = online_meta.Appr(net(), mode='sync', second_order=1, alpha=.2), batch(3)
     model = appr.model.train()
-    loss, _ = appr.forward(1, x, y)
+    loss = appr.loss(batch_of(1, x, y))
     loss.backward()
     theta, rate, total = dict(model.named_parameters()), {n: torch.full_like(p, .2).requires_grad_() for n, p in model.named_parameters()}, 0
     fast = theta
@@ -317,7 +322,7 @@ def test_distillation(case):
 
 def test_icarl_classifies_by_hand(capsys):
     appr, (x, y), (x2, _) = icarl.Appr(net(((0, 2), (1, 2)), pdrop=.2), nepochs=2, lr=.5, sbatch=8, buffer_size=12), batch(), batch(seed=3)
-    appr.scenario = scenarios.Class([(0, 2), (1, 2)])
+    appr.configure(scenario=scenarios.Class([(0, 2), (1, 2)]))
     appr.train(0, x, y, x, y)
     appr.train(1, x2, y, x2, y)
     assert len(appr.memory) == 12 and [int(((appr.memory.t == u) & (appr.memory.y == c)).sum()) for u in (0, 1) for c in (0, 1)] == [3] * 4
@@ -334,15 +339,15 @@ def test_icarl_classifies_by_hand(capsys):
 def test_icarl_never_chooses_a_class_without_an_exemplar(capsys):
     taskcla = [(0, 2), (1, 2)]
     appr, (x, y), (x2, _) = icarl.Appr(net(taskcla), nepochs=2, lr=.5, sbatch=8, buffer_size=3), batch(), batch(seed=3)
-    appr.scenario = scenarios.Class(taskcla)
+    appr.configure(scenario=scenarios.Class(taskcla))
     appr.train(0, x, y, x, y)
-    assert appr.report() == []
+    assert appr.report_lines() == []
     appr.train(1, x2, y, x2, y)
-    line, = appr.report()
+    line, = appr.report_lines()
     assert 'never chosen: 1 of 4 (--buffer-size 3)' in line
     lost, = {0, 1, 2, 3} - {2 * u + c for u, c in appr.memory.counts}
     appr.model.hidden = lambda x: -appr.means[[c for c in range(4) if c != lost]].sum(0).expand(len(x), -1)  # far from all others
-    assert appr.means.isfinite().all() and appr.told(1, x).unique().item() != lost
+    assert appr.means.isfinite().all() and evaluation.told(appr, 1, x).unique().item() != lost
     fits, value = icarl.Appr.state['means'], appr.means
     assert fits(appr, value, 2) and not fits(appr, value[:3], 2) and not fits(appr, value / 0, 2)
 
@@ -371,11 +376,11 @@ def test_full_buffers_say_nothing(kind, capsys):
     appr, (x, y) = er.Appr(net(((0, 2), (1, 2)), 0.), buffer=kind, buffer_size=7, nepochs=2, sbatch=8), batch(40)
     for t in (0, 1):
         appr.train(t, x, y, x, y)
-        assert appr.report() == []
+        assert appr.report_lines() == []
     assert appr.account(2)['buffer'].get('empty') == {'balanced': 3, 'herding': 3, 'each': 0}.get(kind)  # 7 is not 4 times anything
     appr = er.Appr(net(((0, 2), (1, 2)), 0.), buffer=kind, buffer_size=1, nepochs=2, sbatch=8)
     appr.train(0, x, y, x, y)
-    assert len(appr.report()) == (kind in ('balanced', 'herding', 'ring'))
+    assert len(appr.report_lines()) == (kind in ('balanced', 'herding', 'ring'))
 
 
 @cases('packnet')
@@ -399,8 +404,8 @@ def test_packnet_leaves_the_outputs_of_old_tasks_bit_for_bit(fraction, capsys):
     kept = []
     for t in range(3):
         appr.train(t, x, (y + t) % 2, x, (y + t) % 2)
-        kept.append(appr.outputs(t, x))
-        assert all(torch.equal(appr.outputs(u, x), z) for u, z in enumerate(kept))
+        kept.append(said(appr, t, x))
+        assert all(torch.equal(said(appr, u, x), z) for u, z in enumerate(kept))
         used = {n: (o == t + 1).float().mean().item() for n, o in appr.owners.items()}
         assert all(abs(v - (1 / 3 if not fraction else .4 * .6 ** t)) < .02 for v in used.values()), used
     assert not torch.equal(kept[0], kept[1])
@@ -408,11 +413,9 @@ def test_packnet_leaves_the_outputs_of_old_tasks_bit_for_bit(fraction, capsys):
 
 def test_si_s_path_integral_adds_up_to_the_drop_of_the_loss():
     appr, (x, y) = si.Appr(net(), nepochs=30, sbatch=24, lr=.01), batch()
-    appr.patience = False
+    appr.recipe.patience = False
     before = appr.eval(1, x, y)[0]
-    appr.begin_task(1, x, y)
-    appr.position = appr.start()
-    appr.fit(1, x, y, x, y)
+    appr.train(1, x, y, x, y)
     drop = before - appr.eval(1, x, y)[0]
     assert sum(w.sum().item() for w in appr.path.values()) == pytest.approx(drop, rel=.05) and drop > .01
 
@@ -430,7 +433,7 @@ def test_sums_over_single_samples_are_those_of_autograd(network, f):
         model.scale = nn.Parameter(torch.ones(1))
         model.hidden = lambda x: model.run(0, x) * model.scale
     x, y = torch.randn(7, 1, *((4, 4) if network == 'mlp' else (6, 6))), torch.randint(2, (7,))
-    found = samples.total(model, lambda a, b: F.cross_entropy(model(a)[1], b, reduction='sum'), x, y, f, sbatch=3)
+    found = samples.total(model, lambda b: F.cross_entropy(model(b.x)[1], b.y, reduction='sum'), parts(1, x, y, samples.size(model, 3), 'cpu'), f)
     expected = {n: torch.zeros_like(p) for n, p in model.named_parameters()}
     for k in range(7):
         loss = F.cross_entropy(model(x[k:k + 1])[1], y[k:k + 1])
@@ -461,12 +464,14 @@ def test_agem_leaves_no_component_against_the_reference():
         assert found @ reference >= -1e-5 and ((gradient @ reference < 0) or found.equal(gradient))
 
 
-def test_agem_with_eps_heeds_a_reference_less_the_smaller_it_is():
+def test_agem_with_eps_heeds_a_reference_less_the_smaller_it_is(monkeypatch):
     gradient, reference = torch.tensor([3., 1.]), torch.tensor([-1., 1.])
     for scale, share in ((1e-9, 0), (1e-3, .5), (1e3, 1)):  # of what is taken out without eps
         found, appr = gradient.clone(), agem.Appr(net(), eps=2e-6)
-        appr.trainable, appr.gradients = lambda: [SimpleNamespace(grad=found)], lambda places: [scale * reference]
-        appr.project([torch.arange(3)])
+        with monkeypatch.context() as m:
+            m.setattr(agem.Appr, 'trainable', lambda self: [SimpleNamespace(grad=found)])
+            m.setattr(agem.Appr, 'gradients', lambda self, places: [scale * reference])
+            appr.project([torch.arange(3)])
         assert torch.allclose(found, gradient + share * reference, atol=1e-5)
 
 
@@ -475,15 +480,17 @@ def test_a_step_along_the_projected_gradient_does_not_raise_the_loss_on_the_memo
     torch.manual_seed(0)
     appr = kind(net(((0, 2), (1, 2))), nepochs=30, lr=.5, sbatch=24, buffer='balanced', buffer_size=24, **(
         {'margin': 0.} if kind is gem.Appr else {}))
-    appr.scenario, (x, y) = scenarios.Domain([(0, 2), (1, 2)]), batch()
+    (x, y), _ = batch(), set_scenario(appr, scenarios.Domain([(0, 2), (1, 2)]))
     appr.train(0, x, y, x, y)
-    appr.seen, appr.optimizer = 2, appr._get_optimizer(1e-4)
+    appr.configure(seen=2)
+    appr.optimizer = appr._get_optimizer(1e-4)
     appr.model.train()
-    loss, _ = appr.forward(1, x, 1 - y)  # against what has been learnt
+    loss = appr.loss(batch_of(1, x, 1 - y))  # against what has been learnt
     loss.backward()
     before = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in appr.trainable()])
-    memory = appr.joined(appr.gradients(torch.arange(len(appr.memory))))
-    appr.before_step(1)
+    memory = appr.as_one(appr.gradients(torch.arange(len(appr.memory))))
+    with torch.no_grad():
+        appr.after_backward(batch_of(1, x, 1 - y))
     g = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in appr.trainable()])
     assert before @ memory < -1e-4 and before.norm() > g.norm()
     assert g @ memory >= (-1e-7 if kind is agem.Appr else .5 * before @ memory)  # GEM's 1e-3 I counts where gradients are small
@@ -496,7 +503,7 @@ def test_a_reservoir_keeps_every_sample_of_the_stream_with_the_same_probability(
     for _ in range(600):
         kept = buffer.Buffer(10)
         for k in range(0, 40, 8):
-            kept.stream(0, torch.arange(k, k + 8.).view(8, 1, 1, 1), torch.arange(k, k + 8))
+            kept.add(batch_of(0, torch.arange(k, k + 8.).view(8, 1, 1, 1), torch.arange(k, k + 8)))
         assert len(kept) == 10 and len(set(kept.y.tolist())) == 10 and (kept.x.flatten() == kept.y).all()
         counts[kept.y] += 1
     assert stats.chisquare(counts).pvalue > 1e-3
@@ -510,7 +517,7 @@ def test_balanced_and_ring_buffers_give_every_class_its_share():
             y = torch.arange(60) % 2
             x = torch.arange(60.).view(60, 1, 1, 1) + 100 * t
             for k in range(0, 60, 7):
-                kept.stream(t, x[k:k + 7], y[k:k + 7])
+                kept.add(batch_of(t, x[k:k + 7], y[k:k + 7]))
             kept.end_task(t, x, y)
             counts = [int(((kept.t == u) & (kept.y == c)).sum()) for u in range(t + 1) for c in (0, 1)]
             assert len(kept) == 24 and min(counts) == max(counts) == 24 // len(counts), policy
@@ -534,18 +541,18 @@ def test_losses_weighed_by_tasks():
     (x, y), taskcla = batch(), ((0, 2), (1, 2), (2, 2))
     for t in (1, 2):
         appr = er.Appr(net(taskcla), weighting='tasks')
-        appr.seen = t + 1
-        appr.memory.stream(0, x[:10], y[:10])
+        appr.configure(seen=t + 1)
+        appr.memory.add(batch_of(0, x[:10], y[:10]))
         appr.model.train()
-        new, old = F.cross_entropy(appr.logits(t, x), y), F.cross_entropy(appr.logits(0, x[:10]), y[:10])
-        assert appr.forward(t, x, y)[0].item() == pytest.approx(((new + t * old) / (t + 1)).item(), rel=1e-5)
+        new, old = F.cross_entropy(logits(appr, t, x), y), F.cross_entropy(logits(appr, 0, x[:10]), y[:10])
+        assert appr.loss(batch_of(t, x, y)).item() == pytest.approx(((new + t * old) / (t + 1)).item(), rel=1e-5)
         appr = lwf.Appr(net(taskcla), weighting='tasks', lamb=3.)
         appr.end_task(t - 1, x, y)
         with torch.no_grad():
             appr.model.fc1.bias.add_(.5)
         new, old = appr.model(x), appr.model_old(x)
         kept = sum(-(old[u].softmax(1) * new[u].log_softmax(1)).sum(1).mean() for u in range(t)) / t
-        assert appr.forward(t, x, y)[0].item() == pytest.approx(((F.cross_entropy(new[t], y) + t * 3 * kept) / (t + 1)).item(), rel=1e-5)
+        assert appr.loss(batch_of(t, x, y)).item() == pytest.approx(((F.cross_entropy(new[t], y) + t * 3 * kept) / (t + 1)).item(), rel=1e-5)
 
 
 def test_herding_stays_nearer_to_the_mean_of_a_class_than_chance():
@@ -557,18 +564,17 @@ def test_herding_stays_nearer_to_the_mean_of_a_class_than_chance():
     assert far(policies.herding(features, 10)) < min(far(torch.from_numpy(rs.permutation(200)[:10])) for _ in range(200))
 
 
-def test_no_method_that_draws_samples_is_recorded_as_a_graph():
-    assert not any(utils.load('approaches', a).Appr.capturable for a in ('er', 'ewc-er', 'gem', 'agem', 'der', 'derpp', 'icarl', 'online-meta'))
-
-
 def test_a_buffer_keeps_bytes_where_the_data_are_and_gives_the_same_floats():
-    kept, pixels = buffer.Buffer(20, pixels={0: Pixels((.3,), (.4,), (1, 4, 4))}), Pixels((.3,), (.4,), (1, 4, 4))
-    images = np.random.RandomState(0).randint(0, 256, (20, 4, 4)).astype(np.uint8)
-    x, y = pixels(images), torch.arange(20)
-    kept.stream(0, x, y)
+    order = np.random.RandomState(1).permutation(16)
+    pixels = Pixels((.3,), (.4,), (1, 6, 6), order)
+    kept = buffer.Buffer(20, transforms={0: (pixels, (4, 4))})
+    images = Images(np.random.RandomState(0).randint(0, 256, (20, 4, 4)).astype(np.uint8), pixels)
+    x, y = images[:], torch.arange(20)
+    kept.add(Batch.of(0, images, y, torch.arange(20), 'cpu'))
     drawn = kept.draw(20)
-    assert kept.x.dtype == torch.uint8 and torch.equal(drawn[0], x[drawn[1]]) and kept.megabytes == pytest.approx(20 * (16 + 16) / 1e6)
-    assert sorted(drawn[1].tolist()) == list(range(20)) and kept.draw(3, before=0) is None
+    assert kept.x.dtype == torch.uint8 and torch.equal(kept.x.view(20, 4, 4), images.source[kept.y])
+    assert torch.equal(drawn.x, x[drawn.y]) and kept.megabytes == pytest.approx(20 * (16 + 16) / 1e6)
+    assert sorted(drawn.y.tolist()) == list(range(20)) and kept.draw(3, before=0) is None
 
 
 @pytest.mark.parametrize('kind, known', [(scenarios.Task, 2), (scenarios.Class, 5), (scenarios.Domain, 2)])
@@ -576,33 +582,34 @@ def test_replayed_samples_go_through_their_own_head_or_through_those_that_compet
     taskcla = [(0, 2), (1, 2)] if kind is scenarios.Domain else [(0, 3), (1, 2)]
     scenario = kind(taskcla)
     appr = er.Appr(net(scenario.taskcla()))
-    appr.scenario, appr.seen, (x, y) = scenario, 2, batch()
-    appr.memory.stream(0, x[:10], y[:10])
+    (x, y), _ = batch(), appr.configure(scenario=scenario, seen=2)
+    appr.memory.add(batch_of(0, x[:10], y[:10]))
     appr.model.train()
-    loss, _ = appr.forward(1, x[10:20], y[10:20])
-    new, old = appr.logits(1, x[10:20]), appr.logits(0, x[:10])
-    assert new.shape[1] == known
-    parts = F.cross_entropy(new, appr.targets(1, y[10:20])), F.cross_entropy(old, appr.targets(0, y[:10]))
-    assert loss.item() == pytest.approx(sum(parts).item() / 2, rel=1e-5)
+    new, old = batch_of(1, x[10:20], y[10:20]), batch_of(0, x[:10], y[:10])
+    loss = appr.loss(new)
+    assert appr.compete(new)[0].shape[1] == known
+    alone = F.cross_entropy(*appr.compete(new)) + F.cross_entropy(*appr.compete(old))
+    assert loss.item() == pytest.approx(alone.item() / 2, rel=1e-5)
 
 
 def test_der_s_penalty_is_nothing_on_a_model_that_has_not_changed():
     for kind in (der.Appr, derpp.Appr):
         appr, (x, y) = kind(net()), batch()
-        appr.seen = 2
+        appr.configure(seen=2)
         appr.model.train()
-        loss = appr.forward(1, x, y)[0].item()
-        appr.after_step(1)
-        again = appr.forward(1, x, y)[0].item()
+        now = batch_of(1, x, y)
+        loss = appr.loss(now).item()
+        appr.after_step(now)
+        again = appr.loss(now).item()
         extra = .5 * loss if kind is derpp.Appr else 0
         assert len(appr.memory) == 24 and again == pytest.approx(loss + extra, rel=1e-5)
         with torch.no_grad():
             appr.model.last[1].bias.add_(2.)
-        assert appr.forward(1, x, y)[0].item() > again + 1e-3
+        assert appr.loss(batch_of(1, x, y)).item() > again + 1e-3
         with torch.no_grad():
             appr.model.last[1].bias.add_(-2.)
             appr.model.last[0].bias.add_(2.)  # of another task: nothing to these samples where the task is told
-        assert appr.forward(1, x, y)[0].item() == pytest.approx(again, rel=1e-5)
+        assert appr.loss(batch_of(1, x, y)).item() == pytest.approx(again, rel=1e-5)
 
 
 def test_one_quadratic_penalty_for_all_of_them():
@@ -614,16 +621,16 @@ def test_one_quadratic_penalty_for_all_of_them():
     expected.backward()
     for p, g in penalty.gradients():
         assert torch.allclose(p.grad, g, atol=1e-6)
-    assert all(issubclass(utils.load('approaches', n).Appr, quadratic.Anchored) for n in (
+    assert all(issubclass(utils.load('approaches', n).Appr, anchored.Anchored) for n in (
         'l2', 'ewc', 'ewc-online', 'imm-mean', 'imm-mode', 'si', 'mas', 'ewc-er'))
 
 
 def test_independent_networks_forget_nothing(capsys):
     appr, (x, y) = independent.Appr(net(pdrop=.2), nepochs=2, lr=.5, sbatch=8), batch()
     appr.train(0, x, y, x, y)
-    first = appr.outputs(0, x)
+    first = said(appr, 0, x)
     appr.train(1, x, 1 - y, x, 1 - y)
-    assert torch.equal(appr.outputs(0, x), first) and not torch.equal(appr.model(x)[0], first)
+    assert torch.equal(said(appr, 0, x), first) and not torch.equal(appr.model(x)[0], first)
 
 
 def test_an_anchor_for_every_task_is_the_sum_of_their_penalties(capsys):
@@ -632,10 +639,10 @@ def test_an_anchor_for_every_task_is_the_sum_of_their_penalties(capsys):
     for t in range(3):
         appr.train(t, x, y % 2, x, y % 2)
         terms.append((appr.fisher_diagonal(t, x, y % 2), {n: p.detach().clone() for n, p in appr.model.named_parameters()}))
-    appr.seen = 3
+    appr.configure(seen=3)
     theta = {n: p.detach() + .1 * torch.randn_like(p) for n, p in appr.model.named_parameters()}
     appr.model.load_state_dict(theta)
-    for p, found in appr.penalty(2).gradients():
+    for p, found in closed(appr).gradients():
         n = next(n for n, q in appr.model.named_parameters() if q is p)
         expected = sum(3. * fisher[n] * (theta[n] - anchor[n]) for fisher, anchor in terms)
         assert torch.allclose(found, expected, atol=1e-6, rtol=1e-3), n

@@ -10,10 +10,10 @@ import evaluate
 import run
 import utils
 from approaches import agem, ewc, gem, hat, imm_mean, imm_mode, mas, packnet, sgd_frozen
-from engine import normalising
+from learning import normalising
 from results import records
 from runs import certificate, checkpoint
-from synthetic import learn, progress
+from synthetic import learn, progress, said
 from test_foreign import THEIRS, dropped  # noqa: F401 a fixture
 from test_saved import check, tidy  # noqa: F401 a fixture
 
@@ -63,22 +63,22 @@ def test_old_tasks_keep_the_statistics_that_the_first_one_left(kind, more, dropp
     appr.train_epoch, kept, normed = watched, [], []
     for t in range(3):
         train(appr, found, t)
-        kept.append(appr.outputs(t, found[t]['test']['x']))
+        kept.append(said(appr, t, found[t]['test']['x']))
         normed.append([p.clone() for m in normalising.layers(appr.model).values() for p in m.parameters()])
     assert {m for t, m in moved if t == 0} == {True} and {m for t, m in moved if t > 0} == {False}  # every epoch of either phase
-    assert all(torch.equal(appr.outputs(u, found[u]['test']['x']), z) for u, z in enumerate(kept))
+    assert all(torch.equal(said(appr, u, found[u]['test']['x']), z) for u, z in enumerate(kept))
     assert all(torch.equal(p, q) for later in normed[1:] for p, q in zip(later, normed[0]))
 
 
 @pytest.mark.parametrize('kind', [imm_mean.Appr, imm_mode.Appr])
 def test_imm_merges_statistics_in_equal_parts(kind, dropped, capsys):
     appr, found = made(kind)
-    merge, there = appr.merge_statistics, []
+    end, there = appr.end_task, []
 
-    def watched(t):
+    def watched(t, x, y):
         there.append(buffers(appr.model))
-        merge(t)
-    appr.merge_statistics = watched
+        end(t, x, y)
+    appr.end_task = watched
     for t in range(3):
         train(appr, found, t)
         now = buffers(appr.model)
@@ -102,7 +102,7 @@ def test_what_is_estimated_leaves_the_statistics_alone(dropped, capsys):
     for kind in (gem.Appr, agem.Appr):
         appr, found = made(kind, buffer_size=40)
         train(appr, found, 0)
-        appr.seen = 2
+        appr.configure(seen=2)
         appr.model.train()
         before = buffers(appr.model)
         first = appr.gradients(torch.arange(len(appr.memory)))
@@ -123,7 +123,7 @@ def test_the_fisher_of_batches_still_has_dropout(dropped, capsys):
 def test_hat_says_before_it_trains_which_statistics_its_tasks_share(dropped, capsys):
     appr, found = made(hat.Appr, 'normed_hat')
     seen = []
-    appr.on_epoch = lambda: seen.append(len(caught))
+    appr.fitting.on_epoch = lambda: seen.append(len(caught))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always')
         for t in range(2):
@@ -158,7 +158,7 @@ def test_the_certificate_catches_a_buffer_that_is_changed_by_hand(dropped, capsy
     train(appr, found, 0)
     there.note(0)
     appr.model.bn2.running_mean[3] += .25
-    appr.seen = 2
+    appr.configure(seen=2)
     there.note(1)
     there.note(2)
     assert there.state['buffer'] == [pytest.approx(.25, abs=1e-6), 'bn2.running_mean']
@@ -168,7 +168,7 @@ def test_the_certificate_catches_a_buffer_that_is_changed_by_hand(dropped, capsy
         train(appr, found, 0)
     gated.note(0)
     assert sorted(gated.state['buffers'][0]) == [*NAMES[:2], 'bn2.0.running_mean', 'bn2.0.running_var']  # what task 0 passes
-    appr.compiled = True
+    appr.model.compile(backend='eager')
     gated.note(0)
     assert len(gated.state['buffers'][0]) == 2 + 3 * 2
     appr, _ = made(sgd_frozen.Appr)
@@ -201,7 +201,7 @@ def test_training_goes_on_bit_for_bit_from_every_epoch(approach, dropped, tmp_pa
     def after():
         there.note(len(accs) - 1)
         take()
-    appr.on_epoch = take
+    appr.fitting.on_epoch = take
     learn(appr, found, 0, accs, after)
     weights = utils.get_model(appr.model)
     assert len(states) >= 9
@@ -210,7 +210,7 @@ def test_training_goes_on_bit_for_bit_from_every_epoch(approach, dropped, tmp_pa
         (other, _), again = made(kind, network, nepochs=2, **more), []
         np.random.rand(7), torch.rand(7)
         done = checkpoint.Checkpoint.restore(torch.load(stored, weights_only=True), other, 3)['done']
-        other.seen = done
+        other.configure(seen=done)
         learn(other, found, done, again)
         assert again == accs[done:]
         assert all(torch.equal(w, weights[n]) for n, w in utils.get_model(other.model).items())

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+import fast
 import utils
 from dataloaders import common, mixture, pmnist
 from synthetic import tasks
@@ -54,6 +55,7 @@ def test_golden(row, tmp_path, one_thread):
     appr = utils.load('approaches', row['approach']).Appr(
         net, nepochs=row['nepochs'], lr=row['lr'], args=argparse.Namespace(parameter=parameter),
         **row.get('appr_kwargs', {}))
+    appr.configure(wing=fast.of(appr))
     acc, loss = np.zeros((2, len(taskcla), len(taskcla)))
     epochs = []
     for t, _ in taskcla:

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import torch
 
+import fast
 import utils
 from approaches import hat
 from networks import alexnet_hat, mlp_hat
@@ -26,6 +27,7 @@ def make(kind, rs, off):
             values[rs.permutation(n)[:off % n]] = -3.
             e.data[t] = torch.tensor(values)
     appr = hat.Appr(net, lamb=LAMB, smax=SMAX)
+    appr.configure(wing=fast.of(appr))
     return appr, torch.tensor(rs.randn(20, *size), dtype=torch.float32), torch.tensor(rs.randint(0, 4, 20))
 
 
@@ -53,19 +55,18 @@ def test_losses_regulariser_and_logits_are_those_of_the_whole_network(kind, t, o
             assert appr.reg.item() == pytest.approx(reg.item(), abs=1e-6)
 
         appr.model.train()  # late in an epoch, when all that will be off is
-        appr.progress, appr.batches_left, appr.optimizer = 1., 8 * 10 ** 6, appr._get_optimizer(.1)
-        choose = appr.attended
-        with appr.passing(t), torch.no_grad():
-            appr.choose_part(t)
-            for part in (appr.part, choose.make(t, 400.)):
-                appr.part = part
+        appr.configure(progress=1.)
+        units = appr.wing.units
+        with appr.wing.training(t, 8 * 10 ** 6), torch.no_grad():
+            appr.wing.choose(t)
+            for part in (appr.wing.part, units.make(t, 400.)):
                 torch.manual_seed(3)
                 loss, reg, logits = whole(appr, t, x, y, appr.s)
                 torch.manual_seed(3)
-                assert appr.forward(t, x, y)[0].item() == pytest.approx(loss.item(), abs=2e-6)
+                output, masks = part(x, appr.s)
+                assert appr.wing.loss(part, output, y, masks).item() == pytest.approx(loss.item(), abs=2e-6)
                 assert appr.reg.item() == pytest.approx(reg.item(), abs=1e-6)
-                torch.manual_seed(3)
-                assert torch.allclose(part(x, appr.s)[0], logits, atol=1e-6)
+                assert torch.allclose(output, logits, atol=1e-6)
 
 
 def test_a_task_s_loss_after_later_ones_is_the_original_s(capsys):

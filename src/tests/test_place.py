@@ -89,7 +89,7 @@ def test_a_result_on_another_file_system_is_replaced(command, monkeypatch):
     assert files(output) == ['epochs.csv', 'run.log', 'task0.pt', 'task1.pt']
 
 
-BROKEN = 'from approaches import base\nclass Appr(base.Appr):\n    def criterion(self, t, output, targets):\n        return output.nothing\n'
+BROKEN = 'from approaches import base\nclass Appr(base.Appr):\n    def criterion(self, output, targets):\n        return output.nothing\n'
 
 
 @pytest.mark.parametrize('folder, name, source', [

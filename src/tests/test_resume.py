@@ -50,7 +50,7 @@ def test_every_approach_goes_on_bit_for_bit_from_any_epoch(approach, tmp_path, c
         f = io.BytesIO()
         torch.save(saved.pending, f)
         states.append(f)
-    appr.on_epoch = take
+    appr.fitting.on_epoch = take
     watch = undeclared.Watch(appr)
     learn(appr, DATA, 0, accs, take)
     watch.look()

@@ -134,8 +134,8 @@ def test_a_loss_that_is_not_finite_stops_the_run(refused, tmp_path, monkeypatch)
 
     sgd = utils.load('approaches', 'sgd').Appr
     criterion = sgd.criterion
-    monkeypatch.setattr(sgd, 'criterion', lambda self, t, output, y: criterion(self, t, output, y) * (
-        float('nan') if t == 1 and self.model.training and self.progress > 0.5 else 1))
+    monkeypatch.setattr(sgd, 'criterion', lambda self, output, y: criterion(self, output, y) * (
+        float('nan') if self.at['task'] == 1 and self.model.training and self.progress > 0.5 else 1))
     line = refused(run.main, [*SHORT, '--approach', 'sgd', '--output', tmp_path / 'o.txt'])
     assert 'task 1 (glyphs-IJKLMN)' in line and 'batch 14 of 26' in line and 'nan' in line
     record = records.read_record(tmp_path / 'o.txt')

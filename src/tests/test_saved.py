@@ -12,7 +12,9 @@ import plot_results
 import run
 import utils
 from results import ledger, records
+from learning import evaluation
 from runs import certificate, launch, saved
+from synthetic import said
 
 MORE = {'online-meta': ['--sbatch', '10'], 'packnet': ['--retrain', '1'], 'pathnet': ['--generations', '1'], 'hat-test': ['--logpath', 'LOG'],
         'icarl': ['--scenario', 'class'], 'dgr': ['--width', '8', '--z', '2']}
@@ -44,8 +46,8 @@ def check(output, data_dir):
         found = [model.appr.eval(u, data[u]['test']['x'], data[u]['test']['y'])[1] for u in range(t + 1)]
         assert (np.float32(found).round(6) == matrix[t, :t + 1]).all(), (t, found, matrix[t])
         for u in range(t + 1):  # and what it says of each image is what that counts
-            y = model.appr.answer(u, data[u]['test']['y'])
-            assert (model.appr.told(u, data[u]['test']['x']).cpu() == y).float().mean().item() == pytest.approx(found[u], abs=1e-6)
+            y = model.appr.scenario.answer(u, data[u]['test']['y'])
+            assert (evaluation.told(model.appr, u, data[u]['test']['x']).cpu() == y).float().mean().item() == pytest.approx(found[u], abs=1e-6)
 
 
 @pytest.mark.parametrize('approach', [a for a in utils.choices('approaches') if a != 'random'])
@@ -79,7 +81,7 @@ def test_a_model_needs_no_data_and_has_no_buffer(tmp_path, data_dir):
     assert not len(model.appr.memory) and model.about['inputsize'] == [1, 32, 32] and model.classes(1) == ['6', '7']
     raw, pixels = model.pixels(1)
     assert raw == [28, 28] and pixels.mean == (0.,) and pixels.size == (1, 32, 32)
-    assert model.appr.outputs(2, torch.zeros(3, 1, 32, 32)).shape == (3, 2)
+    assert said(model.appr, 2, torch.zeros(3, 1, 32, 32)).shape == (3, 2)
     assert 'kept' not in torch.load(model.path, weights_only=True)['approach']
 
 
@@ -201,7 +203,7 @@ def test_the_certificate_says_how_far_old_tasks_and_guarded_weights_have_moved(t
         assert 'Largest change of an old task\'s logits: ' in printed and found['logits'][-1] == 0
         first, last = saved.Model(output, 0), saved.Model(output)
         x = first.data(data_dir)[0][0]['test']['x'][:64]
-        moved = (first.appr.outputs(0, x) - last.appr.outputs(0, x)).abs().max().item()
+        moved = (said(first.appr, 0, x) - said(last.appr, 0, x)).abs().max().item()
         assert found['logits'][0] >= moved - 1e-7 and (moved > 1e-3) == (approach == 'sgd')
         assert found.get('weights') == {'hat': 0, 'packnet': 0}.get(approach)
 
@@ -218,7 +220,7 @@ def test_the_certificate_catches_a_weight_that_is_changed_by_hand(approach, tmp_
     with torch.no_grad():
         weight = dict(appr.model.named_parameters())[name]
         weight[tuple(appr.guarded()[name].nonzero()[0])] += .25
-    appr.seen = 2
+    appr.configure(seen=2)
     there.note(1)
     assert there.account()['largest_change']['weights'] == pytest.approx(.25, abs=1e-6) and there.state['moved'][0] > 0
     assert certificate.fits(there.state, appr, 2) and not certificate.fits(there.state, appr, 1)

@@ -7,11 +7,13 @@ import torch
 
 import run
 import utils
-from approaches import base, inference, joint, lwf, scenarios, sgd
+from approaches import base, joint, lwf, sgd
+from learning import inference, scenario as scenarios
+from learning.recipe import Recipe
 from networks import layers, mlp
 from results import records
 from runs import checkpoint
-from synthetic import learn, progress, tasks
+from synthetic import batch_of, learn, logits, progress, tasks
 
 DATA, TASKCLA, SIZE = tasks('hard')  # two tasks of four classes
 SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu']
@@ -31,34 +33,36 @@ def batch(n=24, ncla=2):
 
 def test_task_is_the_default_and_its_own_head_alone_counts():
     appr, (x, y) = sgd.Appr(net()), batch()
-    assert torch.equal(appr.logits(1, x), appr.model(x)[1]) and appr.targets(1, y) is y
+    found = appr.compete(batch_of(1, x, y))
+    assert torch.equal(found[0], appr.model(x)[1]) and found[1] is y
 
 
 @pytest.mark.parametrize('active, width', [('all-so-far', 5), ('all', 9), ('current', 2)])
 def test_class_joins_the_heads_in_training_as_asked_and_of_all_tasks_so_far_at_test(active, width):
     appr, (x, y) = sgd.Appr(net()), batch()
-    appr.scenario, appr.seen = scenarios.Class(appr.model.taskcla, active), 2
+    appr.configure(scenario=scenarios.Class(appr.model.taskcla, active), seen=2)
     appr.model.train()
-    z, shift = appr.logits(1, x), 0 if active == 'current' else 3
+    (z, targets), shift = appr.compete(batch_of(1, x, y)), 0 if active == 'current' else 3
     assert z.shape[1] == width and torch.equal(z[:, shift:shift + 2], appr.model(x)[1])
-    assert torch.equal(appr.targets(1, y), y + shift)
+    assert torch.equal(targets, y + shift)
     appr.model.eval()
     everything = torch.cat(appr.model(x), 1)
-    assert torch.equal(appr.logits(0, x), everything[:, :5]) and torch.equal(appr.targets(1, y), y + 3)
+    assert torch.equal(logits(appr, 0, x), everything[:, :5]) and torch.equal(appr.compete(batch_of(1, x, y))[1], y + 3)
     told = everything[:, :5].argmax(1) == y + 3
     assert appr.eval(1, x, y)[1] == pytest.approx(told.float().mean().item())
     assert appr.eval(1, x, y)[0] == pytest.approx(torch.nn.functional.cross_entropy(everything[:, :5], y + 3).item(), rel=1e-5)
-    appr.seen = 3
-    assert appr.logits(0, x).shape[1] == 9
+    appr.configure(seen=3)
+    assert logits(appr, 0, x).shape[1] == 9
 
 
 def test_domain_has_one_head_and_needs_as_many_classes_everywhere():
     scenario = scenarios.Domain([(0, 2), (1, 2)])
     appr, (x, y) = sgd.Appr(net(scenario.taskcla())), batch()
-    appr.scenario = scenario
+    appr.configure(scenario=scenario)
     assert len(appr.model.heads()) == 1
     for t in (0, 1):
-        assert torch.equal(appr.logits(t, x), appr.model(x)[0]) and appr.targets(t, y) is y
+        found = appr.compete(batch_of(t, x, y))
+        assert torch.equal(found[0], appr.model(x)[0]) and found[1] is y
     with pytest.raises(utils.UserError, match='the same number of classes; they have 2, 3'):
         scenarios.Domain([(0, 2), (1, 3)])
 
@@ -70,24 +74,26 @@ def test_samples_of_several_tasks_are_each_what_they_are_alone(kind, equal):
     if kind is scenarios.Domain and not equal:
         return
     appr, (x, y), t = joint.Appr(net(taskcla)), batch(), torch.arange(24) % 3
-    appr.scenario, appr.seen = kind(taskcla), 3
+    appr.configure(scenario=kind(taskcla), seen=3)
     if kind is scenarios.Domain:
         appr.model = net(appr.scenario.taskcla())
     appr.model.train()
-    loss, hits = appr.forward(None, x, torch.stack((y, t), 1))
-    alone = [appr.forward(u, x[t == u], y[t == u]) for u in range(3)]
-    assert loss.item() == pytest.approx(sum(a.item() for a, _ in alone) / 3, rel=1e-5) and hits == sum(h for _, h in alone)
+    together = batch_of(t, x, y)
+    alone = [batch_of(u, x[t == u], y[t == u]) for u in range(3)]
+    loss, losses = appr.loss(together), [appr.loss(b) for b in alone]
+    hits = [int((b.logits.argmax(1) == b.targets).sum()) for b in (together, *alone)]
+    assert loss.item() == pytest.approx(sum(a.item() for a in losses) / 3, rel=1e-5) and hits[0] == sum(hits[1:])
 
 
 def test_distillation_gives_classes_the_old_model_did_not_know_no_share():
     appr, (x, y) = lwf.Appr(net()), batch()
-    appr.scenario, appr.seen = scenarios.Class(appr.model.taskcla), 2
+    appr.configure(scenario=scenarios.Class(appr.model.taskcla), seen=2)
     appr.model.train()
     appr.end_task(0, x, y)
     with torch.no_grad():
         for p in appr.model.parameters():
             p.add_(0.1)
-    loss, _ = appr.forward(1, x, y)
+    loss = appr.loss(batch_of(1, x, y))
     student, teacher = torch.cat(appr.model(x)[:2], 1), torch.softmax(appr.model_old(x)[0], 1)
     share = torch.softmax(student, 1) + 1e-5 / 5
     share = share / share.sum(1, keepdim=True)
@@ -100,9 +106,9 @@ def test_distillation_gives_classes_the_old_model_did_not_know_no_share():
 def test_what_takes_after_the_old_outputs_is_what_competes_with_them(active, classes):
     taskcla = [(0, 1), (1, 4), (2, 4)]  # in task 1 more classes than before it
     appr, (x, _) = lwf.Appr(net(taskcla)), batch()
-    appr.scenario, appr.seen = scenarios.Class(taskcla, active), 2
+    scenario = scenarios.Class(taskcla, active)
     outputs = appr.model.train()(x)
-    (earlier, new), = appr.students(1, outputs)
+    (earlier, new), = scenario.students(1, outputs, 2, True)
     assert earlier == range(3 if active == 'all' else 1) and torch.equal(new, torch.cat(outputs, 1)[:, list(classes)])
 
 
@@ -111,8 +117,8 @@ class Isolated(base.Appr):
 
     isolated, scenarios = True, ('task', 'class', 'domain')
 
-    def logits(self, t, x):
-        return self.table[t].expand(len(x), -1)
+    def outputs(self, batch):
+        return [row.expand(len(batch), -1) for row in self.table]
 
 
 @pytest.mark.parametrize('how, task', [('max-logit', 0), ('max-softmax', 1), ('min-entropy', 1)])
@@ -121,11 +127,11 @@ def test_the_task_is_inferred_by_the_surest_head(how, task, kind):
     taskcla = [(0, 3), (1, 3), (2, 3)]
     appr, (x, y) = Isolated(net(taskcla)), batch()
     appr.table = torch.tensor([[9., 8.5, 8.4], [1., -5., -5.], [20., 1., 1.]])
-    appr.infer, appr.seen = inference.Inference(how, kind(taskcla)), 2
+    appr.configure(scenario=inference.Inferred(how, kind(taskcla)), seen=2)
     for t, label in ((0, 0), (0, 1), (1, 0)):
         accuracy = appr.eval(t, x, torch.full_like(y, label))[1]
-        assert accuracy == float(label == 0 and (t == task or kind is scenarios.Domain)) and appr.inferred == float(t == task)
-    appr.position = {}  # within training, the task is known
+        assert accuracy == float(label == 0 and (t == task or kind is scenarios.Domain)) and appr.scenario.right == float(t == task)
+    appr.at['task'] = 1  # within training, the task is known
     assert appr.eval(1 - task, x, torch.zeros_like(y))[1] == 1
 
 
@@ -137,10 +143,7 @@ def learner(name, kind):
     network = {'hat': 'mlp_hat', 'progressive': 'mlp_progressive', 'lfl': 'mlp_lfl'}.get(name, 'mlp')
     model = utils.load('networks', network).Net(SIZE, TASKCLA if isolated else scenario.taskcla(), nhid=60)
     appr = module.Appr(model, nepochs=3, lr=0.1, lr_patience=1)
-    if isolated:
-        appr.infer = inference.Inference('max-logit', scenario)
-    else:
-        appr.scenario = scenario
+    appr.configure(scenario=inference.Inferred('max-logit', scenario) if isolated else scenario)
     return appr
 
 
@@ -154,7 +157,7 @@ def test_runs_go_on_bit_for_bit(name, kind, capsys, tmp_path):
         f = io.BytesIO()
         torch.save(saved.pending, f)
         states.append(f)
-    appr.on_epoch = note
+    appr.fitting.on_epoch = note
     learn(appr, DATA, 0, accs, note)
     weights = utils.get_model(appr.model)
     for k in (0, 3, 5):  # within the first task, after it, within the second
@@ -162,7 +165,7 @@ def test_runs_go_on_bit_for_bit(name, kind, capsys, tmp_path):
         other, again = learner(name, kind), []
         torch.rand(3), np.random.rand(3)
         done = checkpoint.Checkpoint.restore(torch.load(states[k], weights_only=True), other, 2)['done']
-        other.seen = done
+        other.configure(seen=done)
         learn(other, DATA, done, again)
         assert again == accs[done:] and all(torch.equal(w, weights[n]) for n, w in utils.get_model(other.model).items())
 
@@ -203,20 +206,18 @@ def test_an_approach_that_does_not_say_so_knows_told_tasks_only(tmp_path, refuse
     assert 'the class of sgd does not say' in refused(run.main, [*SHORT, '--approach', 'sgd', '--scenario', 'class', '--output', tmp_path / 'o.txt'])
 
 
-@pytest.mark.parametrize('options', [{'momentum': .9}, {'optim': 'adam', 'weight_decay': .01}])
+@pytest.mark.parametrize('options', [{'momentum': .9}, {'optimizer': 'adam', 'weight_decay': .01}])
 def test_weights_descend_as_torch_s_optimizers_do_and_what_they_remember_can_be_kept(options):
     def trained(keep):
         torch.manual_seed(0)
         appr = sgd.Appr(net(pdrop=0.), nepochs=2, lr=.01, sbatch=24, clipgrad=.1)
-        for n, v in options.items():
-            setattr(appr, n, v)
-        appr.patience, appr.keep_optimizer = False, keep
+        appr.configure(recipe=Recipe(**options, patience=False, keep=keep))
         appr.optimizer = appr._get_optimizer(.01)
         return appr
     x, y = batch()
     for keep in (False, True):
         appr, plain = trained(keep), net(pdrop=0.)
-        make = (lambda: torch.optim.Adam(plain.parameters(), lr=.01, weight_decay=.01)) if 'optim' in options else (
+        make = (lambda: torch.optim.Adam(plain.parameters(), lr=.01, weight_decay=.01)) if 'optimizer' in options else (
             lambda: torch.optim.SGD(plain.parameters(), lr=.01, momentum=.9))
         optimizer = make()
         for t in (1, 1):
@@ -237,9 +238,9 @@ def test_without_patience_the_last_weights_stay(capsys):
             self.last = utils.get_model(self.model)
     x, y = batch()
     appr = Seen(net(), nepochs=4, lr=3., lr_min=1., lr_patience=1)
-    appr.patience = False
+    appr.recipe.patience = False
     appr.train(1, x, y, x, y)
-    assert appr.epoch == 3 and all(torch.equal(w, appr.last[n]) for n, w in utils.get_model(appr.model).items())
+    assert appr.fitting.numbers['epoch'] == 4 and all(torch.equal(w, appr.last[n]) for n, w in utils.get_model(appr.model).items())
     assert appr.optimizer.param_groups[0]['lr'] == 3.
 
 

@@ -10,10 +10,11 @@ import run
 import utils
 from approaches import agem, er, ewc_er, hat, sgd
 from dataloaders import raw
-from engine import step
+from learning.batch import Batch
 from networks import mlp, mlp_hat
 from runs import build, checkpoint, options
-from synthetic import learn, progress, tasks
+from fast.step import clip
+from synthetic import batch_of, learn, progress, tasks
 from utils import UserError
 
 DATA, TASKCLA, SIZE = tasks('mlp')
@@ -28,12 +29,12 @@ def load(folder, *argv):
 def counted(kind, net, **named):
     """An approach that notes the size of every batch, and what share of the epoch lies behind it."""
     class Appr(kind):
-        scratch = (*kind.scratch, 'sizes', 'shares')
+        scratch = ('sizes', 'shares')
 
-        def forward(self, t, x, y):
+        def loss(self, batch):
             if self.model.training:
-                self.sizes.append(len(x)), self.shares.append(self.progress)
-            return super().forward(t, x, y)
+                self.sizes.append(len(batch)), self.shares.append(self.progress)
+            return super().loss(batch)
     appr = Appr(net, **named)
     appr.sizes, appr.shares = [], []
     return appr
@@ -41,24 +42,24 @@ def counted(kind, net, **named):
 
 def test_iterations_are_steps_of_whole_batches_over_reshuffled_data(capsys):
     appr = counted(sgd.Appr, mlp.Net(SIZE, TASKCLA, 1, 8), nepochs=1, sbatch=30)
-    appr.iterations, x, y = 7, DATA[0]['train']['x'][:100], DATA[0]['train']['y'][:100] % 4
+    appr.recipe.iterations, x, y = 7, DATA[0]['train']['x'][:100], DATA[0]['train']['y'][:100] % 4
     appr.train(0, x, y, x, y)
     assert appr.sizes == [30] * 7 and capsys.readouterr().out.count('| Epoch') == 3
     assert appr.shares == [0, 1 / 3, 2 / 3, 0, 1 / 3, 2 / 3, 0]
-    appr.sbatch, appr.sizes, appr.iterations = 300, [], 2  # more than there are
+    appr.sbatch, appr.sizes, appr.recipe.iterations = 300, [], 2  # more than there are
     appr.train(1, x, y, x, y)
     assert appr.sizes == [100] * 2
-    appr.iterations, appr.sbatch, appr.sizes, appr.nepochs = None, 30, [], 2
+    appr.recipe.iterations, appr.sbatch, appr.sizes, appr.nepochs = None, 30, [], 2
     appr.train(2, x, y, x, y)
     assert appr.sizes == [30, 30, 30, 10] * 2
 
 
 def test_hat_s_gates_close_within_the_last_part_of_an_epoch_too():
     appr = counted(hat.Appr, mlp_hat.Net(SIZE, TASKCLA, 1, 8), sbatch=30)
-    appr.iterations, x, y = 5, DATA[0]['train']['x'][:120], DATA[0]['train']['y'][:120] % 4
+    appr.recipe.iterations, x, y = 5, DATA[0]['train']['x'][:120], DATA[0]['train']['y'][:120] % 4
     appr.train(0, x, y, x, y)
     assert appr.shares == [0, 1 / 4, 2 / 4, 3 / 4, 0]
-    appr.iterations, appr.shares = 6, []
+    appr.recipe.iterations, appr.shares = 6, []
     appr.train(1, x, y, x, y)
     assert appr.shares[4:] == [0, 1 / 2]
 
@@ -76,7 +77,7 @@ def test_iterations_go_on_bit_for_bit_from_within_a_task(kind, network, how, tmp
     def take():
         saved.take(appr, progress(len(accs), len(TASKCLA)))
         states.append(saved.pending)
-    appr.on_epoch = take
+    appr.fitting.on_epoch = take
     learn(appr, DATA, 0, accs, take)
     for k in (1, len(states) - 3):
         other, again = make(), []
@@ -106,10 +107,11 @@ def test_pixels_can_stay_in_0_to_1_and_be_padded_with_black(data_dir):
 def test_a_buffer_keeps_such_images_as_bytes(data_dir):
     data, _, _ = load(data_dir, '--experiment', 'smnist', '--pixels', 'unit', '--pad', '2')
     appr = er.Appr(mlp.Net([1, 32, 32], [(t, 2) for t in range(5)], 1, 8), buffer_size=9)
-    appr.pixels.update({t: data[t]['train'].pixels for t in range(5)})
-    x, y = data[1]['train']['x'][:9], data[1]['train']['y'][:9]
-    appr.memory.stream(1, x, y)
-    assert appr.memory.x.dtype == torch.uint8 and torch.allclose(appr.memory.take(torch.arange(9))[0], x, atol=1e-6)
+    appr.transforms.update(build.transforms({'data': data, 'taskcla': [(t, 2) for t in range(5)]}))
+    split = data[1]['train']
+    batch = Batch.of(1, split.images, split['y'], slice(0, 9), 'cpu')
+    appr.memory.add(batch)
+    assert appr.memory.x.dtype == torch.uint8 and torch.equal(appr.memory.take(torch.arange(9)).x, batch.x)
 
 
 def test_classes_can_come_in_an_order_of_the_seed(data_dir):
@@ -206,28 +208,28 @@ def learnt(kind, **named):
     appr = kind(mlp.Net(SIZE, [(0, 2), (1, 2)], 1, 8, pdrop=0), nepochs=3, sbatch=24, buffer='balanced', buffer_size=24, **named)
     x, y = DATA[0]['train']['x'][:24], DATA[0]['train']['y'][:24] % 2
     appr.train(0, x, y, x, y)
-    appr.seen = 2
+    appr.configure(seen=2)
     return appr, x, y
 
 
 @pytest.mark.parametrize('joined', [False, True])
 def test_a_gradient_is_projected_with_heads_that_the_batch_does_not_use_if_they_are_joined(joined, capsys):
     appr, x, y = learnt(agem.Appr, lr=.01)
-    appr.joined_heads, (old, new) = joined, appr.model.heads()
+    appr.recipe.joined_heads, (old, new) = joined, appr.model.heads()
     new.load_state_dict({n: -p for n, p in old.state_dict().items()})  # so that the second task goes against the first
     before = old.weight.detach().clone()
     appr.model.train()
-    step.step(appr, 1, x, y)
+    appr.step(batch_of(1, x, y))
     assert torch.equal(old.weight, before) != joined
     capsys.readouterr()
 
 
 def test_ewc_er_holds_heads_that_only_replayed_samples_train(capsys):
     appr, _, _ = learnt(ewc_er.Appr, lr=.01)
-    assert appr.penalty(1).value() == 0
+    assert appr.penalty() == 0
     with torch.no_grad():
         appr.model.heads()[0].weight.add_(.1)
-    assert appr.penalty(1).value() > 0
+    assert appr.penalty() > 0
     capsys.readouterr()
 
 
@@ -244,7 +246,7 @@ def test_several_groups_of_parameters_descend_as_one(capsys):
         appr.train(0, x, y, x, y)
         ends.append(appr.model.state_dict())
     assert all(torch.allclose(w, ends[1][n], atol=1e-6) for n, w in ends[0].items())
-    assert step.clip([], 1) == []
+    assert clip([], 1) == []
     capsys.readouterr()
 
 

@@ -167,9 +167,9 @@ def states(appr, tmp_path):
     def note(done=0):
         saved.take(appr, progress(done, len(TASKCLA)))
         found.append(saved.pending)
-    appr.on_epoch = note
+    appr.fitting.on_epoch = note
     for t in (0, 1):
-        appr.on_epoch = lambda: note(t)
+        appr.fitting.on_epoch = lambda: note(t)
         appr.train(t, *data(t))
     return found
 
@@ -268,9 +268,9 @@ class Own(base.Appr):
     def _get_optimizer(self, lr):
         return torch.optim.Adam(self.trainable(), lr=lr / 50)
 
-    def before_step(self, t):
+    def after_backward(self, batch):
         self.buffer[random.randrange(8)] += 1
-        self.count[t] += 1
+        self.count[batch.task] += 1
         for p in self.trainable():
             if p.grad is not None:
                 p.grad.mul_(1 + self.buffer[0] / 100)
@@ -300,7 +300,7 @@ def states_of(name):
             'random': [('order', []), ('order', [1, 2]), ('order', [0, 0]), ('order', 'ab'), ('labels', {}), ('labels', {0: np.zeros(0, int)}),
                        ('labels', {1: np.zeros(3, int)}), ('labels', {0: np.zeros(3)})],
             'pathnet': [('best_path', path[:1]), ('best_path', path + 16), ('best_path', path - 1), ('initial_model', {})],
-            'ewc': [('importance', None), ('importance', {'fc1.weight': torch.zeros(800, 784)}), ('old', {})],
+            'ewc': [('information', None), ('information', {'fc1.weight': torch.zeros(800, 784)}), ('old', {})],
             'lwf': [('model_old', None), ('model_old', 3)], 'sgd-restart': [('initial_model', {})],
             'hat-test': [('logs', {}), ('logs', {'mask': 3}), ('logs', None)]}[name]
 
@@ -325,14 +325,14 @@ def test_a_state_that_is_not_the_approach_s_is_refused(name, tmp_path):
 
 def test_a_position_in_a_tournament_that_cannot_be_is_refused():
     appr = utils.load('approaches', 'pathnet').Appr(utils.load('networks', 'mlp_pathnet').Net(SIZE, TASKCLA))
-    assert appr.within(appr.start())
+    assert appr.fitting.possible(appr.fitting.start())
     for change in ({'winner': 2}, {'p': 3}, {'g': -1}, {'paths': np.full((2, 2, 3), 16)}):
-        assert not appr.within({**appr.start(), **change})
+        assert not appr.fitting.possible({**appr.fitting.start(), **change})
 
 
 def test_attributes_that_change_undeclared_are_named(capsys, tmp_path):
     class Forgetful(base.Appr):
-        state, scratch, loss = ('count',), (*base.Appr.scratch, 'last'), print
+        state, scratch, other = ('count',), ('last',), print
         count = kept = 0
 
         def __init__(self, *args, **kwargs):

@@ -14,7 +14,9 @@ import run
 from dataloaders import raw
 from dataloaders.pictures import ORIENTATION, read
 from runs import launch, saved
-from subnets import cut
+from learning import evaluation
+from networks import cut
+from synthetic import said
 from test_foreign import dropped  # noqa: F401 a fixture
 from test_saved import tidy, trained  # noqa: F401 a fixture
 
@@ -39,11 +41,12 @@ def test_the_network_that_hat_s_mask_cuts_out_is_the_masked_network(kind, steep,
     data, _, _ = model.data(data_dir)
     for t in {0, after}:
         split = data[t]['test']
-        wanted, bytes_ = model.appr.outputs(t, split['x']), split.images[split.rows]
+        wanted, bytes_ = said(model.appr, t, split['x']), split.source[split.rows]
         masks = [m.flatten() for m in model.appr.model.mask(model.appr.task(t), s=model.appr.smax)]
         least = .2 if steep else .01
         pre = cut.Preprocessing(model.pixels(t)[1])
-        whole, part = (torch.nn.Sequential(pre, cut.network(model.appr, t, k)) for k in (None, least))
+        weights = model.appr.weights_of(t)
+        whole, part = (torch.nn.Sequential(pre, cut.network(model.appr.model, t, weights, None, masks, k)) for k in (None, least))
         assert torch.allclose(logits(whole, bytes_), wanted, atol=2e-5)
         layers = [m for m in part[1] if hasattr(m, 'weight')]
         assert [m.weight.shape[0] for m in layers[:-1]] == [max(1, int((m >= least).sum())) for m in masks]
@@ -51,7 +54,7 @@ def test_the_network_that_hat_s_mask_cuts_out_is_the_masked_network(kind, steep,
             for m, e in zip(masks, model.appr.model.embeddings()):
                 with torch.no_grad():
                     e[t, m < least] = -1e9
-            wanted = model.appr.outputs(t, split['x'])
+            wanted = said(model.appr, t, split['x'])
         else:
             assert all((m < least).any() for m in masks)
         assert torch.allclose(logits(part, bytes_), wanted, atol=1e-3 if not steep else 2e-5)
@@ -66,9 +69,9 @@ def test_a_file_of_any_approach_computes_without_the_project(approach, tmp_path,
     assert 'agree on 100.00%' in printed and 'Images per second' in printed and 'Weights: ' in printed
     program, model = torch.export.load(tmp_path / 't.pt2').module(), saved.Model(output)
     split = model.data(data_dir)[0][1]['test']
-    wanted = model.appr.outputs(1, split['x'])
+    wanted = said(model.appr, 1, split['x'])
     for n in (1, 5):
-        assert torch.allclose(logits(program, split.images[split.rows][:n]), wanted[:n], atol=1e-3)
+        assert torch.allclose(logits(program, split.source[split.rows][:n]), wanted[:n], atol=1e-3)
 
 
 def as_command(main):
@@ -87,7 +90,7 @@ def test_a_network_of_one_s_own_is_exported_whole(approach, network, scenario, d
     assert 'predictions agree on 100.00%' in capsys.readouterr().out
     program, model = torch.export.load(tmp_path / 't.pt2').module(), saved.Model(output)
     split = model.data(data_dir)[0][1]['test']
-    assert torch.allclose(logits(program, split.images[split.rows]), model.logits(1, split['x']), atol=1e-5)
+    assert torch.allclose(logits(program, split.source[split.rows]), model.logits(1, split['x']), atol=1e-5)
 
 
 def test_exports_that_cannot_be_are_refused(tmp_path, data_dir, refused, capsys):
@@ -123,8 +126,8 @@ def pictures(tmp_path, data_dir):
 def test_image_files_are_told_as_the_network_tells_them(tmp_path, data_dir, pictures, capsys):
     output, (folder, x) = trained(tmp_path, data_dir, 'hat'), pictures
     model = saved.Model(output)
-    seen = model.pixels(1)[1](x)
-    p = model.appr.outputs(1, seen).softmax(1)
+    seen = model.pixels(1)[1](torch.from_numpy(x))
+    p = said(model.appr, 1, seen).softmax(1)
     capsys.readouterr()
     assert predict.main([str(output), str(folder), '--task', 'mnist-6-7', '--top', '2', '--json', '--sheet', str(tmp_path / 's.png')]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -135,7 +138,7 @@ def test_image_files_are_told_as_the_network_tells_them(tmp_path, data_dir, pict
         assert f['top'][0]['probability'] == pytest.approx(p[i, k].item(), abs=1e-5)
         assert f['converted'] == (['RGB to L'] if i % 2 else [])
     assert predict.main([str(output), str(folder / '0.png')]) == 0
-    printed, z = capsys.readouterr().out, [model.appr.outputs(u, seen[:1]) for u in range(3)]
+    printed, z = capsys.readouterr().out, [said(model.appr, u, seen[:1]) for u in range(3)]
     u = int(torch.stack([v.max() for v in z]).argmax())
     assert 'the task is inferred' in printed and '| %s | %s' % (model.names[u], model.classes(u)[int(z[u].argmax())]) in printed
 
@@ -148,12 +151,12 @@ def test_predictions_are_what_the_tests_count_where_the_task_is_not_told(approac
     assert predict.main([str(output), str(folder), '--json']) == 0
     found = json.loads(capsys.readouterr().out)
     if scenario == 'task':  # the head with the largest logit
-        z = [model.appr.outputs(u, model.pixels(0)[1](x)) for u in range(3)]
+        z = [said(model.appr, u, model.pixels(0)[1](torch.from_numpy(x))) for u in range(3)]
         best = torch.stack([v.max(1).values for v in z]).argmax(0).tolist()
         assert [(f['task'], f['top'][0]['class']) for f in found] == [
             (model.names[u], model.classes(u)[int(z[u][i].argmax())]) for i, u in enumerate(best)]
         return
-    told = model.appr.told(0, model.pixels(0)[1](x)).tolist()
+    told = evaluation.told(model.appr, 0, model.pixels(0)[1](torch.from_numpy(x))).tolist()
     names = [c for t in range(3) for c in model.classes(t)]
     expected = [names[k] for k in told] if scenario == 'class' else [
         (model.classes(0) if f['task'] is None else model.classes(model.names.index(f['task'])))[k] for k, f in zip(told, found)]
@@ -266,7 +269,7 @@ def unsaved(folder, data_dir, capsys):
 
 
 def test_bytes_become_what_the_network_sees_in_an_exported_file_too():
-    from dataloaders.pixels import Pixels
+    from dataloaders.images import Pixels
     images = np.random.RandomState(0).randint(0, 256, (3, 6, 6)).astype(np.uint8)
     pixels = Pixels((.3,), (.7,), (3, 8, 8), np.random.RandomState(1).permutation(36))
-    assert torch.allclose(logits(cut.Preprocessing(pixels), images), pixels(images), atol=1e-6)
+    assert torch.allclose(logits(cut.Preprocessing(pixels), images), pixels(torch.from_numpy(images)), atol=1e-6)

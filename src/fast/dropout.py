@@ -6,25 +6,19 @@ import torch
 from torch.nn import functional as F
 
 CHUNK = 2 ** 16  # numbers drawn at once: they stay in the cache
-fast = False  # --fast-dropout: 16 random bits per unit instead of 64; on the CPU alone
-ahead = None  # an ahead.Ahead: the masks of a batch are drawn while the one before it is computed
 
 
-def kept(shape, q, layout=torch.contiguous_format, scale=1., generator=None, chunk=CHUNK):
+def kept(shape, q, layout=torch.contiguous_format, scale=1.):
     """Float32 of a shape and memory format, scale with probability q and else 0, on the CPU: what torch.bernoulli would draw,
-    times scale. chunk: numbers drawn at once, a multiple of 4.
+    times scale.
 
     bernoulli_ draws 64 bits per number and compares the lower 53, as a fraction, with q; random_ draws the same bits
     in the same order, about twice as fast, and leaves the generator in the same state.
     """
-    out, bits = torch.empty(shape, memory_format=layout if fast else torch.contiguous_format), torch.empty(chunk, dtype=torch.int64)
+    out, bits = torch.empty(shape), torch.empty(CHUNK, dtype=torch.int64)
     one = torch.tensor(scale).view(torch.int32)  # makes of 0 and 1, as integers, 0 and scale: quicker than to compare into floats
-    for part in out.as_strided((out.numel(),), (1,)).view(torch.int32).split(chunk):
-        if fast:
-            drawn = bits[:(len(part) + 3) // 4].random_(-2 ** 63, None, generator=generator).view(torch.int16)[:len(part)]
-            drawn.lt_(round(q * 2 ** 16) - 2 ** 15)
-        else:
-            drawn = bits[:len(part)].random_(generator=generator).bitwise_and_(2 ** 53 - 1).lt_(math.ceil(q * 2 ** 53))
+    for part in out.as_strided((out.numel(),), (1,)).view(torch.int32).split(CHUNK):
+        drawn = bits[:len(part)].random_().bitwise_and_(2 ** 53 - 1).lt_(math.ceil(q * 2 ** 53))
         part.copy_(drawn).mul_(one)
     return out.contiguous(memory_format=layout)
 
@@ -33,14 +27,13 @@ def draw(h, p, among=None, scale=1.):
     """What dropout multiplies h [B, units, ...] by, 0 or scale, on the CPU.
 
     among: (int64 [units], total) says which of so many units h holds; random numbers are drawn for all of them, so
-    that a unit meets the same ones whether others are there or not (with fast, for those of h alone).
+    that a unit meets the same ones whether others are there or not.
     """
     layout = torch.channels_last if h.dim() == 4 and not h.is_contiguous() else torch.contiguous_format
-    take = kept if ahead is None else ahead.take
-    if among is None or fast:
-        return take(h.shape, 1 - p, layout, scale)
+    if among is None:
+        return kept(h.shape, 1 - p, layout, scale)
     units, total = among
-    mask = take(torch.Size((len(h), total, *h.shape[2:])), 1 - p, torch.contiguous_format, scale)
+    mask = kept((len(h), total, *h.shape[2:]), 1 - p, torch.contiguous_format, scale)
     return mask.index_select(1, units).contiguous(memory_format=layout)
 
 
@@ -54,7 +47,7 @@ def dropout(h, p, training=True):
 def is_plain(h):
     """Whether h is best left to torch's own functions."""
     return (h.device.type != 'cpu' or h.dtype not in (torch.float32, torch.bfloat16) or torch.compiler.is_compiling()
-            or not (fast or draws_alike()))
+            or not draws_alike())
 
 
 @functools.cache

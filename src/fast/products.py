@@ -1,15 +1,14 @@
 """Matrix products whose weight gradients wait: who trains the weights forms them, or adds them to the weights at once.
 
-Within `with deferred(True) as tape`, the backward pass of linear() leaves on the tape the two factors of each weight's
-gradient instead of the gradient: for a batch of 64 they are a few per cent of its size.
+The backward pass of linear() leaves on a tape, a list, the two factors of each weight's gradient instead of the gradient: for
+a batch of 64 they are a few per cent of its size.
 """
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch.nn import functional as F
 
-_tape = None  # the list that linear() leaves its entries on
+from networks.layers import is_bare
 
 
 @dataclass
@@ -52,17 +51,6 @@ class Entry:
                 p.grad = g if p.grad is None else p.grad.add_(g)
 
 
-@contextmanager
-def deferred(active):
-    """If active, collects the weight gradients of linear(): a list of Entry, in the order of the backward pass."""
-    global _tape
-    before, _tape = _tape, [] if active else None
-    try:
-        yield [] if _tape is None else _tape
-    finally:
-        _tape = before
-
-
 class Product(torch.autograd.Function):
     """F.linear whose backward pass leaves the weights' gradients on a tape."""
 
@@ -79,8 +67,10 @@ class Product(torch.autograd.Function):
         return d @ weight if ctx.needs_input_grad[0] else None, None, None, None, None
 
 
-def linear(module, x):
-    """module(x) of an nn.Linear, deferred if that is asked for and its weights are being trained."""
-    if _tape is None or not module.weight.requires_grad or not torch.is_grad_enabled():
+def linear(module, x, tape):
+    """module(x) of an nn.Linear, deferred if there is a tape and all its parameters are its own and being trained."""
+    if tape is None or not torch.is_grad_enabled() or not is_bare(module):
         return module(x)
-    return Product.apply(x, module.weight, module.bias, module, _tape)
+    if not all(p is None or p.requires_grad for p in module._parameters.values()):
+        return module(x)
+    return Product.apply(x, module.weight, module.bias, module, tape)

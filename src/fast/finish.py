@@ -2,7 +2,7 @@
 import torch
 from torch.nn import functional as F
 
-from engine.dropout import draw, is_plain
+from fast.dropout import draw, is_plain
 
 
 class Units(torch.autograd.Function):

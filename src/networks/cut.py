@@ -3,13 +3,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from networks import variants
-from networks.layers import Features, Layered, Plain
-from subnets.narrow import Narrow
+from networks import gated, variants
+from networks.layers import Features, Plain, inputs
 
 
 class Preprocessing(nn.Module):
-    """Images [B,c,h,w] of pixels in 0..1 to what a network sees, as a dataloaders.pixels.Pixels makes it of bytes; images are taken to be
+    """Images [B,c,h,w] of pixels in 0..1 to what a network sees, as a dataloaders.images.Pixels makes it of bytes; images are taken to be
     rotated already, where a task rotates them."""
 
     def __init__(self, pixels):
@@ -30,24 +29,15 @@ class Preprocessing(nn.Module):
 
 
 class Whole(nn.Module):
-    """Task t's logits by an approach's own network, run as in testing, for one whose layers do not follow one
-    another."""
+    """Task t's logits by a function of images, run as in testing, for a network whose layers do not follow one another."""
 
-    def __init__(self, appr, t):
+    def __init__(self, net, logits):
         super().__init__()
-        self.net, self.appr, self.t = appr.model.eval(), [appr], t
-        self.part = [appr.subnet(t)]
+        self.net, self.logits = net.eval(), logits
 
     def forward(self, x):
-        """The logits [B, its classes], also where those of other tasks compete with them."""
-        appr, t = self.appr[0], self.t
-        outer, appr.part = appr.part, self.part[0]
-        try:
-            z = appr.logits(t, x)
-        finally:
-            appr.part = outer
-        first = 0 if isinstance(appr.heads(t), int) else appr.scenario.shifts[t]
-        return z[:, first:first + appr.scenario.ncla[t]]
+        """The logits [B, its classes]."""
+        return self.logits(x)
 
 
 def sequential(net, t, weights, masks=None, least=None):
@@ -60,13 +50,13 @@ def sequential(net, t, weights, masks=None, least=None):
     for i, layer in enumerate(net.layers):
         rows = None if masks is None else torch.arange(layer.width) if least is None else chosen(masks[i], least)
         parts += [nn.Flatten()] if not layer.kernel and (i == 0 or net.layers[i - 1].kernel) else []
-        parts += [linear(weights, layer.name, rows, Narrow.inputs(below, net.positions[i]), repeated(scale, net.positions[i])), nn.ReLU()]
+        parts += [linear(weights, layer.name, rows, inputs(below, net.positions[i]), repeated(scale, net.positions[i])), nn.ReLU()]
         parts += [nn.MaxPool2d(2)] if layer.kernel else []
         below, scale = rows, None if masks is None else masks[i][rows]
     last = next(n for n, m in net.named_modules() if m is net.heads()[t])
     spread = 1 if not net.layers[-1].kernel else net.heads()[t].in_features // net.layers[-1].width
     parts += [nn.Flatten()] if net.layers[-1].kernel else []
-    return nn.Sequential(*parts, linear(weights, last, None, Narrow.inputs(below, spread), repeated(scale, spread))).eval()
+    return nn.Sequential(*parts, linear(weights, last, None, inputs(below, spread), repeated(scale, spread))).eval()
 
 
 def chosen(mask, least):
@@ -96,15 +86,14 @@ def plain(net):
     """Whether a network's declared layers say all of what it computes."""
     kind, methods = type(net), set(variants.OWN) - {'forward'}
     return (isinstance(net, Plain) and kind.forward in (Plain.forward, Features.forward)
-            and all(getattr(kind, n) is getattr(Plain, n) for n in methods))
+            and all(getattr(kind, n) is getattr(Plain, n) for n in methods) and net.is_bare())
 
 
-def network(appr, t, least=None):
-    """Task t's network of an approach, ready to be exported: cut out where it is HAT's and least is given."""
-    net = appr.model
-    if hasattr(net, 'mask') and isinstance(net, Layered) and not appr.attended.own:
-        masks = [m.detach().flatten() for m in net.mask(appr.task(t), s=appr.smax)]
-        return sequential(net, t, dict(net.named_parameters()), masks, least)
+def network(net, t, weights, logits, masks=None, least=None):
+    """Task t's network, ready to be exported. weights: {name: tensor} by which it is tested; logits: a function of images to
+    its own logits [B, its classes]; masks: of a gated network, [units] per layer; least: units below are left out."""
+    if masks is not None and gated.is_standard(net):
+        return sequential(net, t, weights, masks, least)
     if plain(net):
-        return sequential(net, t, appr.weights(t))
-    return Whole(appr, t).eval()
+        return sequential(net, t, weights)
+    return Whole(net, logits).eval()

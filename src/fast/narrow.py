@@ -5,10 +5,11 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from engine.dropout import dropout
-from engine.factors import Factors
-from engine.products import linear
-from networks.layers import Layered, uses
+from fast.dropout import dropout
+from fast.factors import Factors
+from fast.finish import finish
+from fast.products import linear
+from networks.layers import Layered, inputs, uses
 
 OFF = -89.  # float32's sigmoid is exactly 0 below: 1 / (1 + exp(89)), and exp(89) is infinite
 
@@ -28,8 +29,6 @@ class Narrow(Layered):
     before the first task is learnt.
     """
 
-    deferrable = True  # whether the gradients of its linear layers need not exist as tensors
-
     def __init__(self, net, t, chosen, free=None):
         nn.Module.__init__(self)
         self.net, self.t, self.chosen, self.free = [net], t, chosen, free  # in a list: not a part of this module
@@ -39,7 +38,7 @@ class Narrow(Layered):
         self.positions, self.pdrop_input = net.positions, net.pdrop_input
         self.uses = uses(net.layers, net.inputsize)
         self.among = [None if c is None else (c, layer.width) for layer, c in zip(net.layers, chosen)]
-        self.columns = [None] + [self.inputs(c, n) for c, n in zip(chosen, [*net.positions[1:], 1])]
+        self.columns = [None] + [inputs(c, n) for c, n in zip(chosen, [*net.positions[1:], 1])]
         for i, layer in enumerate(net.layers):
             self.add_module(layer.name, self.part(getattr(net, layer.name), chosen[i], self.columns[i]))
         self.head = self.part(net.heads()[t], None, self.columns[-1])
@@ -55,13 +54,6 @@ class Narrow(Layered):
             getattr(self, layer.name).factors = Factors(out, below)
 
     @staticmethod
-    def inputs(units, positions):
-        """Indices of the inputs that come from the units below, each of which has so many."""
-        if units is None or positions == 1:
-            return units
-        return (units[:, None] * positions + torch.arange(positions, device=units.device)).flatten()
-
-    @staticmethod
     def part(module, rows, columns):
         """A module like the given one with some of its outputs and inputs (None: all), without copying all of it."""
         part = copy.copy(module)
@@ -75,13 +67,23 @@ class Narrow(Layered):
                     part._parameters[n] = nn.Parameter(p)
         return part
 
-    def forward(self, x, s):
-        """(task t's logits [B, classes], masks) of images x [B,C,H,W] at steepness s; masks: [1, units] per layer."""
+    def forward(self, x, s, tape=None):
+        """(task t's logits [B, classes], masks) of images x [B,C,H,W] at steepness s; masks: [1, units] per layer; tape: as in
+        fast.products."""
         masks = torch.sigmoid(s * self.e)[None].split(self.below[1:], 1)
         h = dropout(x, self.pdrop_input, self.training)
-        for i, m in enumerate(masks):
-            h = self.run(i, h, among=self.among[i], gate=m)
-        return linear(self.head, h), masks
+        for i, (layer, m) in enumerate(zip(self.layers, masks)):
+            z = self.mapped(getattr(self, layer.name), self.shaped(i, h), tape)
+            h = finish(z, layer.pdrop, self.training, self.among[i], m, pool=layer.kernel > 0)
+        return linear(self.head, h, tape), masks
+
+    def mapped(self, module, h, tape):
+        """A layer's linear map of its input h."""
+        if isinstance(module, nn.Linear):
+            return linear(module, h, tape)
+        if h.device.type == 'cpu' and not self.training:
+            h = h.contiguous(memory_format=torch.channels_last)  # as in fast.view
+        return module(h)
 
     def protect(self):
         """Multiplies the gradients of gated layers that exist as tensors by their factors."""

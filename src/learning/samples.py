@@ -7,24 +7,34 @@ from torch import nn
 from torch.nn import functional as F
 
 
-def total(model, loss, x, y, f, sbatch=64):
+def known(model):
+    """The layers whose gradients of single samples follow from inputs and outputs."""
+    def simple(m):
+        return type(m) is nn.Linear or type(m) is nn.Conv2d and m.padding_mode == 'zeros' and m.groups == 1
+    return [m for m in model.modules() if simple(m)]
+
+
+def size(model, most=64):
+    """The largest batches that total() takes: of one sample where a network has other layers."""
+    there = {id(p) for m in known(model) for p in m.parameters()}
+    return most if all(id(p) in there for p in model.parameters() if p.requires_grad) else 1
+
+
+def total(model, loss, batches, f):
     """{parameter's name: sum over samples of f(gradient of the sample's loss)}, in evaluation mode.
 
-    loss(images, targets): the sum over a batch of each sample's loss; f: torch.abs or torch.square, or another multiplicative
-    function. Layers other than nn.Linear and nn.Conv2d with zero padding are gone through sample by sample.
+    batches: of at most size() samples; loss(batch): the sum over a batch of each sample's loss; f: torch.abs or
+    torch.square, or another multiplicative function.
     """
     model.eval()
     names, out = {id(p): n for n, p in model.named_parameters()}, {n: torch.zeros_like(p) for n, p in model.named_parameters()}
-    layers = [m for m in model.modules() if type(m) is nn.Linear or type(m) is nn.Conv2d and m.padding_mode == 'zeros' and m.groups == 1]
-    known = {id(p) for m in layers for p in m.parameters()}
-    device = next(model.parameters()).device
-    single = any(id(p) not in known for p in model.parameters() if p.requires_grad)
-    for images, targets in zip(x.split(1 if single else sbatch), y.split(1 if single else sbatch)):
+    layers, single = known(model), size(model) == 1
+    for batch in batches:
         model.zero_grad()
         with seen(layers) as uses:
-            loss(images.to(device), targets.to(device)).backward()
+            loss(batch).backward()
         if single or len({id(m) for m, *_ in uses}) < len(uses):
-            if len(images) > 1:
+            if len(batch) > 1:
                 raise ValueError('a layer that is used more than once has no gradients of single samples')
             for n, p in model.named_parameters():
                 if p.grad is not None:

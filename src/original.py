@@ -2,7 +2,7 @@
 written for its layout."""
 import torch
 
-from engine import fisher
+NAMES = ('compute_conv_output_size', 'fisher_matrix_diag', 'cross_entropy', 'set_req_grad', 'compute_mean_std_dataset')
 
 
 def compute_conv_output_size(Lin, kernel_size, stride=1, padding=0, dilation=1):
@@ -11,8 +11,19 @@ def compute_conv_output_size(Lin, kernel_size, stride=1, padding=0, dilation=1):
 
 
 def fisher_matrix_diag(t, x, y, model, criterion, sbatch=20):
-    """{parameter's name: F} of task t on x [N,...], y [N], with criterion(t, output, targets); see engine/fisher.py."""
-    return fisher.diagonal(model, lambda images, targets: criterion(t, model(images)[t], targets), x, y, sbatch)
+    """{parameter's name: F} of task t on x [N,...], y [N], with criterion(t, output, targets): the mean over batches of
+    sbatch * (gradient of the mean loss)^2, in training mode."""
+    found = {n: torch.zeros_like(p) for n, p in model.named_parameters()}
+    device = next(model.parameters()).device
+    model.train()
+    for images, targets in zip(x.split(sbatch), y.split(sbatch)):
+        model.zero_grad()
+        criterion(t, model(images.to(device))[t], targets.to(device)).backward()
+        for n, p in model.named_parameters():
+            if p.grad is not None:
+                found[n].addcmul_(p.grad, p.grad, value=sbatch)
+    model.zero_grad()
+    return {n: f / len(x) for n, f in found.items()}
 
 
 def cross_entropy(outputs, targets, exp=1.0, size_average=True, eps=1e-5):

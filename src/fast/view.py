@@ -1,0 +1,56 @@
+"""A network computed in fewer passes: gradients of linear layers that wait, ReLU, dropout, pooling and gate in one."""
+import torch
+from torch import nn
+
+from fast.dropout import dropout
+from fast.finish import finish
+from fast.products import linear
+from networks.layers import Layered, is_bare
+
+PARTS = ('run', 'product', 'drop', 'finish')  # what a view does in its own way
+
+
+class Fast:
+    """What a view has before the methods of its network."""
+
+    tape = None  # of a class of one view: the list that gradients wait on, or None
+
+    def run(self, i, h, module=None, gate=None):
+        """As in Layered."""
+        module = module or getattr(self, self.layers[i].name)
+        z = self.product(module, self.shaped(i, h))
+        return self._finish(i, z if is_bare(module) else z.clone(), gate)
+
+    def product(self, module, h):
+        """As in Layered."""
+        if isinstance(module, nn.Linear):
+            return linear(module, h, type(self).tape)
+        if h.device.type == 'cpu' and not self.training:
+            h = h.contiguous(memory_format=torch.channels_last)  # the faster format, which in training rounds otherwise
+        return module(h)
+
+    def drop(self, x, p):
+        """As in Layered."""
+        return dropout(x, p, self.training)
+
+    def finish(self, i, z, gate=None):
+        """As in Layered. Whoever calls it may go on with z."""
+        return self._finish(i, z.clone(), gate)
+
+    def _finish(self, i, z, gate):
+        """As finish, but overwrites z."""
+        layer = self.layers[i]
+        return finish(z, layer.pdrop, self.training, gate=gate, pool=layer.kernel > 0)
+
+
+def view(net):
+    """The same network, one dictionary of attributes with it, whose parts are computed in fewer passes; None for one that
+    has parts of its own."""
+    kind = type(net)
+    if not isinstance(net, Layered) or any(getattr(kind, n) is not getattr(Layered, n) for n in PARTS):
+        return None
+    if net._compiled_call_impl is not None:
+        return None
+    found = object.__new__(type('Fast' + kind.__name__, (Fast, kind), {'__module__': kind.__module__}))
+    found.__dict__ = net.__dict__
+    return found

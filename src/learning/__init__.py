@@ -1,0 +1,1 @@
+"""What methods are made of and need not know: batches, scenarios, the epochs of a task, evaluation, buffers."""

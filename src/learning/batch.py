@@ -1,0 +1,57 @@
+"""A batch: images, labels, and the task of each sample."""
+import torch
+
+
+class Batch:
+    """x: float [B,C,H,W]; y: int64 [B], labels within their task; t: int64 [B], tasks of the samples; task: the number if
+    all are of one, else None; raw: the samples as the data set has them, uint8 [B,h,w(,3)], before anything is done to
+    them, or x where there are none. logits, targets: those that Appr.compete() decided it by, None before.
+
+    Batches add: the sum has the samples of both, each of its own task.
+    """
+
+    def __init__(self, x, y, t=None, task=None, raw=None):
+        self.x, self.y, self.task = x, y, task
+        self._t, self._raw = t, raw
+        self.logits = self.targets = None
+
+    @classmethod
+    def of(cls, t, x, y, rows, device):
+        """Some rows of a set, an int64 tensor or a slice: x a float tensor [N,C,H,W] or dataloaders.images, y int64 [N],
+        of task t, unless x says of which task each sample is."""
+        labels, plain = y[rows].to(device), isinstance(x, torch.Tensor)
+        if not plain and x.tasks is not None:
+            return cls(x[rows].to(device), labels, x.tasks[rows].to(device), raw=lambda: x.raw(rows))
+        return cls(x[rows].to(device), labels, task=t, raw=None if plain else lambda: x.raw(rows))
+
+    def __len__(self):
+        return len(self.y)
+
+    def __add__(self, other):
+        x, y, t = (torch.cat([getattr(self, k), getattr(other, k)]) for k in 'xyt')
+        return Batch(x, y, t, raw=lambda: torch.cat([self.raw, other.raw]))
+
+    def __getitem__(self, rows):
+        return Batch(self.x[rows], self.y[rows], self.t[rows], self.task, lambda: self.raw[rows])
+
+    @property
+    def t(self):
+        """The task of each sample."""
+        if self._t is None:
+            self._t = torch.full_like(self.y, self.task)
+        return self._t
+
+    @property
+    def raw(self):
+        """The samples as they are kept; made when asked for."""
+        if self._raw is None:
+            return self.x
+        if callable(self._raw):
+            self._raw = self._raw()
+        return self._raw
+
+
+def parts(t, x, y, size, device):
+    """All of a set in order, in batches of a size."""
+    for k in range(0, len(y), size):
+        yield Batch.of(t, x, y, slice(k, k + size), device)

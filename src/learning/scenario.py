@@ -1,0 +1,154 @@
+"""Scenarios (van de Ven, Tuytelaars & Tolias, Nature Machine Intelligence 2022): which logits compete, and what the target is.
+
+In all of them the tasks come one after another. task: the task is known at test, each has its own head. class: it is not
+known, the heads of all tasks so far compete and targets are classes of all tasks, numbered on. domain: it is not known,
+all tasks share one head and its labels.
+"""
+from itertools import accumulate
+
+import torch
+
+from utils import UserError
+
+
+class Task:
+    """The task is known at test: only its own head counts."""
+
+    name, told = 'task', True  # told: whether the task is known at test
+    infers = False             # whether it is inferred (learning.inference)
+
+    def __init__(self, taskcla=()):
+        self.ncla = [n for _, n in taskcla]
+        self.shifts = [0, *accumulate(self.ncla)]  # the first class of each task among those of all tasks
+        self.tables = {}
+
+    def table(self, device):
+        """(the first class of each task, the task of each class) on a device, on which it is made once."""
+        if device not in self.tables:
+            owners = [u for u, n in enumerate(self.ncla) for _ in range(n)]
+            self.tables[device] = torch.tensor(self.shifts, device=device), torch.tensor(owners, device=device)
+        return self.tables[device]
+
+    def taskcla(self):
+        """What a network whose tasks share all but the heads is built for."""
+        return list(enumerate(self.ncla))
+
+    def heads(self, task, seen, training):
+        """The heads whose logits, joined, compete, a number or a range, for samples of one task, or of several (None).
+        seen: number of tasks met so far, the present one included; training: whether it is for the loss in training."""
+        return range(seen) if task is None else task
+
+    def apart(self, training):
+        """Whether, of samples of several tasks, each has to do with its own task's head alone."""
+        return True
+
+    def alike(self, seen):
+        """Whether the heads of the tasks so far have the same number of classes."""
+        return len(set(self.ncla[:seen])) == 1
+
+    def foreign(self, t, heads):
+        """Which of the joined logits do not compete, bool [B,n], for samples of the tasks t [B]."""
+        return self.table(t.device)[1][self.shifts[heads[0]]:self.shifts[heads[-1] + 1]] != t[:, None]
+
+    def compete(self, outputs, batch, seen, training):
+        """(logits [B,n], targets [B]) of those of a batch that compete; what does not compete in a row is -inf. outputs: the
+        logits of all heads, a list, or a tensor [B,n]: those of each sample's own head."""
+        heads = self.heads(batch.task, seen, training)
+        if isinstance(outputs, torch.Tensor):
+            return outputs, batch.y
+        if isinstance(heads, int):
+            return outputs[heads], batch.y
+        logits = joined(outputs, heads)
+        if batch.task is None and self.apart(training):
+            logits = logits.masked_fill(self.foreign(batch.t, heads), -torch.inf)
+        return logits, self.numbered(batch, batch.y)
+
+    def shift(self, what):
+        """What to add to the labels of a task, or of a Batch, to have their classes among those of all tasks."""
+        t = what if isinstance(what, int) else what.task
+        return self.table(what.y.device)[0][what.t] if t is None else self.shifts[t]
+
+    def numbered(self, what, y):
+        """The labels y of a task, or of a Batch, among the classes of all tasks."""
+        return y + self.shift(what)
+
+    def answer(self, t, y):
+        """Task t's labels y [N] as they are to be told at test."""
+        return y
+
+    def earlier(self, t):
+        """The heads of which the earlier tasks' outputs are made, for distillation: a list of numbers and ranges."""
+        return list(range(t))
+
+    def students(self, t, outputs, seen, training):
+        """[(the earlier tasks' heads, the logits that are to take after them)] of a network's outputs: where earlier classes
+        compete with those of task t, all that compete."""
+        heads = self.heads(t, seen, training)
+        several = isinstance(heads, range)
+        return [(earlier, joined(outputs, heads if several else earlier)) for earlier in self.earlier(t)]
+
+
+class Class(Task):
+    """The task is not known: classes of all tasks so far compete. active: which do in training, 'all-so-far', 'all' (those
+    of tasks to come, too) or 'current' (as if the task were known)."""
+
+    name, told = 'class', False
+
+    def __init__(self, taskcla=(), active='all-so-far'):
+        super().__init__(taskcla)
+        self.active = active
+
+    def heads(self, task, seen, training):
+        """As in Task. At test, all tasks so far compete."""
+        if training and self.active == 'current':
+            return super().heads(task, seen, training)
+        last = seen if task is None else max(seen, task + 1)
+        return range(len(self.ncla) if training and self.active == 'all' else last)
+
+    def apart(self, training):
+        """As in Task."""
+        return training and self.active == 'current'
+
+    def answer(self, t, y):
+        """As in Task."""
+        return self.numbered(t, y)
+
+    def earlier(self, t):
+        """As in Task; where all classes compete, the old outputs say something of classes to come, too (van de Ven et al.)."""
+        return [range(len(self.ncla) if self.active == 'all' else t)]
+
+
+class Domain(Task):
+    """The task is not known and need not be: one head, with the same labels in every task."""
+
+    name, told = 'domain', False
+
+    def __init__(self, taskcla=()):
+        super().__init__(taskcla)
+        if len(set(self.ncla)) > 1:
+            raise UserError('--scenario domain: the tasks share one head, so all need the same number of classes; they have '
+                            '%s' % ', '.join(map(str, self.ncla)))
+
+    def apart(self, training):
+        """As in Task."""
+        return False
+
+    def taskcla(self):
+        """As in Task."""
+        return [(0, self.ncla[0])]
+
+    def heads(self, task, seen, training):
+        """As in Task."""
+        return 0
+
+    def earlier(self, t):
+        """As in Task."""
+        return [0]
+
+
+KINDS = {kind.name: kind for kind in (Task, Class, Domain)}
+
+
+def joined(outputs, heads):
+    """The logits of some heads side by side, [B,n], of a list of all."""
+    return outputs[heads] if isinstance(heads, int) else torch.cat([outputs[u] for u in heads], 1)

@@ -1,1 +1,0 @@
-"""The part of a gated network that is run."""
