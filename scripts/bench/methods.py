@@ -21,6 +21,7 @@ class Case:
     """A method at the last of some tasks."""
 
     def __init__(self, name, ntasks, steps):
+        import fast
         import torch
         import utils
         from networks import mlp
@@ -29,10 +30,10 @@ class Case:
         self.x, self.y = torch.randn(steps * SBATCH, 1, 28, 28), torch.randint(0, 10, (steps * SBATCH,))
         self.appr = utils.load('approaches', name).Appr(mlp.Net([1, 28, 28], [(t, 10) for t in range(ntasks)]), 1, SBATCH,
                                                          **OPTIONS.get(name, {}))
-        self.appr.on_epoch = None
+        self.appr.configure(wing=fast.of(self.appr))
         for t in range(self.t):
             self.appr.train(t, self.x[:640], self.y[:640], self.x[:64], self.y[:64])
-        self.appr.seen = ntasks
+        self.appr.configure(seen=ntasks)
         self.appr.begin_task(self.t, self.x, self.y)
         self.projecting = 0.
 
@@ -64,7 +65,7 @@ def main():
     from contextlib import redirect_stdout
     from io import StringIO
 
-    from engine import projection
+    from learning import projection
     from runs import machine
     from steps import median, show
     machine.prepare()

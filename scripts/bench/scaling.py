@@ -24,11 +24,13 @@ class Case:
     """An approach on so many tasks, as it is when it has met all of them."""
 
     def __init__(self, name, data, taskcla, size):
+        import fast
         import utils
         from networks import mlp, mlp_hat
         utils.seed_everything(0)
         self.data, self.name = data, name
         self.appr = utils.load('approaches', name).Appr((mlp_hat if name == 'hat' else mlp).Net(size, taskcla), nepochs=1)
+        self.appr.configure(wing=fast.of(self.appr))
         if name == 'ewc':
             self.appr.end_task(0, *self.batches(0, 5))
         elif name == 'hat':
@@ -38,24 +40,25 @@ class Case:
         """Images and labels of task t; for joint, of all up to it."""
         import torch
         from runs import sequence
-        self.appr.seen = t + 1
+        self.appr.configure(seen=t + 1)
         if self.name == 'joint':
-            there = SimpleNamespace(appr=self.appr, args=SimpleNamespace(approach='joint'), data=self.data, device='cpu')
-            task, x, y, *_ = sequence.Sequence.training_data(there, t)
+            there = SimpleNamespace(appr=self.appr, args=SimpleNamespace(approach='joint'), data=self.data, device='cpu',
+                                    foreign=False)
+            _, x, y, *_ = sequence.Sequence.training_data(there, t)
             chosen = torch.randperm(len(x))[:64 * count]
-            return Part(x, chosen), torch.stack((y, task[0]), 1)[chosen]
+            return Part(x, chosen), y[chosen]
         return (self.data[t]['train'][k][:64 * count] for k in 'xy')
 
     def step(self, t):
         """Milliseconds per step of task t."""
         x, y = self.batches(t, STEPS)
         tick = time.perf_counter()
-        self.appr.train_epoch(None if self.name == 'joint' else t, x, y)
+        self.appr.train_epoch(t, x, y)
         return 1000 * (time.perf_counter() - tick) / STEPS
 
     def evaluation(self, t):
         """Milliseconds of a test of task t, once its images are floats."""
-        self.appr.seen = t + 1
+        self.appr.configure(seen=t + 1)
         x, y = (self.data[t]['test'][k] for k in 'xy')
         tick = time.perf_counter()
         self.appr.eval(t, x, y)
@@ -64,20 +67,21 @@ class Case:
     def checkpoint(self):
         """Bytes of a checkpoint within a task."""
         import torch
+        from learning.fitting import IDLE
         from runs.checkpoint import Checkpoint
         saved, whole = Checkpoint('res/scaling.txt', {}, every=1e9), io.BytesIO()
-        self.appr.position = self.appr.start()
+        self.appr.configure(at=self.appr.fitting.start())
         saved.take(self.appr, {})
         torch.save(saved.pending, whole)
-        self.appr.position = None
+        self.appr.configure(at=dict(IDLE))
         return whole.tell()
 
 
 class Part:
-    """Some positions of a pool."""
+    """Some samples of images of several tasks."""
 
     def __init__(self, pool, chosen):
-        self.pool, self.chosen, self.device = pool, chosen, pool.device
+        self.pool, self.chosen, self.device, self.tasks = pool, chosen, pool.device, pool.tasks[chosen]
 
     def __len__(self):
         return len(self.chosen)

@@ -1,6 +1,7 @@
-"""Milliseconds per step: as the original states it (a), as it is here (b), and the bare products (c), in turns.
+"""Milliseconds per step: as the original states it (a), by the plain code here (p), as run.py has it, with fast/ (b), and the
+bare products (c), in turns.
 
-    bash scripts/bench.sh [--rounds 9] [--only hat-mlp,sgd-mlp,...] [run.py's options for speed: --fast-dropout, ...]
+    bash scripts/bench.sh [--rounds 9] [--only hat-mlp,sgd-mlp,...] [run.py's options for speed: --amp bf16, ...]
     bash scripts/bench.sh hat --help        # what leaving out HAT's switched-off units gains, also on real data
 
 (a) and the others run in two processes that take turns, as (b) and (c) have the process settings of run.py. A line is
@@ -29,7 +30,6 @@ class Case:
 
     def __init__(self, args, approach, network, conv, second, steps):
         import torch
-        import utils
         from plain import Floor, Trainer
         torch.manual_seed(0)
         device = machine.choose_device(args.device)
@@ -38,21 +38,33 @@ class Case:
         self.y = torch.randint(0, 10, (self.n,), device=device)
         self.trainer = Trainer(conv, approach, second, device)
         self.floor = Floor(self.trainer)
-        net = utils.load('networks', network).Net(list(self.x.shape[1:]), [(t, 10) for t in range(10)]).to(device)
-        self.appr = utils.load('approaches', approach).Appr(net, lr=0.05, sbatch=SBATCH)
-        machine.apply(self.appr, argparse.Namespace(**{**vars(args), 'dense': args.dense and approach == 'hat'}))
+        self.fast, self.slow = (self.make(args, approach, network, second, plain) for plain in (False, True))
+
+    def make(self, args, approach, network, second, plain):
+        """An approach of the project's, by plain code alone or not."""
+        import torch
+        import utils
+        size, taskcla = list(self.x.shape[1:]), [(t, 10) for t in range(10)]
+        net = utils.load('networks', network).Net(size, taskcla).to(self.x.device)
+        appr = utils.load('approaches', approach).Appr(net, lr=0.05, sbatch=SBATCH)
+        machine.apply(appr, argparse.Namespace(**{**vars(args), 'approach': approach, 'plain': plain}))
+        appr.configure(seen=self.t + 1)
         if second and approach == 'hat':
-            self.appr.mask_pre = [m.clone() for m in self.trainer.pre]
+            appr.mask_pre = [m.clone() for m in self.trainer.pre]
         if second and approach == 'ewc':
-            self.appr.anchor()
-            self.appr.importance = {n: 1e-6 * torch.rand_like(p) for n, p in net.named_parameters()}
+            appr.old = {n: p.detach().clone() for n, p in net.named_parameters()}
+            appr.information = {n: 1e-6 * torch.rand_like(p) for n, p in net.named_parameters()}
+        return appr
 
     def a(self):
         for i in range(0, self.n, SBATCH):
             self.trainer.step(self.x[i:i + SBATCH].clone(), self.y[i:i + SBATCH], i / self.n)
 
     def b(self):
-        self.appr.train_epoch(self.t, self.x, self.y)
+        self.fast.train_epoch(self.t, self.x, self.y)
+
+    def p(self):
+        self.slow.train_epoch(self.t, self.x, self.y)
 
     def c(self):
         for _ in range(self.steps):
@@ -62,7 +74,10 @@ class Case:
         self.trainer.evaluate(self.x, self.y)
 
     def evaluate_b(self):
-        self.appr.eval(self.t, self.x, self.y)
+        self.fast.eval(self.t, self.x, self.y)
+
+    def evaluate_p(self):
+        self.slow.eval(self.t, self.x, self.y)
 
     def evaluate_c(self):
         for _ in range(self.steps):
@@ -94,7 +109,7 @@ def measure(args, name):
         processes.append(spawn.Process(target=work, args=(theirs, prepared, args, *CASES[name]), daemon=True))
         processes[-1].start()
         ends.append(mine)
-    ways = ('a', 'b', 'c', 'evaluate_a', 'evaluate_b', 'evaluate_c')
+    ways = [prefix + way for prefix in ('', 'evaluate_') for way in 'apbc']
     times, memory = {way: [] for way in ways}, [0, 0]
     for r in range(args.rounds + 1):
         for way in ways:
@@ -120,15 +135,15 @@ def show(ts):
 
 def table(args):
     """Prints the table of all cases."""
-    print('| ms per step of %d | plain (a) | here (b) | floor (c) | a/b | b/c | MB a, b |' % SBATCH)
-    print('| --- | ---: | ---: | ---: | ---: | ---: | ---: |')
+    print('| ms per step of %d | stated (a) | plain (p) | here (b) | floor (c) | a/b | p/b | b/c | MB a, here |' % SBATCH)
+    print('| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |')
     for name in args.only.split(','):
         times, memory = measure(args, name)
         for label, prefix in ((name, ''), (name + ', evaluation', 'evaluate_')):
-            a, b, c = (times[prefix + way] for way in 'abc')
-            print('| %s | %s | %s | %s | %.2f | %.2f | %.0f, %.0f |' % (
-                label, show(a), show(b), show(c), median([p / q for p, q in zip(a, b)]),
-                median([p / q for p, q in zip(b, c)]), *memory), flush=True)
+            a, p, b, c = (times[prefix + way] for way in 'apbc')
+            ratios = [median([x / y for x, y in zip(*pair)]) for pair in ((a, b), (p, b), (b, c))]
+            print('| %s | %s | %s | %s | %s | %.2f | %.2f | %.2f | %.0f, %.0f |' % (
+                label, show(a), show(p), show(b), show(c), *ratios, *memory), flush=True)
 
 
 def main(argv=None):
