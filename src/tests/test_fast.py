@@ -406,7 +406,7 @@ def scenarios_of(name):
 
 
 CASES = [(a, s, 'mlp') for a in utils.choices('approaches') if a != 'random' for s in scenarios_of(a)]
-CASES += [(a, 'task', 'alexnet') for a in ('sgd', 'ewc', 'lwf', 'hat', 'pathnet', 'progressive', 'lfl', 'er', 'packnet', 'joint')]
+CASES += [(a, 'task', 'alexnet') for a in ('sgd', 'ewc', 'hat', 'lfl', 'progressive')]
 CASES += [(a, 'task', 'normed') for a in ('sgd', 'ewc', 'er', 'packnet', 'imm-mode')]
 
 
@@ -460,8 +460,8 @@ def test_fast_and_plain_are_the_same(name, scenario, network, tmp_path, monkeypa
         states.append(saved.pending)
         if t < 2:
             learn_one(first, network, t)
-    points = ((0, None), (1, None), (2, None), (1, 3), (2, 5))
-    for t, seed in points if scenario == scenarios_of(name)[0] else points[::2]:
+    points = ((0, None), (1, None), (1, 3), (2, None), (2, 5))
+    for t, seed in points if scenario == scenarios_of(name)[0] else points[2::2]:
         found = []
         for plain in (False, True):
             appr = made(name, scenario, network, plain, tmp_path)

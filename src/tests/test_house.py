@@ -95,7 +95,7 @@ def get(seed=0, **more):
 """
 
 
-@pytest.mark.parametrize('approach', ['sgd', 'er', 'joint', 'icarl'])
+@pytest.mark.parametrize('approach', ['er', 'joint', 'icarl'])
 def test_a_loader_may_put_floats_in_the_place_of_bytes(approach, tmp_path, monkeypatch, capsys):
     import dataloaders
     import run
