@@ -13,17 +13,23 @@ def compute_conv_output_size(Lin, kernel_size, stride=1, padding=0, dilation=1):
 def fisher_matrix_diag(t, x, y, model, criterion, sbatch=20):
     """{parameter's name: F} of task t on x [N,...], y [N], with criterion(t, output, targets): the mean over batches of
     sbatch * (gradient of the mean loss)^2, in training mode."""
-    found = {n: torch.zeros_like(p) for n, p in model.named_parameters()}
-    device = next(model.parameters()).device
+    device, batches = next(model.parameters()).device, zip(x.split(sbatch), y.split(sbatch))
     model.train()
-    for images, targets in zip(x.split(sbatch), y.split(sbatch)):
+    found = squares(model, (criterion(t, model(a.to(device))[t], b.to(device)) for a, b in batches), sbatch)
+    return {n: f / len(x) for n, f in found.items()}
+
+
+def squares(model, losses, weight):
+    """{parameter's name: the sum over some losses, each made when it is its turn, of weight * the squared gradient}."""
+    found = {n: torch.zeros_like(p) for n, p in model.named_parameters()}
+    for loss in losses:
         model.zero_grad()
-        criterion(t, model(images.to(device))[t], targets.to(device)).backward()
+        loss.backward()
         for n, p in model.named_parameters():
             if p.grad is not None:
-                found[n].addcmul_(p.grad, p.grad, value=sbatch)
+                found[n].addcmul_(p.grad, p.grad, value=weight)
     model.zero_grad()
-    return {n: f / len(x) for n, f in found.items()}
+    return found
 
 
 def cross_entropy(outputs, targets, exp=1.0, size_average=True, eps=1e-5):

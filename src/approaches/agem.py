@@ -8,7 +8,8 @@ from learning import projection
 
 
 class Appr(gem.Appr):
-    """As GEM, but against one gradient alone, that of a random batch of all earlier tasks' memories (their Eq. 10-11)."""
+    """As GEM, but against one gradient alone, that of a random batch of all earlier tasks' memories (their
+    Eq. 10-11)."""
 
     family = 'projection'
     hyperparameters = (

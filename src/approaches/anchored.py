@@ -15,8 +15,8 @@ FISHER_SBATCH = Hyper('fisher_sbatch', int, 20, help='samples per batch of the F
 
 
 class Anchored(base.Appr):
-    """old: {parameter's name: its value after the last task}, empty before the first is learnt. A method writes penalty(),
-    the square that it adds to the loss."""
+    """old: {parameter's name: its value after the last task}, empty before the first is learnt. A method
+    writes penalty(), the square that it adds to the loss."""
 
     state = {'old': keeps.parameters}
     scenarios = ('task', 'class', 'domain')
@@ -28,12 +28,12 @@ class Anchored(base.Appr):
         self.old = {}
 
     def importance(self):
-        """{parameter's name: c}, or one number for all, of a penalty that is 1/2 * sum of c (theta - old)^2: for what
-        computes it in closed form. None where it is none such."""
+        """{parameter's name: c}, or one number for all, of a penalty that is 1/2 * sum of c (theta -
+        old)^2: for what computes it in closed form. None where it is none such."""
 
     def squares(self):
-        """{parameter's name: (theta - old)^2} of the weights that are held, none before there are old ones. Heads that are
-        not trained with the present task never leave theirs and are left out."""
+        """{parameter's name: (theta - old)^2} of the weights that are held, none before there are old
+        ones. Heads that are not trained with the present task never leave theirs and are left out."""
         return {n: (p - self.old[n]).square() for n, p in self.held().items()} if self.old else {}
 
     def held(self):
@@ -51,7 +51,8 @@ class Anchored(base.Appr):
         self.old = {n: p.detach().clone() for n, p in self.params().items()}
 
     def fisher_diagonal(self, t, x, y):
-        """{parameter's name: F}, of the cross-entropy of task t on x [N,...], y [N], as the hyper-parameter fisher says."""
+        """{parameter's name: F}, of the cross-entropy of task t on x [N,...], y [N], as the
+        hyper-parameter fisher says."""
         def cross_entropy(batch, reduction='mean'):
             return F.cross_entropy(*self.compete(batch), reduction=reduction)
         return fisher.KINDS[self.fisher](self, cross_entropy, t, x, y, getattr(self, 'fisher_sbatch', 20))

@@ -6,25 +6,27 @@ The hooks, in the order in which a task meets them:
     outputs(batch)                  the logits of all heads, a list of [B,classes]
     loss(batch)                     the loss of a batch, a scalar; training and evaluation share it
     after_backward(batch)           with the gradients of the loss in .grad, not yet the penalty's: masks, projections
-    penalty()                       what is added to the loss whatever the batch, a scalar, or None
+    penalty()                       what is added to the loss whatever the batch: a scalar tensor, or 0
     after_step(batch)               after the optimizer's step: clamps, notes
     end_epoch(t, e, train, valid)   after both evaluations, (loss, accuracy) each; may return {name: number} to be shown
     end_phase(t, phase)             with the best weights back; a task has `phases` of them
     end_task(t, x, y)               what the method keeps of the task
 
-A method is a file approaches/<name>.py with a class Appr, which --approach <name> then finds (a hyphen for an underscore); the
-first line of its docstring is what --help says of it, `family` where it stands there. `python src/run.py --debug` tries it.
+A method is a file approaches/<name>.py with a class Appr, which --approach <name> then finds (a hyphen for an
+underscore); the first line of its docstring is what --help says of it, `family` where it stands there.
+`python src/run.py --debug` tries it.
 
-A learning.batch.Batch has x [B,C,H,W], y [B], t [B], the tasks of its samples, and task, the number if they are of one, else
-None; batches add. compete(batch) gives the logits that compete and the targets among them: of the task's own head, or, under
---scenario class, of all tasks met so far side by side, the present one included. Where training and tests differ, a hook asks
-self.model.training. Hooks may also use model, optimizer, seen (tasks met so far), at (where training is: task, phase, epoch),
-progress (share of the epoch behind the batch), scenario, params(), trainable() and the hyper-parameters by their names.
+A learning.batch.Batch has x [B,C,H,W], y [B], t [B], the tasks of its samples, and task, the number if they
+are of one, else None; batches add. compete(batch) gives the logits that compete and the targets among them:
+of the task's own head, or, under --scenario class, of all tasks met so far side by side, the present one
+included. Where training and tests differ, a hook asks self.model.training. Hooks may also use model,
+optimizer, seen (tasks met so far), at (where training is: task, phase, epoch), progress (share of the epoch
+behind the batch), scenario, params(), trainable() and the hyper-parameters by their names.
 
-What a method keeps from one epoch or task to the next it names in `state`, a tuple of names, or a dictionary {name: check} with
-check(appr, value, tasks learnt): a checkpoint saves that, tensors, numbers, texts and containers of them, and brings it back to
-the device. Nothing that a method does is left out by what computes faster (fast/): what that does not know is computed as
-written.
+What a method keeps from one epoch or task to the next it names in `state`, a tuple of names, or a dictionary
+{name: check} with check(appr, value, tasks learnt): a checkpoint saves that, tensors, numbers, texts and
+containers of them, and brings it back to the device. Nothing that a method does is left out by what computes
+faster (fast/): what that does not know is computed as written.
 """
 import inspect
 from contextlib import contextmanager
@@ -34,7 +36,7 @@ import torch
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from approaches.declared import HOOKS, Declared  # noqa: F401 for who reads them
+from approaches.declared import Declared
 from learning import evaluation, keeps, normalising
 from learning.fitting import IDLE, Fitting, batches, check, several
 from learning.batch import Batch
@@ -46,8 +48,8 @@ from networks import layers
 class Appr(Declared):
     """Fine-tuning with plain SGD: the base of all approaches, and what is left when no hook is overridden.
 
-    model: a network with one head per task; nepochs: epochs per task, at most; sbatch: samples per batch;
-    lr: initial learning rate of every task, divided by lr_factor whenever the validation loss has not improved
+    model: a network with one head per task; nepochs: epochs per task, at most; sbatch: samples per batch; lr:
+    initial learning rate of every task, divided by lr_factor whenever the validation loss has not improved
     for lr_patience epochs, until it falls below lr_min; clipgrad: largest norm of the gradient (default: the
     approach's own); values, named: the approach's own hyper-parameters, by position or by name;
     args.parameter: the same as a text, '0.75,400'. Raises UserError for values it cannot take.
@@ -105,14 +107,15 @@ class Appr(Declared):
         """Called between backward and the penalty's, with every gradient of the loss in .grad."""
 
     def penalty(self):
-        """What is added to the loss, whatever the batch: a scalar, or None."""
+        """What is added to the loss, whatever the batch: a scalar tensor, or a number, which trains nothing."""
+        return 0
 
     def after_step(self, batch):
         """Called after the optimizer's step."""
 
     def end_epoch(self, t, e, train, valid):
-        """Called after epoch e (from 0) with (loss, accuracy) on the training and the validation set. May return
-        {name: number}, what the method has to say of the epoch, or a text for its line alone."""
+        """Called after epoch e (from 0) with (loss, accuracy) on the training and the validation set. May
+        return {name: number}, what the method has to say of the epoch, or a text for its line alone."""
 
     def end_phase(self, t, phase):
         """Called with the phase's best weights back."""
@@ -122,8 +125,8 @@ class Appr(Declared):
 
     # The loop
     def train(self, t, xtrain, ytrain, xvalid, yvalid):
-        """Learns task t. x: float [N,C,H,W] or dataloaders.images; y: int64 [N]. Ends with the weights of the lowest
-        validation loss, or without patience with the last ones."""
+        """Learns task t. x: float [N,C,H,W] or dataloaders.images; y: int64 [N]. Ends with the weights of
+        the lowest validation loss, or without patience with the last ones."""
         self.configure(seen=max(self.seen, t + 1))
         if self.at['task'] is None:  # not resumed within the task
             self.begin_task(t, xtrain, ytrain)
@@ -133,7 +136,8 @@ class Appr(Declared):
         self.configure(at=dict(IDLE))
 
     def train_epoch(self, t, x, y):
-        """One pass over the training set in shuffled batches, the last one smaller, or as far as the iterations go."""
+        """One pass over the training set in shuffled batches, the last one smaller, or as far as the
+        iterations go."""
         self.model.train()
         if self.first_norms and t:
             normalising.hold(self.model)
@@ -160,7 +164,7 @@ class Appr(Declared):
         with torch.no_grad():
             self.after_backward(batch)
         penalty = self.penalty()
-        if penalty is not None:
+        if isinstance(penalty, torch.Tensor) and penalty.requires_grad:
             penalty.backward()
         torch.nn.utils.clip_grad_norm_(self.trainable(), self.clipgrad)
         self.optimizer.step()
@@ -169,8 +173,9 @@ class Appr(Declared):
         return loss.detach()
 
     def eval(self, t, x, y):
-        """(loss, accuracy in 0..1) on task t of x [N,C,H,W], y [N], in order; draws no random numbers. Where the task is not
-        told and has to be inferred, the accuracy is that without it; but not within training."""
+        """(loss, accuracy in 0..1) on task t of x [N,C,H,W], y [N], in order; draws no random numbers.
+        Where the task is not told and has to be inferred, the accuracy is that without it; but not within
+        training."""
         loss, accuracy = evaluation.measure(self, t, x, y)
         if self.scenario.infers and self.at['task'] is None:
             accuracy = self.scenario.accuracy(self, t, x, y)
@@ -187,7 +192,8 @@ class Appr(Declared):
 
     # What hooks may use
     def compete(self, batch, outputs=None):
-        """(logits [B,n], targets [B]) of a batch that compete, of outputs or else outputs(batch); noted on the batch."""
+        """(logits [B,n], targets [B]) of a batch that compete, of outputs or else outputs(batch); noted on
+        the batch."""
         outputs = self.outputs(batch) if outputs is None else outputs
         found = self.scenario.compete(outputs, batch, self.seen, self.model.training)
         batch.logits, batch.targets = found
@@ -219,12 +225,13 @@ class Appr(Declared):
         return self.params()
 
     def guarded(self):
-        """{parameter's name: bool mask} of the weights that no later task is to change, as far as there are any."""
+        """{parameter's name: bool mask} of the weights that no later task is to change, as far as there
+        are any."""
         return {}
 
     def account(self, done):
-        """What the record of a run is to say of the approach after so many tasks, {name: plain value}. Another task may have
-        been begun."""
+        """What the record of a run is to say of the approach after so many tasks, {name: plain value}.
+        Another task may have been begun."""
         return {'kept_megabytes': round(sum(keeps.megabytes(getattr(self, n)) for n in self.state), 3)}
 
     def report_lines(self):

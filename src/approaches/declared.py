@@ -22,8 +22,8 @@ class Declared:
     reserved = ()  # names of attributes that are a class's own, and no subclass's
 
     def __init_subclass__(cls, **kwargs):
-        """Refuses what would not do what its author means: misspelt or former hooks, hooks with other arguments, a state
-        that is no tuple of names, names that the loop goes by."""
+        """Refuses what would not do what its author means: misspelt or former hooks, hooks with other
+        arguments, a state that is no tuple of names, names that the loop goes by."""
         super().__init_subclass__(**kwargs)
         if cls.__module__ == 'approaches.base':
             return
@@ -41,7 +41,7 @@ class Declared:
                 raise UserError('%s: there is no hook %s(); perhaps %s()' % (name, n, near[0]))
         for n in METHODS:
             if inspect.isfunction(own.get(n)):
-                fits(name, own[n], cls)
+                fits(name, n, cls)
 
     def __setattr__(self, name, value):
         if name in taken(type(self).__mro__):
@@ -54,7 +54,8 @@ class Declared:
 
     @classmethod
     def positional(cls, text):
-        """{'lamb': '0.75', 'smax': '400'} from --parameter 0.75,400: a value for each that is positional, in order."""
+        """{'lamb': '0.75', 'smax': '400'} from --parameter 0.75,400: a value for each that is positional,
+        in order."""
         values, names = text.split(','), [h.name for h in cls.hyperparameters if h.positional]
         if not names:
             raise UserError('--parameter %s: this approach has no hyper-parameters' % text)
@@ -65,9 +66,9 @@ class Declared:
 
     @classmethod
     def resolve(cls, parameter='', named=None):
-        """All hyper-parameters' values and where each came from, {name: value} and {name: 'default', 'named' or
-        '--parameter'}, from --parameter's text or from named values or texts, not from both. Raises UserError for an
-        unknown name and a value of the wrong type or range."""
+        """All hyper-parameters' values and where each came from, {name: value} and {name: 'default',
+        'named' or '--parameter'}, from --parameter's text or from named values or texts, not from both.
+        Raises UserError for an unknown name and a value of the wrong type or range."""
         if parameter and named:
             raise UserError('give either --parameter or %s, not both' % ', '.join('--' + n for n in named))
         given, declared = cls.positional(parameter) if parameter else named or {}, {h.name: h for h in cls.hyperparameters}
@@ -102,9 +103,10 @@ def refuse(kind, names):
             kind.__module__, kind.__name__, ' and '.join('self.' + n for n in names), names[0]))
 
 
-def fits(name, method, cls):
+def fits(name, hook, cls):
     """Raises UserError unless a method takes what the base's of that name takes."""
-    model = next(vars(c)[method.__name__] for c in cls.__mro__[::-1] if method.__name__ in vars(c))
+    method = vars(cls)[hook]
+    model = next(vars(c)[hook] for c in cls.__mro__[::-1] if hook in vars(c))
     wanted = list(inspect.signature(model).parameters)
     takes = [p for p in inspect.signature(method).parameters.values() if p.name != 'batch']
     try:
@@ -114,4 +116,4 @@ def fits(name, method, cls):
         ok = False
     if not ok:
         raise UserError('%s: %s%s has other arguments than the hook, which is %s(%s)' % (
-            name, method.__name__, inspect.signature(method), method.__name__, ', '.join(wanted[1:])))
+            name, hook, inspect.signature(method), hook, ', '.join(wanted[1:])))

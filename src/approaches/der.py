@@ -14,11 +14,11 @@ def distance(now, stored, mine=None):
 
 
 class Appr(replay.Replay):
-    """Replays the logits that the network had: loss + alpha * ||z - h(x')||^2 (Eq. 5), as in the authors' code the mean over
-    classes.
+    """Replays the logits that the network had: loss + alpha * ||z - h(x')||^2 (Eq. 5), as in the authors'
+    code the mean over classes.
 
-    Logits are stored once, as they are before the step, of all heads, those of tasks to come included; where the task is
-    told, those of the sample's own head count. The present task is replayed, too.
+    Logits are stored once, as they are before the step, of all heads, those of tasks to come included; where
+    the task is told, those of the sample's own head count. The present task is replayed, too.
     """
 
     family = 'replay'
@@ -58,6 +58,5 @@ class Appr(replay.Replay):
     def stored(self, images):
         """As in replay."""
         self.model.eval()
-        y = torch.zeros(len(images), dtype=torch.int64)
         with torch.no_grad():
-            return torch.cat([torch.cat(self.model(b.x), 1) for b in parts(0, images, y, 256, self.device)])
+            return torch.cat([torch.cat(self.model(b.x), 1) for b in parts(0, images, None, 256, self.device)])

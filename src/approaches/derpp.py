@@ -4,8 +4,8 @@ from approaches.hyper import Hyper
 
 
 class Appr(der.Appr):
-    """DER, and beta * the loss of further replayed samples under their labels (Eq. 6); the two batches are drawn
-    independently."""
+    """DER, and beta * the loss of further replayed samples under their labels (Eq. 6); the two batches are
+    drawn independently."""
 
     family = 'replay'
     hyperparameters = (der.Appr.hyperparameters[0],

@@ -1,5 +1,5 @@
-"""DGR: Shin et al., Continual Learning with Deep Generative Replay, NIPS 2017 (arXiv 1705.08690), with a variational autoencoder as
-van de Ven et al. (2022) have it."""
+"""DGR: Shin et al., Continual Learning with Deep Generative Replay, NIPS 2017 (arXiv 1705.08690), with a
+variational autoencoder as van de Ven et al. (2022) have it."""
 from copy import deepcopy
 
 import torch
@@ -21,12 +21,12 @@ def are_generators(appr, value, done):
 
 
 class Appr(base.Appr):
-    """A generator is trained along; in later tasks it and the network of before, the old scholar, replay the earlier tasks:
-    r L(S(x), y) + (1-r) L(S(x'), y'), r = 1/t, x' as many as x, y' what the old network says of x' (Eq. 2; labels, not
-    probabilities).
+    """A generator is trained along; in later tasks it and the network of before, the old scholar, replay the
+    earlier tasks: r L(S(x), y) + (1-r) L(S(x'), y'), r = 1/t, x' as many as x, y' what the old network says
+    of x' (Eq. 2; labels, not probabilities).
 
-    Where the task is told, x' gets a label of every earlier head, and the loss is their mean. The generator learns x and x' in the
-    same proportion, by Adam.
+    Where the task is told, x' gets a label of every earlier head, and the loss is their mean. The generator
+    learns x and x' in the same proportion, by Adam.
     """
 
     family = 'replay'

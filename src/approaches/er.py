@@ -3,8 +3,9 @@ from approaches import replay, weighting
 
 
 class Appr(replay.Replay):
-    """Every batch is joined by as many samples of the buffer, from the second task on; the loss is the mean over both (their
-    Algorithm 1), or that of each weighed by tasks. The buffer then may have samples of the present task, too."""
+    """Every batch is joined by as many samples of the buffer, from the second task on; the loss is the
+    mean over both (their Algorithm 1), or that of each weighed by tasks. The buffer then may have samples
+    of the present task, too."""
 
     family = 'replay'
     hyperparameters = (weighting.HYPER, *replay.Replay.hyperparameters)

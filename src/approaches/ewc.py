@@ -9,10 +9,10 @@ from learning import keeps
 class Appr(anchored.Anchored):
     """Holds each weight to its old value by as much as the earlier tasks depend on it (their Eq. 3).
 
-    One anchor, the last weights, and one Fisher diagonal, the mean over the tasks so far, stand for all earlier tasks, as in
-    the original scripts. With anchors=each every task has its own and they add up, as in the paper:
-    sum_u F_u (theta - theta_u)^2 is (sum_u F_u) (theta - the mean of the theta_u, weighted by F_u)^2 + what does not depend
-    on theta.
+    One anchor, the last weights, and one Fisher diagonal, the mean over the tasks so far, stand for all
+    earlier tasks, as in the original scripts. With anchors=each every task has its own and they add up, as in
+    the paper: sum_u F_u (theta - theta_u)^2 is (sum_u F_u) (theta - the mean of the theta_u, weighted by
+    F_u)^2 + what does not depend on theta.
     """
 
     family = 'regularisation'
@@ -29,8 +29,7 @@ class Appr(anchored.Anchored):
 
     def penalty(self):
         """lamb / 2 * sum of F (theta - theta_old)^2 (Eq. 3)."""
-        terms = [(self.information[n] * square).sum() for n, square in self.squares().items()]
-        return self.lamb / 2 * sum(terms) if terms else None
+        return self.lamb / 2 * sum((self.information[n] * square).sum() for n, square in self.squares().items())
 
     def importance(self):
         """lamb * F."""

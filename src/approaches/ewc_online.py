@@ -7,7 +7,8 @@ from learning import keeps
 class Appr(anchored.Anchored):
     """One anchor, the last weights, and one Fisher diagonal, F* = gamma F*_old + F_t, that fades.
 
-    As in the paper gamma stands in the penalty, too, F* there being gamma F*_old; the tasks' Fishers are not normalised.
+    As in the paper gamma stands in the penalty, too, F* there being gamma F*_old; the tasks' Fishers are not
+    normalised.
     """
 
     family = 'regularisation'
@@ -23,8 +24,7 @@ class Appr(anchored.Anchored):
 
     def penalty(self):
         """lamb / 2 * sum of gamma F* (theta - theta_old)^2."""
-        terms = [(self.information[n] * square).sum() for n, square in self.squares().items()]
-        return self.lamb / 2 * self.gamma * sum(terms) if terms else None
+        return self.lamb / 2 * self.gamma * sum((self.information[n] * square).sum() for n, square in self.squares().items())
 
     def importance(self):
         """lamb * gamma * F*."""

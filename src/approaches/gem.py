@@ -7,7 +7,8 @@ from learning import normalising, projection
 
 
 class Appr(replay.Replay):
-    """No step may raise the loss on any earlier task's memory: the gradient is projected where one would (Eq. 8-11)."""
+    """No step may raise the loss on any earlier task's memory: the gradient is projected where one would
+    (Eq. 8-11)."""
 
     family = 'projection'
     hyperparameters = (

@@ -1,7 +1,7 @@
 """HAT: Serrà, Surís, Miron, Karatzoglou, Overcoming Catastrophic Forgetting with Hard Attention to the Task, ICML 2018.
 
-Every unit has, for every task, an attention sigma(s * e), almost binary for large s. What earlier tasks attend to is
-kept from changing by the gradients of later ones.
+Every unit has, for every task, an attention sigma(s * e), almost binary for large s. What earlier tasks
+attend to is kept from changing by the gradients of later ones.
 """
 import warnings
 
@@ -18,7 +18,8 @@ THRES_EMB = 6    # embeddings stay within +-6 (Section 2.5, Embedding Gradient C
 
 
 class Appr(Inspected, base.Appr):
-    """Hard attention to the task. Momentum or weight decay would move protected weights: the optimizer has neither."""
+    """Hard attention to the task. Momentum or weight decay would move protected weights: the optimizer has
+    neither."""
 
     family = 'isolation'
     hyperparameters = (
@@ -60,8 +61,9 @@ class Appr(Inspected, base.Appr):
         return loss + self.lamb * reg
 
     def after_backward(self, batch):
-        """Keeps what earlier tasks use: multiplies the weights' gradients by 1 - the smaller mask_pre of the two units that
-        each joins (Eq. 2). Frees the embeddings' gradients of their dependence on s (Section 2.5)."""
+        """Keeps what earlier tasks use: multiplies the weights' gradients by 1 - the smaller mask_pre of
+        the two units that each joins (Eq. 2). Frees the embeddings' gradients of their dependence on s
+        (Section 2.5)."""
         for n, p in self.params().items() if self.mask_pre else ():
             view = self.model.get_view_for(n, self.mask_pre)
             if view is not None and p.grad is not None:

@@ -20,8 +20,8 @@ def is_log(value, logs):
 class Appr(hat.Appr):
     """HAT with a log, which run.py writes to logpath as a gzipped pickle of numpy arrays and builtins.
 
-    logs[k][t], k one of train_loss, train_acc, train_reg, valid_loss, valid_acc, valid_reg: arrays over epochs;
-    logs['mask'][t][layer][epoch]: attention [1, units] after each epoch, -1 for before training;
+    logs[k][t], k one of train_loss, train_acc, train_reg, valid_loss, valid_acc, valid_reg: arrays over
+    epochs; logs['mask'][t][layer][epoch]: attention [1, units] after each epoch, -1 for before training;
     logs['mask_pre'][t][layer]: cumulative attention before task t. Without a logpath nothing is recorded.
     """
 
@@ -43,7 +43,8 @@ class Appr(hat.Appr):
 
     @classmethod
     def positional(cls, text):
-        """lamb,smax,logpath[,single_task], lamb,smax or logpath: the path is what is not a number, or a lone value."""
+        """lamb,smax,logpath[,single_task], lamb,smax or logpath: the path is what is not a number, or a
+        lone value."""
         values = text.split(',')
         kinds = ''.join('n' if is_number(v) else 'p' for v in values)
         names = {'nnp': ('lamb', 'smax', 'logpath'), 'nnpn': ('lamb', 'smax', 'logpath', 'single_task'),

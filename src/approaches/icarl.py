@@ -13,7 +13,8 @@ FAR = 1e3  # all numbers of the mean of a class without an exemplar: farther tha
 
 
 def class_means(groups):
-    """The normalised means [classes, D] of the normalised features of each class's exemplars, a list of [n,D]."""
+    """The normalised means [classes, D] of the normalised features of each class's exemplars, a list of
+    [n,D]."""
     return torch.stack([F.normalize(F.normalize(g, dim=1).mean(0), dim=0) for g in groups])
 
 
@@ -23,8 +24,9 @@ def scores(means, features):
 
 
 def distilled(output, targets, old=None):
-    """Binary cross-entropy of logits [B,K] with the labels [B] and, for the first classes, the old network's logits [B,k] as
-    probabilities instead (Alg. 3); the mean over samples and classes, as in the authors' code."""
+    """Binary cross-entropy of logits [B,K] with the labels [B] and, for the first classes, the old
+    network's logits [B,k] as probabilities instead (Alg. 3); the mean over samples and classes, as in the
+    authors' code."""
     wanted = torch.zeros_like(output).scatter_(1, targets[:, None], 1)
     if old is not None:
         wanted[:, :old.shape[1]] = torch.sigmoid(old)
@@ -39,11 +41,11 @@ def are_means(appr, value, done):
 
 
 class Appr(replay.Replay):
-    """Trains on the task's data and all exemplars, those nearest to each class's mean feature, and classifies by the nearest
-    mean.
+    """Trains on the task's data and all exemplars, those nearest to each class's mean feature, and classifies
+    by the nearest mean.
 
-    Images are not mirrored for the means. Within training, accuracies are those of the logits. A class without an exemplar,
-    as where there are fewer places than classes, is never chosen.
+    Images are not mirrored for the means. Within training, accuracies are those of the logits. A class
+    without an exemplar, as where there are fewer places than classes, is never chosen.
     """
 
     family = 'replay'

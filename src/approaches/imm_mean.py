@@ -6,8 +6,8 @@ from approaches.hyper import Hyper
 
 
 class Appr(merged.Merged):
-    """Averages the weights of all tasks (their Eq. 1-2, equal mixing ratios); an L2 penalty keeps them close (L2-transfer,
-    Section 4.2)."""
+    """Averages the weights of all tasks (their Eq. 1-2, equal mixing ratios); an L2 penalty keeps them
+    close (L2-transfer, Section 4.2)."""
 
     family = 'regularisation'
     hyperparameters = (
@@ -17,8 +17,7 @@ class Appr(merged.Merged):
 
     def penalty(self):
         """regularizer / 2 * sum of (theta - theta_old)^2 (Section 4.2)."""
-        terms = [square.sum() for square in self.squares().values()]
-        return self.regularizer / 2 * sum(terms) if terms else None
+        return self.regularizer / 2 * sum(square.sum() for square in self.squares().values())
 
     def importance(self):
         """regularizer."""

@@ -7,11 +7,11 @@ from learning import keeps
 
 
 class Appr(merged.Merged):
-    """Averages the weights of all tasks, each weighed by its Fisher information (their Eq. 6-8, equal mixing ratios); an
-    L2 penalty keeps them close (L2-transfer, Section 4.2).
+    """Averages the weights of all tasks, each weighed by its Fisher information (their Eq. 6-8, equal mixing
+    ratios); an L2 penalty keeps them close (L2-transfer, Section 4.2).
 
-    The original computed the merged weights and never stored them into the model; here they are. Where no task has any
-    information, as in heads not yet used, the new weights stay.
+    The original computed the merged weights and never stored them into the model; here they are. Where no
+    task has any information, as in heads not yet used, the new weights stay.
     """
 
     family = 'regularisation'
@@ -26,8 +26,7 @@ class Appr(merged.Merged):
 
     def penalty(self):
         """lamb / 2 * sum of (theta - theta_old)^2 (Section 4.2)."""
-        terms = [square.sum() for square in self.squares().values()]
-        return self.lamb / 2 * sum(terms) if terms else None
+        return self.lamb / 2 * sum(square.sum() for square in self.squares().values())
 
     def importance(self):
         """lamb."""

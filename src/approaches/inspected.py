@@ -38,7 +38,8 @@ class Inspected:
         return {**super().account(done), **shared}
 
     def attention(self, done):
-        """What each of so many tasks attends to, at full steepness: for each a list of arrays [units], one per layer."""
+        """What each of so many tasks attends to, at full steepness: for each a list of arrays [units], one
+        per layer."""
         masks = [self.model.mask(self.task(t), s=self.smax) for t in range(done)]
         return [[m.detach().flatten().cpu().numpy() for m in layers] for layers in masks]
 

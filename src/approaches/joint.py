@@ -6,7 +6,8 @@ from dataloaders.joined import Joined
 class Appr(sgd_restart.Appr):
     """Learns all tasks so far together, from the initial weights (Caruana, 1997).
 
-    The loss is the mean cross-entropy over the batch, each sample under its own task's head where the task is told.
+    The loss is the mean cross-entropy over the batch, each sample under its own task's head where the task is
+    told.
     """
 
     family = 'baselines'
@@ -15,8 +16,8 @@ class Appr(sgd_restart.Appr):
 
     def train(self, t, xtrain, ytrain, xvalid, yvalid):
         """As in base, on all tasks so far; t: the last of them, and images say of which task each is
-        (dataloaders.images.Joined); or, as in the original, [task of each training sample, task of each validation sample],
-        two int64 [N], with images as tensors."""
+        (dataloaders.images.Joined); or, as in the original, [task of each training sample, task of each
+        validation sample], two int64 [N], with images as tensors."""
         if isinstance(t, (list, tuple)):
             same = xvalid is xtrain
             t, xtrain, other = int(t[0].max()), Joined.told(xtrain, t[0]), t[1]

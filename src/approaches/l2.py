@@ -13,8 +13,7 @@ class Appr(anchored.Anchored):
 
     def penalty(self):
         """lamb / 2 * sum of (theta - theta_old)^2."""
-        terms = [square.sum() for square in self.squares().values()]
-        return self.lamb / 2 * sum(terms) if terms else None
+        return self.lamb / 2 * sum(square.sum() for square in self.squares().values())
 
     def importance(self):
         """lamb."""

@@ -22,7 +22,8 @@ class Appr(base.Appr):
     model_old = None  # the network after the last task
 
     def loss(self, batch):
-        """Cross-entropy + lamb * the sum over old heads of their distillation loss (Eq. 2-4); weighed by tasks, their mean."""
+        """Cross-entropy + lamb * the sum over old heads of their distillation loss (Eq. 2-4); weighed by
+        tasks, their mean."""
         outputs, t = self.model(batch.x), batch.task
         loss = self.criterion(*self.compete(batch, outputs))
         if t == 0:

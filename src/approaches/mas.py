@@ -10,8 +10,8 @@ from learning.batch import parts
 class Appr(anchored.Anchored):
     """A weight matters as much as the squared norm of the outputs reacts to it, whatever the labels.
 
-    The absolute value is of each sample's gradient, as the paper has it; its code sums over a batch first, where signs
-    cancel. Importances of the tasks add up, as in that code.
+    The absolute value is of each sample's gradient, as the paper has it; its code sums over a batch first,
+    where signs cancel. Importances of the tasks add up, as in that code.
     """
 
     family = 'regularisation'
@@ -24,8 +24,7 @@ class Appr(anchored.Anchored):
 
     def penalty(self):
         """lamb * sum of Omega (theta - theta_old)^2 (Eq. 4; no 1/2)."""
-        terms = [(self.omega[n] * square).sum() for n, square in self.squares().items()]
-        return self.lamb * sum(terms) if terms else None
+        return self.lamb * sum((self.omega[n] * square).sum() for n, square in self.squares().items())
 
     def importance(self):
         """2 lamb * Omega."""

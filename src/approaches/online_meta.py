@@ -1,5 +1,5 @@
-"""Online meta-learning: Gupta, Yadav & Paull, La-MAML: Look-ahead Meta Learning for Continual Learning, NeurIPS 2020 (arXiv
-2007.13904): C-MAML, Sync La-MAML and La-MAML."""
+"""Online meta-learning: Gupta, Yadav & Paull, La-MAML: Look-ahead Meta Learning for Continual Learning,
+NeurIPS 2020 (arXiv 2007.13904): C-MAML, Sync La-MAML and La-MAML."""
 import torch
 from torch.nn.utils import clip_grad_norm_
 
@@ -10,12 +10,13 @@ from learning.shadow import Shadow
 
 
 class Appr(replay.Replay):
-    """Fast weights take a step on each sample of the batch, theta' = theta' - max(0, alpha) * g; the mean over these steps of the
-    loss on the batch and replayed samples is what theta and the rates alpha, one per weight, descend on (Alg. 1).
+    """Fast weights take a step on each sample of the batch, theta' = theta' - max(0, alpha) * g; the mean
+    over these steps of the loss on the batch and replayed samples is what theta and the rates alpha, one per
+    weight, descend on (Alg. 1).
 
-    mode cmaml: alpha is fixed, theta descends with --lr; sync: alpha is learnt too; lamaml: theta descends with the new
-    max(0, alpha) in place of --lr. In the inner steps, rates below 0 count as 0, as in the authors' code for MNIST. Meant for
-    small --sbatch (10).
+    mode cmaml: alpha is fixed, theta descends with --lr; sync: alpha is learnt too; lamaml: theta descends
+    with the new max(0, alpha) in place of --lr. In the inner steps, rates below 0 count as 0, as in the
+    authors' code for MNIST. Meant for small --sbatch (10).
     """
 
     family = 'meta-learning'
@@ -59,7 +60,8 @@ class Appr(replay.Replay):
         return loss
 
     def after_backward(self, batch):
-        """Clips both gradients; steps the rates; La-MAML's step has the new rates in place of the learning rate."""
+        """Clips both gradients; steps the rates; La-MAML's step has the new rates in place of the learning
+        rate."""
         params = {n: p for n, p in self.params().items() if p.grad is not None}
         clip_grad_norm_(params.values(), self.clip)
         rates = [r for r in self.rates.values() if r.grad is not None]

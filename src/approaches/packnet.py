@@ -9,9 +9,9 @@ from networks import layers
 
 
 def prune(weight, owner, task, fraction):
-    """Gives the free weights of a layer (owner 0) to a task (from 1), but for the smallest share of them, which become 0 and
-    stay free; in place. As in the authors' code, the weights up to the size of rank round(fraction * count) go, ties
-    included."""
+    """Gives the free weights of a layer (owner 0) to a task (from 1), but for the smallest share of them,
+    which become 0 and stay free; in place. As in the authors' code, the weights up to the size of rank
+    round(fraction * count) go, ties included."""
     free = owner == 0
     rank = round(fraction * int(free.sum()))
     if rank:
@@ -27,8 +27,8 @@ def are_owners(appr, value, done):
 
 
 class Appr(base.Appr):
-    """Trains the free weights, prunes the smallest of them, trains the rest again and freezes it; a task sees the weights that
-    it and earlier tasks own, later ones are 0 to it (Section 3).
+    """Trains the free weights, prunes the smallest of them, trains the rest again and freezes it; a task sees
+    the weights that it and earlier tasks own, later ones are 0 to it (Section 3).
 
     fraction 0 leaves every task the same number: of T tasks, the t-th prunes 1 - 1/(T-t+1) of what is free,
     the last nothing. Biases and normalising layers are those of the first task, as in the authors' code;
@@ -73,7 +73,8 @@ class Appr(base.Appr):
             return super().outputs(batch)
 
     def after_backward(self, batch):
-        """No gradient for weights of earlier tasks nor, after pruning, for free ones; none for biases after the first task."""
+        """No gradient for weights of earlier tasks nor, after pruning, for free ones; none for biases
+        after the first task."""
         mine = self.at['phase'] * (batch.task + 1)
         for n, p in self.params().items():
             if n in self.owners and p.grad is not None:

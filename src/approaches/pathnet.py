@@ -78,8 +78,9 @@ def are_paths(appr, value, done):
 
 
 class Appr(base.Appr):
-    """Two paths through the modules compete for generations; the better one's modules are frozen after the task. All
-    generations together train for nepochs epochs per path; there are at most nepochs (more trained for none in the original).
+    """Two paths through the modules compete for generations; the better one's modules are frozen after the
+    task. All generations together train for nepochs epochs per path; there are at most nepochs (more trained
+    for none in the original).
     """
 
     family = 'isolation'

@@ -19,10 +19,12 @@ def an_order(appr, value, done):
 
 
 class Appr(base.Appr):
-    """Draws test predictions from the task's training labels; where the task is not told, from those of all tasks so far.
+    """Draws test predictions from the task's training labels; where the task is not told, from those of all
+    tasks so far.
 
-    The original kept the labels of the last task only, so that its off-diagonal accuracies were those of another
-    task's labels; here every task has its own. Random numbers are drawn as there, so the diagonal is the same.
+    The original kept the labels of the last task only, so that its off-diagonal accuracies were those of
+    another task's labels; here every task has its own. Random numbers are drawn as there, so the diagonal is
+    the same.
     """
 
     family = 'baselines'
@@ -42,7 +44,8 @@ class Appr(base.Appr):
         self.order = list(range(len(ytrain) if self.scenario.told else sum(map(len, self.labels.values()))))
 
     def eval(self, t, x, y):
-        """(0, share of hits): the order of the labels is shuffled until there are enough, and those once more."""
+        """(0, share of hits): the order of the labels is shuffled until there are enough, and those once
+        more."""
         drawn = []
         while len(drawn) < len(y):
             np.random.shuffle(self.order)

@@ -38,8 +38,8 @@ def is_kept(appr, value, done):
 
 
 class Replay(base.Appr):
-    """Keeps samples in `memory`. Of the stream, every sample is offered once, in the first epoch, after the step that it
-    was in."""
+    """Keeps samples in `memory`. Of the stream, every sample is offered once, in the first epoch, after
+    the step that it was in."""
 
     hyperparameters = (SIZE, POLICY)
     scenarios = ('task', 'class', 'domain')
@@ -63,8 +63,9 @@ class Replay(base.Appr):
         self.memory.state = state
 
     def drawn(self, batch, before=None):
-        """As many samples of the buffer as a batch has, at random, those of the present task among them, or with `before` of
-        tasks before that one alone; None in tests, and where there are none. A batch enters the buffer after its step."""
+        """As many samples of the buffer as a batch has, at random, those of the present task among them,
+        or with `before` of tasks before that one alone; None in tests, and where there are none. A batch
+        enters the buffer after its step."""
         return self.memory.draw(len(batch), before, self.device) if self.model.training else None
 
     def after_step(self, batch):
@@ -85,8 +86,8 @@ class Replay(base.Appr):
         return {**super().account(done), 'buffer': found}
 
     def report_lines(self):
-        """Says how many classes have no sample, of a buffer in which each has a share, and after the last task how many
-        places rare classes leave empty."""
+        """Says how many classes have no sample, of a buffer in which each has a share, and after the last
+        task how many places rare classes leave empty."""
         memory, classes, out = self.memory, sum(self.scenario.ncla[:self.seen]), []
         lost, last = classes - memory.classes, self.seen == len(self.scenario.ncla)
         if memory.policy.fair and lost:
@@ -98,10 +99,10 @@ class Replay(base.Appr):
         return out
 
     def features(self, x):
-        """The last hidden layer [N,D] of images; of a network that does not show it, the logits of the task learnt last."""
+        """The last hidden layer [N,D] of images; of a network that does not show it, the logits of the
+        task learnt last."""
         self.model.eval()
-        t, y = self.seen - 1, torch.zeros(len(x), dtype=torch.int64)
+        shows = isinstance(self.model, Plain)
         with torch.inference_mode():
-            if isinstance(self.model, Plain):
-                return torch.cat([self.model.hidden(b.x) for b in parts(t, x, y, 256, self.device)])
-            return torch.cat([self.compete(b)[0] for b in parts(t, x, y, 256, self.device)])
+            batches = parts(self.seen - 1, x, None, 256, self.device)
+            return torch.cat([self.model.hidden(b.x) if shows else self.compete(b)[0] for b in batches])

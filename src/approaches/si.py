@@ -7,8 +7,9 @@ from learning import keeps
 
 
 class Appr(anchored.Anchored):
-    """A weight matters as much as its way through training has lowered the loss. The gradient in the path integral is that of
-    the loss without the penalty, before clipping; an importance that falls below 0 goes on from 0, as in the authors' code."""
+    """A weight matters as much as its way through training has lowered the loss. The gradient in the path
+    integral is that of the loss without the penalty, before clipping; an importance that falls below 0
+    goes on from 0, as in the authors' code."""
 
     family = 'regularisation'
     hyperparameters = (
@@ -33,8 +34,7 @@ class Appr(anchored.Anchored):
 
     def penalty(self):
         """c * sum of Omega (theta - theta_old)^2 (Eq. 4; no 1/2)."""
-        terms = [(self.omega[n] * square).sum() for n, square in self.squares().items()]
-        return self.c * sum(terms) if terms else None
+        return self.c * sum((self.omega[n] * square).sum() for n, square in self.squares().items())
 
     def importance(self):
         """2 c * Omega."""

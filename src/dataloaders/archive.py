@@ -18,7 +18,8 @@ def whole(values, kind):
 
 
 def features(path, member):
-    """(images [N,H,W] or [N,H,W,3], labels [N]) of a pickle, in a zip, of {'features': [N,C,H,W], 'labels': [N]}."""
+    """(images [N,H,W] or [N,H,W,3], labels [N]) of a pickle, in a zip, of {'features': [N,C,H,W],
+    'labels': [N]}."""
     try:
         with zipfile.ZipFile(path) as z:
             names = [i for i in z.infolist() if i.filename.split('/')[-1] == member]

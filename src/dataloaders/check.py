@@ -6,8 +6,9 @@ from utils import UserError
 
 
 def check(data, taskcla, size, origin):
-    """Raises UserError, with task and split and what is expected, unless the data are in the layout of the original: data[t] =
-    {'name', 'ncla', 'train', 'valid', 'test'}, each split {'x': float32 [N,C,H,W], 'y': int64 [N]} with labels 0 to ncla-1."""
+    """Raises UserError, with task and split and what is expected, unless the data are in the layout of the
+    original: data[t] = {'name', 'ncla', 'train', 'valid', 'test'}, each split {'x': float32 [N,C,H,W],
+    'y': int64 [N]} with labels 0 to ncla-1."""
     def demand(ok, what):
         if not ok:
             raise UserError('%s: %s' % (origin, what))
@@ -31,8 +32,9 @@ def check(data, taskcla, size, origin):
 
 
 def apart(data, taskcla):
-    """Raises UserError if two tasks have a class of one raw data set with the same pixels, so that nothing can tell which task
-    an image is of. Of tasks that common.build did not make, or whose images have been replaced, nothing is known."""
+    """Raises UserError if two tasks have a class of one raw data set with the same pixels, so that nothing
+    can tell which task an image is of. Of tasks that common.build did not make, or whose images have been
+    replaced, nothing is known."""
     owner = {}
     for t, _ in taskcla:
         task, found = data[t], data[t]['train']
@@ -57,8 +59,8 @@ def named(classes, task):
 
 
 def split(found, ncla, size, what):
-    """Raises UserError unless a split has fitting x and y. Of one that common.build made, only the labels are looked at: its
-    images have been checked as bytes, and are made into floats when they are needed."""
+    """Raises UserError unless a split has fitting x and y. Of one that common.build made, only the labels
+    are looked at: its images have been checked as bytes, and are made into floats when they are needed."""
     def demand(ok, problem, *values):
         if not ok:
             raise UserError(what + problem % values)

@@ -33,7 +33,8 @@ class Task:
 
 
 def network(name, data_dir=None):
-    """The network for a raw data set where the experiment names none: mlp for grey images and those that alexnet cannot take."""
+    """The network for a raw data set where the experiment names none: mlp for grey images and those that
+    alexnet cannot take."""
     channels, height, width = raw.shape(name, data_dir)
     return 'alexnet' if channels == 3 and height == width >= 12 else 'mlp'
 
@@ -45,7 +46,8 @@ def size(arrays):
 
 
 def choose(tasks, order, chosen=None):
-    """The tasks in the given order of indices or, if chosen ('mnist,2'), those named or numbered, in that order."""
+    """The tasks in the given order of indices or, if chosen ('mnist,2'), those named or numbered, in that
+    order."""
     return [tasks[i] for i in (order if chosen is None else numbers([task.name for task in tasks], chosen))]
 
 
@@ -69,8 +71,8 @@ def numbers(names, chosen):
 def build(tasks, size, seed, pc_valid, data_dir=None, loaded=None):
     """(data, taskcla, size) of a list of tasks, in the layout that run.py expects.
 
-    pc_valid: share of each training set that becomes the validation set; 0: both are the same data. Only the raw
-    data sets of these tasks are read; loaded: {name: arrays} of those that have been.
+    pc_valid: share of each training set that becomes the validation set; 0: both are the same data. Only the
+    raw data sets of these tasks are read; loaded: {name: arrays} of those that have been.
     """
     loaded, sources, rows, digests, parts, data = dict(loaded or {}), {}, {}, {}, {}, {}
     for t, task in enumerate(tasks):

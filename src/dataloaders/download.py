@@ -15,11 +15,12 @@ ATTEMPTS = 3
 
 
 def into(folder, entries, load, without=()):
-    """Calls load(root), which downloads files below root, and moves the entries it leaves there into the folder.
+    """Calls load(root), which downloads files below root, and moves the entries it leaves there into the
+    folder.
 
-    entries: names of the files and folders that make up the set; those that are in the folder already are taken along,
-    so that an archive put there by hand is used, in the first attempt and but for paths within them, without, that are broken.
-    Progress goes to stderr. Raises what the last attempt raised.
+    entries: names of the files and folders that make up the set; those that are in the folder already are
+    taken along, so that an archive put there by hand is used, in the first attempt and but for paths within
+    them, without, that are broken. Progress goes to stderr. Raises what the last attempt raised.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

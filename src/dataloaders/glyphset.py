@@ -17,7 +17,8 @@ STROKES = (0, 1, 2)    # extra thickness, in pixels of the rendering
 
 @functools.lru_cache(maxsize=1)
 def make():
-    """(x_train, y_train, x_test, y_test): uint8 [N,28,28], white on black, and int64 [N]; the same on every call."""
+    """(x_train, y_train, x_test, y_test): uint8 [N,28,28], white on black, and int64 [N]; the same on
+    every call."""
     return split(TRAIN_FONTS, TRAIN, np.random.RandomState(36)) + split(TEST_FONTS, TEST, np.random.RandomState(63))
 
 
@@ -47,7 +48,8 @@ def render(fonts):
 
 
 def warp(images, rs):
-    """uint8 [N,FINE,FINE] to [N,28,28]: rotated up to 12 degrees, scaled by 0.8 to 1.1, shifted up to 2.5 pixels."""
+    """uint8 [N,FINE,FINE] to [N,28,28]: rotated up to 12 degrees, scaled by 0.8 to 1.1, shifted up to 2.5
+    pixels."""
     import torch
     from torch.nn import functional as F
     n = len(images)

@@ -12,7 +12,8 @@ WHOLE = 2 ** 28  # bytes that the floats of a set may take to be made once for a
 
 
 def misfit(shape, size):
-    """Why images of a shape [h,w] or [h,w,c] cannot become those of a size [C,H,W], in words; None if they can."""
+    """Why images of a shape [h,w] or [h,w,c] cannot become those of a size [C,H,W], in words; None if they
+    can."""
     if len(size) != 3:
         return 'expected [channels, height, width]'
     channels = shape[2] if len(shape) == 3 else 1
@@ -26,8 +27,8 @@ def misfit(shape, size):
 
 @dataclass(frozen=True, eq=False)
 class Pixels:
-    """What becomes of the pixels: mean and std per channel, of pixels in 0..1; size [C,H,W] to pad or repeat to; permutation
-    [H*W] of the pixels; angle to rotate by, in degrees counter-clockwise."""
+    """What becomes of the pixels: mean and std per channel, of pixels in 0..1; size [C,H,W] to pad or
+    repeat to; permutation [H*W] of the pixels; angle to rotate by, in degrees counter-clockwise."""
     mean: tuple
     std: tuple
     size: tuple
@@ -35,8 +36,9 @@ class Pixels:
     angle: float = None
 
     def __call__(self, raw, permutation=None, angle=None):
-        """Normalised float32 [N,C,H,W] of uint8 images [N,h,w] or [N,h,w,3], a tensor; smaller images are padded with black,
-        grey ones repeated over the channels. permutation [N,h*w], angle [N]: of each image, instead of one for all."""
+        """Normalised float32 [N,C,H,W] of uint8 images [N,h,w] or [N,h,w,3], a tensor; smaller images are
+        padded with black, grey ones repeated over the channels. permutation [N,h*w], angle [N]: of each
+        image, instead of one for all."""
         x = raw[:, None] if raw.dim() == 3 else raw.permute(0, 3, 1, 2)
         if permutation is not None:
             x = x.flatten(2).gather(2, permutation[:, None].expand(-1, x.shape[1], -1)).view(x.shape)
@@ -62,21 +64,23 @@ class Pixels:
 
     @property
     def kind(self):
-        """What Pixels have in common that differ in permutation or angle alone, and so can be applied together."""
+        """What Pixels have in common that differ in permutation or angle alone, and so can be applied
+        together."""
         return tuple(self.mean), tuple(self.std), tuple(self.size), self.permutation is None, self.angle is None
 
 
 @functools.lru_cache(maxsize=256)
 def constants(mean, std, device):
-    """(255, mean, std) as tensors on a device, so that batches copy nothing to it. By a plain number CUDA would not divide but
-    multiply by its reciprocal, which can be another bit."""
+    """(255, mean, std) as tensors on a device, so that batches copy nothing to it. By a plain number CUDA
+    would not divide but multiply by its reciprocal, which can be another bit."""
     with torch.inference_mode(False):
         numbers = [torch.tensor(v, dtype=torch.float32, device=device).view(1, -1, 1, 1) for v in ((255.,), mean, std)]
     return numbers
 
 
 def rotated(x, angle, chunk=4096):
-    """Images [N,C,H,W] of bytes, rotated by angles [N] or [1] about their middle, float32: bilinear, black outside."""
+    """Images [N,C,H,W] of bytes, rotated by angles [N] or [1] about their middle, float32: bilinear, black
+    outside."""
     h, w = x.shape[2:]
     sides = (torch.arange(n, device=x.device) - (n - 1) / 2 for n in (h, w))
     ys, xs = torch.meshgrid(*sides, indexing='ij')
@@ -90,8 +94,9 @@ def rotated(x, angle, chunk=4096):
 
 
 class Images:
-    """The images of one split, float32 [N,C,H,W] to whoever asks for some: x[rows]. source: uint8 [n,h,w(,3)], shared with
-    others; rows: int64 [N], which of them, None: all; tasks: None, as all are of one (Joined)."""
+    """The images of one split, float32 [N,C,H,W] to whoever asks for some: x[rows]. source: uint8
+    [n,h,w(,3)], shared with others; rows: int64 [N], which of them, None: all; tasks: None, as all are of
+    one (Joined)."""
 
     dtype, tasks = torch.float32, None
 
@@ -128,7 +133,8 @@ class Images:
             yield self[k:k + size]
 
     def to(self, device):
-        """The same on a device; where its memory does not hold the bytes, they stay, and batches are moved when made."""
+        """The same on a device; where its memory does not hold the bytes, they stay, and batches are moved
+        when made."""
         device = torch.device(device)
         if device.type == self.device.type:
             return self
@@ -139,8 +145,8 @@ class Images:
 
 
 class Split(UserDict):
-    """{'x': float32 [N,C,H,W], 'y': int64 [N]} whose x is made when asked for, and only once as long as anybody holds it;
-    images: the same as Images. source: uint8 arrays; rows: which of them; None: all."""
+    """{'x': float32 [N,C,H,W], 'y': int64 [N]} whose x is made when asked for, and only once as long as
+    anybody holds it; images: the same as Images. source: uint8 arrays; rows: which of them; None: all."""
 
     def __init__(self, source, rows, y, pixels):
         super().__init__(x=None, y=torch.from_numpy(y))
@@ -185,5 +191,6 @@ class Split(UserDict):
 
 
 def some(split, chosen):
-    """A Split, or a dictionary of the tensors x and y, with some of its samples alone, by their places, an array."""
+    """A Split, or a dictionary of the tensors x and y, with some of its samples alone, by their places, an
+    array."""
     return split.some(chosen) if isinstance(split, Split) else {k: split[k][chosen] for k in 'xy'}

@@ -3,10 +3,11 @@ from pathlib import Path
 
 
 def broken(kind, folder, entries, error):
-    """(the broken files, what is to be left out so that they are made anew), both lists of paths within the folder.
+    """(the broken files, what is to be left out so that they are made anew), both lists of paths within the
+    folder.
 
-    kind: a class of torchvision.datasets, which could not read its files, entries, but raised an error. Archives are known by their
-    checksums; what was unpacked from one that is whole is not worth keeping.
+    kind: a class of torchvision.datasets, which could not read its files, entries, but raised an error.
+    Archives are known by their checksums; what was unpacked from one that is whole is not worth keeping.
     """
     from torchvision.datasets.utils import check_integrity
     sums, unpacked, folder = {}, [], Path(folder)

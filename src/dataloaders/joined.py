@@ -12,8 +12,9 @@ def floats(x):
 
 
 class Joined:
-    """The images of several sets one after another, [(t, x), ...]: x Images or a float tensor [N,C,H,W], t their task or those
-    of each, int64 [N]. tasks: int64 [N]. Sets of one source that differ in permutation or angle alone are made together."""
+    """The images of several sets one after another, [(t, x), ...]: x Images or a float tensor [N,C,H,W], t
+    their task or those of each, int64 [N]. tasks: int64 [N]. Sets of one source that differ in permutation
+    or angle alone are made together."""
 
     dtype = torch.float32
 
@@ -78,7 +79,8 @@ class Joined:
 
 
 class Transforms:
-    """What makes images of the bytes that a buffer keeps: of {task: (Pixels, shape [h,w(,3)] of its raw images)}."""
+    """What makes images of the bytes that a buffer keeps: of {task: (Pixels, shape [h,w(,3)] of its raw
+    images)}."""
 
     def __init__(self, tasks):
         kinds = {}
@@ -99,7 +101,8 @@ class Transforms:
         return (orders if orders is not False else None), (angles if angles is not False else None)
 
     def __call__(self, raw, t):
-        """float32 [B,C,H,W] of bytes [B,D], behind which there may be more than the raw image, of the tasks t [B]."""
+        """float32 [B,C,H,W] of bytes [B,D], behind which there may be more than the raw image, of the
+        tasks t [B]."""
         if len(self.kinds) == 1:
             return self.made(0, raw, t)
         kind, out = self.kind.to(t.device)[t], None

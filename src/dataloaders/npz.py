@@ -10,9 +10,9 @@ SMALL, GROWS = 2 ** 26, 64  # bytes that any array may take, and times its size 
 
 
 def read(path, arrays, most=None):
-    """{name: array} of an npz file, no pickled objects, with class_names if it has them. most: images that it may have (default:
-    as many as a file of that size can hold). Raises UserError if it is not such a file, before more memory is taken than such a
-    set can need."""
+    """{name: array} of an npz file, no pickled objects, with class_names if it has them. most: images that
+    it may have (default: as many as a file of that size can hold). Raises UserError if it is not such a
+    file, before more memory is taken than such a set can need."""
     try:
         with np.load(path, allow_pickle=False) as z:
             lacking = [a for a in arrays if a not in z.files]
@@ -29,8 +29,8 @@ def read(path, arrays, most=None):
 
 
 def header(z, name, path, most=None):
-    """The shape of an array in a zip. Raises UserError unless its header promises as many bytes as there are, and no more than
-    so many images or labels, or such a file, can hold."""
+    """The shape of an array in a zip. Raises UserError unless its header promises as many bytes as there
+    are, and no more than so many images or labels, or such a file, can hold."""
     info = z.getinfo(name + '.npy')
     with z.open(info) as f:
         version = np.lib.format.read_magic(f)

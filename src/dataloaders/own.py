@@ -23,8 +23,8 @@ def sound(name, split, arrays, origin, shapes, fits):
 
 
 def check(name, arrays, origin):
-    """The arrays of a data set that is not in the table, images as [N,H,W] or [N,H,W,3], once they are sound and the labels are
-    0 to n-1, all of them among the training images."""
+    """The arrays of a data set that is not in the table, images as [N,H,W] or [N,H,W,3], once they are
+    sound and the labels are 0 to n-1, all of them among the training images."""
     for split in ('train', 'test'):
         sound(name, split, arrays, origin, LAYOUTS, lambda x: x.ndim in (3, 4) and min(x.shape[1:]) > 0 and (x.ndim == 3 or (
             x.shape[3] in (1, 3) or x.shape[1] in (1, 3))))

@@ -8,7 +8,8 @@ network = common.network
 
 
 def get(seed=0, fixed_order=False, pc_valid=0., tasks=None, data_dir=None, name=None, ntasks=None, title=None):
-    """(data, taskcla, size); the permutations depend on the seed and the position alone. permuted:mnist:10 is pmnist."""
+    """(data, taskcla, size); the permutations depend on the seed and the position alone. permuted:mnist:10
+    is pmnist."""
     arrays = raw.load(name, data_dir)
     pixels, ids = int(np.prod(arrays['x_train'].shape[1:3])), np.arange(ntasks)
     ids = ids if fixed_order else common.shuffle(ids, seed)

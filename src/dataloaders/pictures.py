@@ -10,7 +10,8 @@ WHITE_IS_ZERO = 262, 0  # a TIFF's PhotometricInterpretation, which Pillow heeds
 
 
 def read(path, shape):
-    """Returns a file's pixels, uint8 of a raw data set's shape [H,W] or [H,W,3], and what was converted, texts.
+    """Returns a file's pixels, uint8 of a raw data set's shape [H,W] or [H,W,3], and what was converted,
+    texts.
 
     Of several frames it is the first, turned as its EXIF says, on black where it is transparent. Raises
     ValueError for no image and for one that would not be read right.

@@ -15,8 +15,9 @@ from utils import UserError
 
 @dataclass(frozen=True)
 class Raw:
-    """What identifies a data set, how it is normalised, where it comes from. One of your own needs a name and `make` alone:
-    the number of classes, the shape and, per channel, mean and std are then those of its training images."""
+    """What identifies a data set, how it is normalised, where it comes from. One of your own needs a name
+    and `make` alone: the number of classes, the shape and, per channel, mean and std are then those of its
+    training images."""
     ncla: int = None
     shapes: tuple = ()      # image shapes that are allowed: [H,W] or [H,W,3]; none: any
     counts: tuple = (None, None)  # training and test images of the complete set
@@ -58,11 +59,12 @@ ARRAYS = ('x_train', 'y_train', 'x_test', 'y_test')
 
 
 def load(source, data_dir=None):
-    """{'x_train', 'y_train', 'x_test', 'y_test'}: uint8 [N,H,W] or [N,H,W,3], int64 [N]; draws no random numbers.
+    """{'x_train', 'y_train', 'x_test', 'y_test'}: uint8 [N,H,W] or [N,H,W,3], int64 [N]; draws no random
+    numbers.
 
-    source: a Raw, or a name: of the table or of a user's <name>.npz. data_dir: the folder of <name>.npz and of torchvision's
-    files (default: dat/ of the project). Raises UserError if the set is neither there nor to be downloaded, or if it is not what
-    its name says.
+    source: a Raw, or a name: of the table or of a user's <name>.npz. data_dir: the folder of <name>.npz and
+    of torchvision's files (default: dat/ of the project). Raises UserError if the set is neither there nor to
+    be downloaded, or if it is not what its name says.
     """
     folder = Path(data_dir or utils.ROOT / 'dat')
     name, row = (source.name, source) if isinstance(source, Raw) else (source, find(source, folder))
@@ -129,7 +131,8 @@ def describe(source, arrays):
 
 
 def check(name, arrays, origin, complete=False):
-    """The arrays, labels as int64, once shapes, types, label range and, if complete, counts are as in the table."""
+    """The arrays, labels as int64, once shapes, types, label range and, if complete, counts are as in the
+    table."""
     row = TABLE[name]
     shapes = ' or '.join(str(['N', *s]).replace("'", '') for s in row.shapes)
     for split, count in zip(('train', 'test'), row.counts):
@@ -154,7 +157,8 @@ def sha256(arrays):
 
 
 def from_archive(name, folder):
-    """A set from the zip of pickles that the original used, if the user has it in the folder or in its subfolder."""
+    """A set from the zip of pickles that the original used, if the user has it in the folder or in its
+    subfolder."""
     filename, *members = TABLE[name].archive
     for path in (folder / filename, folder / name / filename):
         if path.exists():

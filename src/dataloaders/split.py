@@ -9,7 +9,8 @@ network = common.network
 
 
 def get(seed=0, fixed_order=False, pc_valid=0.10, tasks=None, data_dir=None, name=None, ntasks=None, class_order='fixed'):
-    """(data, taskcla, size); the seed gives the validation share and, if class_order is 'seed', the order of the classes."""
+    """(data, taskcla, size); the seed gives the validation share and, if class_order is 'seed', the order
+    of the classes."""
     arrays = raw.load(name, data_dir)
     ncla = raw.describe(name, arrays).ncla
     if not 1 <= ntasks <= ncla // 2:

@@ -9,11 +9,11 @@ CHUNK = 2 ** 16  # numbers drawn at once: they stay in the cache
 
 
 def kept(shape, q, layout=torch.contiguous_format, scale=1.):
-    """Float32 of a shape and memory format, scale with probability q and else 0, on the CPU: what torch.bernoulli would draw,
-    times scale.
+    """Float32 of a shape and memory format, scale with probability q and else 0, on the CPU: what
+    torch.bernoulli would draw, times scale.
 
-    bernoulli_ draws 64 bits per number and compares the lower 53, as a fraction, with q; random_ draws the same bits
-    in the same order, about twice as fast, and leaves the generator in the same state.
+    bernoulli_ draws 64 bits per number and compares the lower 53, as a fraction, with q; random_ draws the
+    same bits in the same order, about twice as fast, and leaves the generator in the same state.
     """
     out, bits = torch.empty(shape), torch.empty(CHUNK, dtype=torch.int64)
     one = torch.tensor(scale).view(torch.int32)  # makes of 0 and 1, as integers, 0 and scale: quicker than to compare into floats
@@ -26,8 +26,8 @@ def kept(shape, q, layout=torch.contiguous_format, scale=1.):
 def draw(h, p, among=None, scale=1.):
     """What dropout multiplies h [B, units, ...] by, 0 or scale, on the CPU.
 
-    among: (int64 [units], total) says which of so many units h holds; random numbers are drawn for all of them, so
-    that a unit meets the same ones whether others are there or not.
+    among: (int64 [units], total) says which of so many units h holds; random numbers are drawn for all of
+    them, so that a unit meets the same ones whether others are there or not.
     """
     layout = torch.channels_last if h.dim() == 4 and not h.is_contiguous() else torch.contiguous_format
     if among is None:
@@ -52,8 +52,8 @@ def is_plain(h):
 
 @functools.cache
 def draws_alike():
-    """Whether this torch draws what kept() takes it to draw, few numbers and many (some builds draw by another library). Leaves
-    torch's generator as it was."""
+    """Whether this torch draws what kept() takes it to draw, few numbers and many (some builds draw by
+    another library). Leaves torch's generator as it was."""
     before, alike = torch.get_rng_state(), True
     for n in (5, 1000):
         for q in (0.2, 0.5):

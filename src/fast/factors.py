@@ -5,12 +5,12 @@ import torch
 
 
 class Factors:
-    """F[i,j] = max(out[i], below[j]) of a linear layer's gradient, or out[i] if nothing below is gated (Serrà et al., 2018,
-    Section 2.3: 1 - min of the cumulative attentions of both units).
+    """F[i,j] = max(out[i], below[j]) of a linear layer's gradient, or out[i] if nothing below is gated (Serrà
+    et al., 2018, Section 2.3: 1 - min of the cumulative attentions of both units).
 
-    out [n], below [m]: in [0,1] and in ascending order. By that order the weights fall into blocks: where F is 0
-    nothing is computed, where it is 1 or depends on one side alone a product is added as it is formed, and only where
-    both sides are strictly between 0 and 1 is F itself formed.
+    out [n], below [m]: in [0,1] and in ascending order. By that order the weights fall into blocks: where F
+    is 0 nothing is computed, where it is 1 or depends on one side alone a product is added as it is formed,
+    and only where both sides are strictly between 0 and 1 is F itself formed.
     """
 
     def __init__(self, out, below=None):

@@ -33,8 +33,9 @@ class Units(torch.autograd.Function):
 class Maps(torch.autograd.Function):
     """max_pool2d(relu(z) * keep, 2), overwriting z; keep, which may be None, is 0 or scale.
 
-    The largest of a window is the same before ReLU as after it, so that ReLU comes last, on a quarter of the values: where it lets
-    nothing pass, no gradient arrives, whichever of equal zeros the largest is said to be.
+    The largest of a window is the same before ReLU as after it, so that ReLU comes last, on a quarter of the
+    values: where it lets nothing pass, no gradient arrives, whichever of equal zeros the largest is said to
+    be.
     """
 
     @staticmethod
@@ -57,8 +58,8 @@ class Maps(torch.autograd.Function):
 
 
 def largest(z):
-    """What torch's max_pool2d_with_indices returns of the 2x2 windows of maps z [B,C,H,W]: the largest values and where in their maps
-    the first of each window is."""
+    """What torch's max_pool2d_with_indices returns of the 2x2 windows of maps z [B,C,H,W]: the largest
+    values and where in their maps the first of each window is."""
     if not z.is_contiguous() or z.shape[3] < 8:  # torch's own is quick on channels-last maps, and on few values
         return torch.ops.aten.max_pool2d_with_indices(z, [2])
     side, high, wide = z.shape[3], z.shape[2] // 2, z.shape[3] // 2
@@ -71,8 +72,8 @@ def largest(z):
 
 
 def finish(z, p, training, among=None, gate=None, pool=False):
-    """ReLU, dropout with probability p if training (among: as in dropout.draw), 2x2 max-pooling if pool, and the gate [1, units] if
-    there is one, of a linear map z [B, units(, H, W)], which is overwritten."""
+    """ReLU, dropout with probability p if training (among: as in dropout.draw), 2x2 max-pooling if pool,
+    and the gate [1, units] if there is one, of a linear map z [B, units(, H, W)], which is overwritten."""
     if is_plain(z):
         h = F.dropout(F.relu(z), p, training)
         h = F.max_pool2d(h, 2) if pool else h

@@ -14,7 +14,8 @@ KNOWN = {'approaches.base', 'approaches.hat', 'approaches.hat_test', 'approaches
 
 
 def of(appr):
-    """The Hat of an approach, or None for another method, and for a network that computes in a way of its own."""
+    """The Hat of an approach, or None for another method, and for a network that computes in a way of its
+    own."""
     known = isinstance(appr, hat.Appr) and knows(appr, KNOWN) and isinstance(type(appr).s, property)
     return Hat(appr) if known and gated.is_standard(appr.model) else None
 

@@ -2,8 +2,8 @@
 
 
 class Kept:
-    """Keeps what was made of a model until one of its parameters is changed in place, which torch counts, or given other
-    storage. A change in place through .data is not counted: forget() then."""
+    """Keeps what was made of a model until one of its parameters is changed in place, which torch counts,
+    or given other storage. A change in place through .data is not counted: forget() then."""
 
     def __init__(self, model):
         self.model = model

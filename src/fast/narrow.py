@@ -8,25 +8,26 @@ from torch import nn
 from fast.dropout import dropout
 from fast.factors import Factors
 from fast.finish import finish
-from fast.products import linear
+from fast.products import mapped
 from networks.layers import Layered, inputs, uses
 
 OFF = -89.  # float32's sigmoid is exactly 0 below: 1 / (1 + exp(89)), and exp(89) is infinite
 
 
 def active(embeddings, s):
-    """bool: which units may take part in a task whose embeddings (float32) are given, at steepness s. A unit that does
-    not is multiplied by exactly 0; neither it nor its weights nor its embedding get any gradient."""
+    """bool: which units may take part in a task whose embeddings (float32) are given, at steepness s. A
+    unit that does not is multiplied by exactly 0; neither it nor its weights nor its embedding get any
+    gradient."""
     return ~(s * embeddings < OFF)
 
 
 class Narrow(Layered):
     """Task t of a gated network, with the chosen units alone and, to train, copies of what belongs to them.
 
-    chosen: int64 [units], for each gated layer the indices of the units that are there, in that order, or None for all
-    of them in their own order, whose weights are then shared with the network, not copied. The embeddings of task t are
-    one parameter e [units of all layers]. free: for each layer 1 - the cumulative attention of the chosen units; None
-    before the first task is learnt.
+    chosen: int64 [units], for each gated layer the indices of the units that are there, in that order, or
+    None for all of them in their own order, whose weights are then shared with the network, not copied. The
+    embeddings of task t are one parameter e [units of all layers]. free: for each layer 1 - the cumulative
+    attention of the chosen units; None before the first task is learnt.
     """
 
     def __init__(self, net, t, chosen, free=None):
@@ -47,7 +48,8 @@ class Narrow(Layered):
         self.gates = [self.e]  # what the steepness acts on
 
     def guard(self):
-        """To be trained: gives the weights the factors of their gradients. Units have to be in ascending order of free."""
+        """To be trained: gives the weights the factors of their gradients. Units have to be in ascending
+        order of free."""
         for i, layer in enumerate(self.layers):
             out = torch.ones(layer.width, device=self.e.device) if self.free is None else self.free[i]
             below = self.free[i - 1].repeat_interleave(self.positions[i]) if self.free and i > 0 else None
@@ -55,7 +57,8 @@ class Narrow(Layered):
 
     @staticmethod
     def part(module, rows, columns):
-        """A module like the given one with some of its outputs and inputs (None: all), without copying all of it."""
+        """A module like the given one with some of its outputs and inputs (None: all), without copying all
+        of it."""
         part = copy.copy(module)
         part._parameters = dict(part._parameters)
         if rows is not None or columns is not None:
@@ -68,22 +71,14 @@ class Narrow(Layered):
         return part
 
     def forward(self, x, s, tape=None):
-        """(task t's logits [B, classes], masks) of images x [B,C,H,W] at steepness s; masks: [1, units] per layer; tape: as in
-        fast.products."""
+        """(task t's logits [B, classes], masks) of images x [B,C,H,W] at steepness s; masks: [1, units]
+        per layer; tape: as in fast.products."""
         masks = torch.sigmoid(s * self.e)[None].split(self.below[1:], 1)
         h = dropout(x, self.pdrop_input, self.training)
         for i, (layer, m) in enumerate(zip(self.layers, masks)):
-            z = self.mapped(getattr(self, layer.name), self.shaped(i, h), tape)
+            z = mapped(getattr(self, layer.name), self.shaped(i, h), tape, self.training)
             h = finish(z, layer.pdrop, self.training, self.among[i], m, pool=layer.kernel > 0)
-        return linear(self.head, h, tape), masks
-
-    def mapped(self, module, h, tape):
-        """A layer's linear map of its input h."""
-        if isinstance(module, nn.Linear):
-            return linear(module, h, tape)
-        if h.device.type == 'cpu' and not self.training:
-            h = h.contiguous(memory_format=torch.channels_last)  # as in fast.view
-        return module(h)
+        return mapped(self.head, h, tape, self.training), masks
 
     def protect(self):
         """Multiplies the gradients of gated layers that exist as tensors by their factors."""

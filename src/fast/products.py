@@ -1,7 +1,7 @@
 """Matrix products whose weight gradients wait: who trains the weights forms them, or adds them to the weights at once.
 
-The backward pass of linear() leaves on a tape, a list, the two factors of each weight's gradient instead of the gradient: for
-a batch of 64 they are a few per cent of its size.
+The backward pass of linear() leaves on a tape, a list, the two factors of each weight's gradient instead of
+the gradient: for a batch of 64 they are a few per cent of its size.
 """
 from dataclasses import dataclass
 
@@ -13,7 +13,8 @@ from networks.layers import is_bare
 
 @dataclass
 class Entry:
-    """A linear layer's use in a forward pass: its gradient is d^T x for the weights and the sum of d for the bias.
+    """A linear layer's use in a forward pass: its gradient is d^T x for the weights and the sum of d for the
+    bias.
 
     factors: None, or factors.Factors by which the gradients are to be multiplied.
     """
@@ -67,8 +68,18 @@ class Product(torch.autograd.Function):
         return d @ weight if ctx.needs_input_grad[0] else None, None, None, None, None
 
 
+def mapped(module, h, tape, training):
+    """The linear map of a layer, a convolution or a head, of its input h; tape: as in linear()."""
+    if isinstance(module, torch.nn.Linear):
+        return linear(module, h, tape)
+    if h.device.type == 'cpu' and not training:
+        h = h.contiguous(memory_format=torch.channels_last)  # the faster format, which in training rounds otherwise
+    return module(h)
+
+
 def linear(module, x, tape):
-    """module(x) of an nn.Linear, deferred if there is a tape and all its parameters are its own and being trained."""
+    """module(x) of an nn.Linear, deferred if there is a tape and all its parameters are its own and being
+    trained."""
     if tape is None or not torch.is_grad_enabled() or not is_bare(module):
         return module(x)
     if not all(p is None or p.requires_grad for p in module._parameters.values()):

@@ -7,7 +7,7 @@ import torch
 def of(appr):
     """The penalty that an approach's importance() describes, or None: where there is none, or none such."""
     kind = next((c for c in type(appr).__mro__ if 'penalty' in vars(c)), None)
-    if 'importance' not in vars(kind) or 'penalty' in vars(appr) or not appr.old:
+    if 'importance' not in vars(kind) or not appr.old:
         return None
     return Quadratic(appr.held(), appr.old, appr.importance())
 
@@ -15,8 +15,9 @@ def of(appr):
 class Quadratic:
     """1/2 * the sum over all entries of c * (theta - anchor)^2.
 
-    parameters, anchors: {name: tensor}, of which the first says what is penalised; c: {name: tensor}, which belong to this
-    object from then on, or a number for all. Made for one pass over data, in which it trains with one learning rate.
+    parameters, anchors: {name: tensor}, of which the first says what is penalised; c: {name: tensor}, which
+    belong to this object from then on, or a number for all. Made for one pass over data, in which it trains
+    with one learning rate.
     """
 
     def __init__(self, parameters, anchors, c):
@@ -39,11 +40,12 @@ class Quadratic:
             p.grad = gradient if p.grad is None else p.grad.add_(gradient)
 
     def descend(self, bound, clipgrad, lr):
-        """Makes the step -lr * c * (theta - anchor), in one pass over the weights, unless its gradient, together with others
-        of which the norm is at most `bound`, may be longer than clipgrad: then changes nothing. Returns whether it did.
+        """Makes the step -lr * c * (theta - anchor), in one pass over the weights, unless its gradient,
+        together with others of which the norm is at most `bound`, may be longer than clipgrad: then changes
+        nothing. Returns whether it did.
 
-        The norm is computed now and then. Between, it can have grown by its steepest slope times the way of each step, so
-        the steps have to follow one another: forget() before another kind of step.
+        The norm is computed now and then. Between, it can have grown by its steepest slope times the way of
+        each step, so the steps have to follow one another: forget() before another kind of step.
         """
         if lr != self.lr:
             for _, _, c in self.terms:

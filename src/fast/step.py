@@ -5,11 +5,11 @@ from learning.recipe import is_plain
 
 
 def descend(optimizer, tape, penalty, clipgrad):
-    """Makes an optimizer's step by the gradients in .grad, those that wait on a tape, a list of products.Entry, and that of
-    a penalty, a quadratic.Quadratic or None, after clipping their common norm.
+    """Makes an optimizer's step by the gradients in .grad, those that wait on a tape, a list of
+    products.Entry, and that of a penalty, a quadratic.Quadratic or None, after clipping their common norm.
 
-    Plain SGD adds the gradients of linear layers to the weights in the very product that forms them, unless a norm may
-    exceed clipgrad.
+    Plain SGD adds the gradients of linear layers to the weights in the very product that forms them, unless a
+    norm may exceed clipgrad.
     """
     group = optimizer.param_groups[0]
     params = [p for g in optimizer.param_groups for p in g['params'] if p.grad is not None]
@@ -32,7 +32,8 @@ def descend(optimizer, tape, penalty, clipgrad):
 
 
 def within(bound, penalty, clipgrad, lr):
-    """Whether no gradient needs clipping, the norm of the loss's being at most bound; if so, the penalty's step is made."""
+    """Whether no gradient needs clipping, the norm of the loss's being at most bound; if so, the penalty's
+    step is made."""
     return bound <= clipgrad if penalty is None else penalty.descend(bound, clipgrad, lr)
 
 
@@ -47,8 +48,8 @@ def bound(tape, params):
 
 
 def clip(params, clipgrad):
-    """Scales the gradients of parameters so that their common norm is at most clipgrad; returns them. Does not wait for the
-    device."""
+    """Scales the gradients of parameters so that their common norm is at most clipgrad; returns them. Does
+    not wait for the device."""
     grads = [p.grad for p in params]
     if not grads:
         return grads

@@ -1,8 +1,8 @@
 """Which part of a gated network is run: the units that take part in the task. The others are multiplied by exactly 0.
 
-Within an epoch the steepness s rises, so a unit that has dropped out stays out: its attention is exactly 0, nothing that
-belongs to it has a gradient, and with a larger s that remains so. Leaving it out changes no number but by the order in
-which floating-point sums are taken.
+Within an epoch the steepness s rises, so a unit that has dropped out stays out: its attention is exactly 0,
+nothing that belongs to it has a gradient, and with a larger s that remains so. Leaving it out changes no
+number but by the order in which floating-point sums are taken.
 """
 import torch
 
@@ -34,10 +34,12 @@ class Attended:
         self.kept.forget()
 
     def at(self, t, s, mask_pre=None, part=None, left=0):
-        """What to run of task t at steepness s, in the net's mode; what an evaluation runs is kept for the next.
+        """What to run of task t at steepness s, in the net's mode; what an evaluation runs is kept for the
+        next.
 
-        mask_pre: cumulative attentions of the tasks learnt, one [1, units] per gated layer, None before the first; part: what
-        was run so far in this pass, None at its start; left: batches that are left of the epoch.
+        mask_pre: cumulative attentions of the tasks learnt, one [1, units] per gated layer, None before the
+        first; part: what was run so far in this pass, None at its start; left: batches that are left of the
+        epoch.
         """
         if mask_pre is not self.mask_pre:
             self.protect(mask_pre)
@@ -55,8 +57,8 @@ class Attended:
         return part(self.net, t, there, [len(r) for r in rows] if s == 0 else counts(there), self.free)
 
     def fewer(self, whole, t, s, left):
-        """The part without the units whose attention has become 0, where leaving them out costs less than the rest of the
-        epoch gains by it."""
+        """The part without the units whose attention has become 0, where leaving them out costs less than
+        the rest of the epoch gains by it."""
         there = active(whole.e.detach(), s).split(whole.below[1:])
         units = counts(there)
         gain = whole.cost() - whole.cost([size(n, u) for n, u in zip(units, there)])
@@ -74,16 +76,17 @@ def size(n, units):
 
 
 def counts(there):
-    """How many units are there in each layer, from bool [units] for each; on CUDA the one time that this waits."""
+    """How many units are there in each layer, from bool [units] for each; on CUDA the one time that this
+    waits."""
     return torch.stack([u.sum() for u in there]).tolist()
 
 
 def part(net, t, there, counts, free=None, among=None):
     """The Narrow of task t, in the net's mode, of the units that are there, bool [units] for each layer.
 
-    counts: how many they are in each layer; among: what they are numbered by, as in Narrow.chosen (default: all of the
-    net's); free: None or for each layer the factors [units] of its weights' gradients; in training, units are put in ascending
-    order of them.
+    counts: how many they are in each layer; among: what they are numbered by, as in Narrow.chosen (default:
+    all of the net's); free: None or for each layer the factors [units] of its weights' gradients; in
+    training, units are put in ascending order of them.
     """
     nothing = [None] * len(there)
     rank = free is not None and net.training
@@ -96,8 +99,9 @@ def part(net, t, there, counts, free=None, among=None):
 
 
 def choose(there, n, among, free, rank):
-    """(units that are run, their factors) of one layer: int64 [n], those that are there first, and their entries of free; or,
-    for all units in the layer's own order, None and free itself. rank: puts the units in ascending order of their factors."""
+    """(units that are run, their factors) of one layer: int64 [n], those that are there first, and their
+    entries of free; or, for all units in the layer's own order, None and free itself. rank: puts the units
+    in ascending order of their factors."""
     if n == len(there) and among is None and not rank:
         return None, free
     c = (~there).long().argsort(stable=True)[:n]

@@ -1,10 +1,7 @@
 """A network computed in fewer passes: gradients of linear layers that wait, ReLU, dropout, pooling and gate in one."""
-import torch
-from torch import nn
-
 from fast.dropout import dropout
 from fast.finish import finish
-from fast.products import linear
+from fast.products import mapped
 from networks.layers import Layered, is_bare
 
 PARTS = ('run', 'product', 'drop', 'finish')  # what a view does in its own way
@@ -23,11 +20,7 @@ class Fast:
 
     def product(self, module, h):
         """As in Layered."""
-        if isinstance(module, nn.Linear):
-            return linear(module, h, type(self).tape)
-        if h.device.type == 'cpu' and not self.training:
-            h = h.contiguous(memory_format=torch.channels_last)  # the faster format, which in training rounds otherwise
-        return module(h)
+        return mapped(module, h, type(self).tape, self.training)
 
     def drop(self, x, p):
         """As in Layered."""
@@ -44,8 +37,8 @@ class Fast:
 
 
 def view(net):
-    """The same network, one dictionary of attributes with it, whose parts are computed in fewer passes; None for one that
-    has parts of its own."""
+    """The same network, one dictionary of attributes with it, whose parts are computed in fewer passes;
+    None for one that has parts of its own."""
     kind = type(net)
     if not isinstance(net, Layered) or any(getattr(kind, n) is not getattr(Layered, n) for n in PARTS):
         return None

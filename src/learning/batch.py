@@ -3,9 +3,10 @@ import torch
 
 
 class Batch:
-    """x: float [B,C,H,W]; y: int64 [B], labels within their task; t: int64 [B], tasks of the samples; task: the number if
-    all are of one, else None; raw: the samples as the data set has them, uint8 [B,h,w(,3)], before anything is done to
-    them, or x where there are none. logits, targets: those that Appr.compete() decided it by, None before.
+    """x: float [B,C,H,W]; y: int64 [B], labels within their task; t: int64 [B], tasks of the samples; task:
+    the number if all are of one, else None; raw: the samples as the data set has them, uint8 [B,h,w(,3)],
+    before anything is done to them, or x where there are none. logits, targets: those that Appr.compete()
+    decided it by, None before.
 
     Batches add: the sum has the samples of both, each of its own task.
     """
@@ -17,8 +18,8 @@ class Batch:
 
     @classmethod
     def of(cls, t, x, y, rows, device):
-        """Some rows of a set, an int64 tensor or a slice: x a float tensor [N,C,H,W] or dataloaders.images, y int64 [N],
-        of task t, unless x says of which task each sample is."""
+        """Some rows of a set, an int64 tensor or a slice: x a float tensor [N,C,H,W] or
+        dataloaders.images, y int64 [N], of task t, unless x says of which task each sample is."""
         labels, plain = y[rows].to(device), isinstance(x, torch.Tensor)
         if not plain and x.tasks is not None:
             return cls(x[rows].to(device), labels, x.tasks[rows].to(device), raw=lambda: x.raw(rows))
@@ -52,6 +53,7 @@ class Batch:
 
 
 def parts(t, x, y, size, device):
-    """All of a set in order, in batches of a size."""
+    """All of a set in order, in batches of a size; y: None where labels do not matter, which then are 0."""
+    y = torch.zeros(len(x), dtype=torch.int64) if y is None else y
     for k in range(0, len(y), size):
         yield Batch.of(t, x, y, slice(k, k + size), device)

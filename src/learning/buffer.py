@@ -9,13 +9,13 @@ from learning import policies
 from learning.batch import Batch
 
 class Buffer:
-    """At most `size` samples, or what the policy has room for: images x, labels y [N] from 0 within their task, tasks t [N],
-    logits z [N,K] or None.
+    """At most `size` samples, or what the policy has room for: images x, labels y [N] from 0 within their
+    task, tasks t [N], logits z [N,K] or None.
 
-    Images are kept as the data set has them, uint8 [N,D], where transforms, {task: dataloaders.images.Pixels}, says what
-    the task makes of them; else as floats [N,C,H,W]. reservoir and ring take samples from the stream, in the first epoch of
-    each task; balanced and herding at the end of a task. Draws from numpy's global generator, so that the run's seed makes
-    it reproducible.
+    Images are kept as the data set has them, uint8 [N,D], where transforms, {task:
+    dataloaders.images.Pixels}, says what the task makes of them; else as floats [N,C,H,W]. reservoir and ring
+    take samples from the stream, in the first epoch of each task; balanced and herding at the end of a task.
+    Draws from numpy's global generator, so that the run's seed makes it reproducible.
     """
 
     def __init__(self, size, policy='reservoir', transforms=None):
@@ -93,8 +93,8 @@ class Buffer:
             setattr(self, name, old)
 
     def end_task(self, t, x, y, features=None, z=None):
-        """At the end of task t, gives every class so far the same share, from the task's whole training set. features(x): [N,D]
-        for herding; z(x): logits [N,K] if they are to be kept."""
+        """At the end of task t, gives every class so far the same share, from the task's whole training
+        set. features(x): [N,D] for herding; z(x): logits [N,K] if they are to be kept."""
         if self.policy.streams:
             return
         there = [] if self.y is None else sorted(set(zip(self.t.tolist(), self.y.tolist())))
@@ -116,8 +116,8 @@ class Buffer:
             setattr(self, name, value)
 
     def draw(self, count, before=None, device='cpu'):
-        """A Batch of so many samples at random, without repetition, or all if there are fewer; before: of tasks before that
-        one alone. Its z: their logits. None if there are none."""
+        """A Batch of so many samples at random, without repetition, or all if there are fewer; before: of
+        tasks before that one alone. Its z: their logits. None if there are none."""
         there = torch.arange(len(self)) if before is None or not len(self) else (self.t < before).nonzero().flatten().cpu()
         if not len(there):
             return None

@@ -16,7 +16,7 @@ def frozen(model):
 
 
 def softened(new, old, T):
-    """The cross-entropy of logits [B,n] with old ones [B,m], m <= n, at temperature T (Li & Hoiem, 2016, Eq. 3). Classes that
-    compete now and did not then have probability 0 there (van de Ven et al., 2022)."""
+    """The cross-entropy of logits [B,n] with old ones [B,m], m <= n, at temperature T (Li & Hoiem, 2016,
+    Eq. 3). Classes that compete now and did not then have probability 0 there (van de Ven et al., 2022)."""
     padded = F.pad(old, (0, new.shape[1] - old.shape[1]), value=-torch.inf)
     return cross_entropy(new, padded, exp=1 / T)

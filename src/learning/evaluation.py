@@ -9,8 +9,8 @@ SIZE = 256  # samples per batch; any gives the same, but for losses that are no 
 
 
 def measure(appr, t, x, y, size=SIZE):
-    """(loss, accuracy in 0..1) on task t of x [N,C,H,W], y [N], in order, as the scenario says, with every approach's part
-    for task t; the loss with the penalty."""
+    """(loss, accuracy in 0..1) on task t of x [N,C,H,W], y [N], in order, as the scenario says, with every
+    approach's part for task t; the loss with the penalty."""
     sums = torch.empty(-(-len(y) // size), 2, device=appr.device)
     with quiet(appr), (appr.wing or Plain(appr)).measuring(t) as one:
         for k, batch in enumerate(parts(t, x, y, size, appr.device)):
@@ -28,8 +28,8 @@ def quiet(appr):
 
 
 class Plain:
-    """What computes steps and tests where nothing else does; fast.of() returns what does the same in fewer passes. All three
-    are contexts of one pass over data of task t."""
+    """What computes steps and tests where nothing else does; fast.of() returns what does the same in fewer
+    passes. All three are contexts of one pass over data of task t."""
 
     def __init__(self, appr):
         self.appr = appr
@@ -41,14 +41,15 @@ class Plain:
 
     @contextmanager
     def measuring(self, t, penalty=None):
-        """Within it, a function of a Batch to its loss, penalty included (default: the approach's), and the number of hits."""
+        """Within it, a function of a Batch to its loss, penalty included (default: the approach's), and
+        the number of hits."""
         appr = self.appr
         penalty = appr.penalty() if penalty is None else penalty
 
         def one(batch):
             loss = appr.loss(batch)
             logits, targets = (batch.logits, batch.targets) if batch.logits is not None else appr.compete(batch)
-            return loss if penalty is None else loss + penalty, (logits.argmax(1) == targets).sum()
+            return loss + penalty, (logits.argmax(1) == targets).sum()
         yield one
 
     @contextmanager
@@ -59,9 +60,8 @@ class Plain:
 
 def logits(appr, t, x):
     """The logits [N,n] that compete for images x [N,C,H,W] of task t, by which they are decided."""
-    y = torch.zeros(len(x), dtype=torch.int64)
     with quiet(appr), (appr.wing or Plain(appr)).deciding(t) as decide:
-        return torch.cat([decide(batch) for batch in parts(t, x, y, SIZE, appr.device)])
+        return torch.cat([decide(batch) for batch in parts(t, x, None, SIZE, appr.device)])
 
 
 def told(appr, t, x):

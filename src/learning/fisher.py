@@ -1,25 +1,19 @@
-"""The diagonal of the Fisher information, estimated in three ways: {parameter's name: F} of an approach's network on x
-[N,...], y [N] of task t. loss(batch, reduction): that of a Batch."""
+"""The diagonal of the Fisher information, estimated in three ways: {parameter's name: F} of an approach's
+network on x [N,...], y [N] of task t. loss(batch, reduction): that of a Batch."""
 import torch
 
 from learning import normalising, samples
 from learning.batch import parts
+from original import squares
 
 
 def of_batches(appr, loss, t, x, y, size=20):
-    """As the original scripts estimate it: in training mode, with dropout but by running statistics as they are, the mean
-    over batches of size * (gradient of the mean loss)^2: that makes F about `size` times smaller than from single samples,
-    which is why the best penalty weights are so large."""
-    found = {n: torch.zeros_like(p) for n, p in appr.params().items()}
+    """As the original scripts estimate it: in training mode, with dropout but by running statistics as
+    they are, the mean over batches of size * (gradient of the mean loss)^2: that makes F about `size`
+    times smaller than from single samples, which is why the best penalty weights are so large."""
     appr.model.train()
     with normalising.held(appr.model):
-        for batch in parts(t, x, y, size, appr.device):
-            appr.model.zero_grad()
-            loss(batch).backward()
-            for n, p in appr.params().items():
-                if p.grad is not None:
-                    found[n].addcmul_(p.grad, p.grad, value=size)
-    appr.model.zero_grad()
+        found = squares(appr.model, (loss(batch) for batch in parts(t, x, y, size, appr.device)), size)
     return {n: f / len(y) for n, f in found.items()}
 
 
@@ -31,8 +25,8 @@ def of_samples(appr, loss, t, x, y, size):
 
 
 def exact(appr, loss, t, x, y, size):
-    """The mean over samples of the squared gradient's expectation over labels drawn from the model's own probabilities p:
-    for each label, the gradient of sqrt(p) times its loss."""
+    """The mean over samples of the squared gradient's expectation over labels drawn from the model's own
+    probabilities p: for each label, the gradient of sqrt(p) times its loss."""
     out, first = {}, next(iter(parts(t, x, y, 1, appr.device)))
     appr.model.eval()
     for label in range(appr.compete(first)[0].shape[1]):

@@ -12,15 +12,16 @@ IDLE = {'task': None, 'phase': 0, 'epoch': 0}  # where training is between tasks
 
 
 class Fitting:
-    """Trains an approach on one task after another. Where it is within a task, appr.at says: all that a checkpoint needs
-    to go on. on_epoch: called after every epoch; numbers: {name: number} of the last one; interrupted: whether Ctrl-C has
-    ended a task."""
+    """Trains an approach on one task after another. Where it is within a task, appr.at says: all that a
+    checkpoint needs to go on. on_epoch: called after every epoch; numbers: {name: number} of the last one;
+    interrupted: whether Ctrl-C has ended a task."""
 
     def __init__(self, appr):
         self.appr, self.on_epoch, self.numbers, self.interrupted = appr, None, None, False
 
     def start(self, t=0, phase=0):
-        """Where a phase of task t begins; what a checkpoint has instead is of the same keys, types and shapes."""
+        """Where a phase of task t begins; what a checkpoint has instead is of the same keys, types and
+        shapes."""
         appr = self.appr
         weights = utils.get_model(appr.model) if appr.recipe.patience else {}
         return {'task': t, 'phase': phase, 'epoch': 0, 'lr': appr.lr, 'patience': appr.lr_patience, 'best_loss': math.inf,
@@ -66,15 +67,17 @@ class Fitting:
             utils.set_model_(appr.model, at['best_model'])
 
     def renew(self, lr):
-        """Makes a new optimizer; with recipe.keep it goes on with what the last one remembers of the parameters."""
+        """Makes a new optimizer; with recipe.keep it goes on with what the last one remembers of the
+        parameters."""
         before, self.appr.optimizer = self.appr.optimizer, self.appr._get_optimizer(lr)
         for p in self.appr.optimizer.param_groups[0]['params'] if self.appr.recipe.keep else ():
             if p in before.state:
                 self.appr.optimizer.state[p] = before.state[p]
 
     def wait(self, at, loss):
-        """The patience: notes a validation loss in at, {'lr', 'patience', 'best_loss'}, and divides the learning rate once
-        it has run out. Returns (whether the loss is the best, what the epoch's line says of it)."""
+        """The patience: notes a validation loss in at, {'lr', 'patience', 'best_loss'}, and divides the
+        learning rate once it has run out. Returns (whether the loss is the best, what the epoch's line
+        says of it)."""
         if loss < at['best_loss']:
             at.update(best_loss=loss, patience=self.appr.lr_patience)
             return True, ' *'
@@ -126,8 +129,8 @@ class Fitting:
 
 
 def batches(appr, n):
-    """The batches of the present epoch, slices of n shuffled samples. Where the network has batch normalisation, a rest of
-    one sample joins the batch before it."""
+    """The batches of the present epoch, slices of n shuffled samples. Where the network has batch
+    normalisation, a rest of one sample joins the batch before it."""
     size, iterations = appr.sbatch, appr.recipe.iterations
     out = [slice(i, i + size) for i in range(0, n, size)]
     if iterations is not None:
@@ -139,14 +142,16 @@ def batches(appr, n):
 
 
 def normalises(model):
-    """Whether a network has batch normalisation that in training takes mean and variance of the batch at hand."""
+    """Whether a network has batch normalisation that in training takes mean and variance of the batch at
+    hand."""
     kind = torch.nn.modules.batchnorm._BatchNorm
     return any(isinstance(m, kind) and (m.training or not model.training) for m in model.modules())
 
 
 @contextmanager
 def several(sbatch, n):
-    """Within it, a batch of one sample that batch normalisation cannot take raises UserError. n: samples of the task."""
+    """Within it, a batch of one sample that batch normalisation cannot take raises UserError. n: samples
+    of the task."""
     try:
         yield
     except ValueError as e:
@@ -161,8 +166,8 @@ def several(sbatch, n):
 
 
 def check(appr, losses, where=None, option='--lr', rate=None):
-    """Raises UserError at the first loss, of a list, that is not finite; option, rate: of what learns, if not of the
-    network."""
+    """Raises UserError at the first loss, of a list, that is not finite; option, rate: of what learns, if
+    not of the network."""
     for k, loss in enumerate(losses):
         if not math.isfinite(loss):
             place = where or 'batch %d of %d' % (k + 1, len(losses))

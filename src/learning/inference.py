@@ -1,7 +1,8 @@
 """Which task samples are of, where an approach has a network or a mask for each and is not told.
 
-Every task's part is run, and the task chosen whose own head is the surest: by its largest logit (the usual reading of HAT
-as a class-incremental method), its largest probability or its smallest entropy (Kim et al., NeurIPS 2022, compare them).
+Every task's part is run, and the task chosen whose own head is the surest: by its largest logit (the usual
+reading of HAT as a class-incremental method), its largest probability or its smallest entropy (Kim et al.,
+NeurIPS 2022, compare them).
 """
 import torch
 
@@ -14,8 +15,8 @@ SURE = {'max-logit': lambda z: z.max(1).values,
 
 
 class Inferred(Task):
-    """Every task is learnt as if it were told, and at test it is inferred. how: a key of SURE; outer: the scenario whose
-    answers count; right: the share of samples of the last test whose task was found."""
+    """Every task is learnt as if it were told, and at test it is inferred. how: a key of SURE; outer: the
+    scenario whose answers count; right: the share of samples of the last test whose task was found."""
 
     told, infers = False, True
 

@@ -1,11 +1,13 @@
-"""What an approach says of the state that it keeps, and a checkpoint brings back: `state` may be a tuple of names, or a
-dictionary {name: check}, check(appr, value, done) being whether a value can be what was kept after so many tasks."""
+"""What an approach says of the state that it keeps, and a checkpoint brings back: `state` may be a tuple
+of names, or a dictionary {name: check}, check(appr, value, done) being whether a value can be what was
+kept after so many tasks."""
 import numpy as np
 import torch
 
 
 def like(value, model, what='the value'):
-    """Raises ValueError, saying what, unless a value is of the kind, keys and shapes of a model; numbers may be others."""
+    """Raises ValueError, saying what, unless a value is of the kind, keys and shapes of a model; numbers
+    may be others."""
     if isinstance(model, (torch.Tensor, np.ndarray)):
         ok = type(value) is type(model) and value.shape == model.shape and value.dtype == model.dtype
     elif isinstance(model, dict):
@@ -69,7 +71,8 @@ def memory(appr, value, done):
 
 
 def megabytes(value):
-    """The memory of what is kept: tensors, networks, and lists and dictionaries of them; plain values take none."""
+    """The memory of what is kept: tensors, networks, and lists and dictionaries of them; plain values take
+    none."""
     if isinstance(value, torch.nn.Module):
         value = value.state_dict()
     if isinstance(value, (dict, list, tuple)):

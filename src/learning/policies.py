@@ -6,8 +6,8 @@ import torch
 
 
 class Policy:
-    """streams: whether samples are taken from the stream; else at the end of a task. fair: whether every class has a
-    share."""
+    """streams: whether samples are taken from the stream; else at the end of a task. fair: whether every
+    class has a share."""
 
     streams = fair = True
 
@@ -23,12 +23,14 @@ class Policy:
 
     @staticmethod
     def places(kept, t, y):
-        """Where each sample of a batch of task t with labels y [B] goes in a buffer.Buffer: a number, or None."""
+        """Where each sample of a batch of task t with labels y [B] goes in a buffer.Buffer: a number, or
+        None."""
         return [None] * len(y)
 
     @staticmethod
     def best(count, mine, x, features):
-        """Of the samples of one class, mine, indices among the images x, so many, in the order of their worth."""
+        """Of the samples of one class, mine, indices among the images x, so many, in the order of their
+        worth."""
 
 
 class Reservoir(Policy):
@@ -47,8 +49,8 @@ class Reservoir(Policy):
 
 
 class Ring(Policy):
-    """A sample takes the place of the oldest of its class, once the class has its share; while it has not and the buffer is full,
-    that of the oldest of the largest class (Chaudhry et al., 2019)."""
+    """A sample takes the place of the oldest of its class, once the class has its share; while it has not
+    and the buffer is full, that of the oldest of the largest class (Chaudhry et al., 2019)."""
 
     @staticmethod
     def places(kept, t, y):
@@ -96,7 +98,8 @@ class Each(Balanced):
 
 
 class Herding(Policy):
-    """As many of each class so far, those whose mean feature is nearest to the class's (Rebuffi et al., 2017)."""
+    """As many of each class so far, those whose mean feature is nearest to the class's (Rebuffi et al.,
+    2017)."""
 
     streams = False
 
@@ -110,8 +113,9 @@ KINDS = {kind.__name__.lower(): kind for kind in (Reservoir, Balanced, Ring, Her
 
 
 def herding(features, count):
-    """The order [count] in which samples are chosen, so that their mean feature stays nearest to that of all: the k-th is argmin
-    || mu - (f + sum of those chosen) / k ||, of L2-normalised features [N,D] (Rebuffi et al., 2017, Alg. 4)."""
+    """The order [count] in which samples are chosen, so that their mean feature stays nearest to that of
+    all: the k-th is argmin || mu - (f + sum of those chosen) / k ||, of L2-normalised features [N,D]
+    (Rebuffi et al., 2017, Alg. 4)."""
     features = torch.nn.functional.normalize(features, dim=1)
     mean, total, left, order = features.mean(0), torch.zeros_like(features[0]), torch.ones(len(features), dtype=torch.bool), []
     left = left.to(features.device)

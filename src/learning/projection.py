@@ -4,11 +4,12 @@ import torch
 
 
 def gem(g, memories, margin=0.5, eps=1e-3):
-    """The gradient nearest to g [p] whose inner product with every row of memories [t,p] is not negative, or g itself if that is so
-    already (Lopez-Paz & Ranzato, 2017, Eq. 8-11).
+    """The gradient nearest to g [p] whose inner product with every row of memories [t,p] is not negative, or
+    g itself if that is so already (Lopez-Paz & Ranzato, 2017, Eq. 8-11).
 
-    By the dual: M'v + g with v = argmin 1/2 v'(MM' + eps I)v + (Mg)'v subject to v >= margin, in float64. margin: the paper's
-    gamma, as its code has it; 0 is the projection proper. nan where gradients are too large for that, which the loss will then show.
+    By the dual: M'v + g with v = argmin 1/2 v'(MM' + eps I)v + (Mg)'v subject to v >= margin, in float64.
+    margin: the paper's gamma, as its code has it; 0 is the projection proper. nan where gradients are too
+    large for that, which the loss will then show.
     """
     products = memories @ g
     if bool((products >= 0).all()):
@@ -29,8 +30,9 @@ def gem(g, memories, margin=0.5, eps=1e-3):
 
 
 def agem(gradients, reference, eps=0.):
-    """Takes out of gradients, in place, their part against reference gradients, both lists of tensors and as if joined to one g and
-    one r: g - (g.r / (r.r + eps)) r if g.r < 0 (Chaudhry et al., 2019, Eq. 11). Where an entry of either is None it is 0 and stays so."""
+    """Takes out of gradients, in place, their part against reference gradients, both lists of tensors and
+    as if joined to one g and one r: g - (g.r / (r.r + eps)) r if g.r < 0 (Chaudhry et al., 2019, Eq. 11).
+    Where an entry of either is None it is 0 and stays so."""
     pairs = [(g, r) for g, r in zip(gradients, reference) if g is not None and r is not None]
     product = sum(g.flatten() @ r.flatten() for g, r in pairs)
     if product < 0:

@@ -1,5 +1,6 @@
-"""Gradients of single samples: sums over them of a function of each, as importances of weights need, from one backward pass over
-a batch. For a linear layer they are outer products d x^T, and a function with f(ab) = f(a) f(b) needs no more than f(d) and f(x)."""
+"""Gradients of single samples: sums over them of a function of each, as importances of weights need, from
+one backward pass over a batch. For a linear layer they are outer products d x^T, and a function with f(ab)
+= f(a) f(b) needs no more than f(d) and f(x)."""
 from contextlib import contextmanager
 
 import torch
@@ -23,8 +24,8 @@ def size(model, most=64):
 def total(model, loss, batches, f):
     """{parameter's name: sum over samples of f(gradient of the sample's loss)}, in evaluation mode.
 
-    batches: of at most size() samples; loss(batch): the sum over a batch of each sample's loss; f: torch.abs or
-    torch.square, or another multiplicative function.
+    batches: of at most size() samples; loss(batch): the sum over a batch of each sample's loss; f: torch.abs
+    or torch.square, or another multiplicative function.
     """
     model.eval()
     names, out = {id(p): n for n, p in model.named_parameters()}, {n: torch.zeros_like(p) for n, p in model.named_parameters()}
@@ -49,7 +50,8 @@ def total(model, loss, batches, f):
 
 
 def layer(module, x, d, f):
-    """(of the weight, of the bias): sums over samples of f(gradient), from a layer's inputs and its outputs' gradients."""
+    """(of the weight, of the bias): sums over samples of f(gradient), from a layer's inputs and its
+    outputs' gradients."""
     if type(module) is nn.Linear:
         return f(d).t() @ f(x), f(d).sum(0)
     patches = F.unfold(x, module.kernel_size, module.dilation, module.padding, module.stride)  # [B, in*k*k, positions]
@@ -59,7 +61,8 @@ def layer(module, x, d, f):
 
 @contextmanager
 def seen(layers):
-    """Within it, what the layers are given and, after backward, the gradients of what they return: [module, x, d]."""
+    """Within it, what the layers are given and, after backward, the gradients of what they return:
+    [module, x, d]."""
     uses = []
 
     def note(module, inputs, output):

@@ -1,8 +1,8 @@
 """Scenarios (van de Ven, Tuytelaars & Tolias, Nature Machine Intelligence 2022): which logits compete, and what the target is.
 
-In all of them the tasks come one after another. task: the task is known at test, each has its own head. class: it is not
-known, the heads of all tasks so far compete and targets are classes of all tasks, numbered on. domain: it is not known,
-all tasks share one head and its labels.
+In all of them the tasks come one after another. task: the task is known at test, each has its own head.
+class: it is not known, the heads of all tasks so far compete and targets are classes of all tasks, numbered
+on. domain: it is not known, all tasks share one head and its labels.
 """
 from itertools import accumulate
 
@@ -34,8 +34,9 @@ class Task:
         return list(enumerate(self.ncla))
 
     def heads(self, task, seen, training):
-        """The heads whose logits, joined, compete, a number or a range, for samples of one task, or of several (None).
-        seen: number of tasks met so far, the present one included; training: whether it is for the loss in training."""
+        """The heads whose logits, joined, compete, a number or a range, for samples of one task, or of
+        several (None). seen: number of tasks met so far, the present one included; training: whether it is
+        for the loss in training."""
         return range(seen) if task is None else task
 
     def apart(self, training):
@@ -51,8 +52,8 @@ class Task:
         return self.table(t.device)[1][self.shifts[heads[0]]:self.shifts[heads[-1] + 1]] != t[:, None]
 
     def compete(self, outputs, batch, seen, training):
-        """(logits [B,n], targets [B]) of those of a batch that compete; what does not compete in a row is -inf. outputs: the
-        logits of all heads, a list, or a tensor [B,n]: those of each sample's own head."""
+        """(logits [B,n], targets [B]) of those of a batch that compete; what does not compete in a row is
+        -inf. outputs: the logits of all heads, a list, or a tensor [B,n]: those of each sample's own head."""
         heads = self.heads(batch.task, seen, training)
         if isinstance(outputs, torch.Tensor):
             return outputs, batch.y
@@ -77,20 +78,21 @@ class Task:
         return y
 
     def earlier(self, t):
-        """The heads of which the earlier tasks' outputs are made, for distillation: a list of numbers and ranges."""
+        """The heads of which the earlier tasks' outputs are made, for distillation: a list of numbers and
+        ranges."""
         return list(range(t))
 
     def students(self, t, outputs, seen, training):
-        """[(the earlier tasks' heads, the logits that are to take after them)] of a network's outputs: where earlier classes
-        compete with those of task t, all that compete."""
+        """[(the earlier tasks' heads, the logits that are to take after them)] of a network's outputs:
+        where earlier classes compete with those of task t, all that compete."""
         heads = self.heads(t, seen, training)
         several = isinstance(heads, range)
         return [(earlier, joined(outputs, heads if several else earlier)) for earlier in self.earlier(t)]
 
 
 class Class(Task):
-    """The task is not known: classes of all tasks so far compete. active: which do in training, 'all-so-far', 'all' (those
-    of tasks to come, too) or 'current' (as if the task were known)."""
+    """The task is not known: classes of all tasks so far compete. active: which do in training,
+    'all-so-far', 'all' (those of tasks to come, too) or 'current' (as if the task were known)."""
 
     name, told = 'class', False
 
@@ -114,7 +116,8 @@ class Class(Task):
         return self.numbered(t, y)
 
     def earlier(self, t):
-        """As in Task; where all classes compete, the old outputs say something of classes to come, too (van de Ven et al.)."""
+        """As in Task; where all classes compete, the old outputs say something of classes to come, too
+        (van de Ven et al.)."""
         return [range(len(self.ncla) if self.active == 'all' else t)]
 
 

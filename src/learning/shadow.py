@@ -3,7 +3,8 @@ from torch.func import functional_call
 
 
 class Shadow:
-    """A network with other weights {name: tensor}, through which gradients flow; what it leaves out is the network's own."""
+    """A network with other weights {name: tensor}, through which gradients flow; what it leaves out is the
+    network's own."""
 
     def __init__(self, model, weights):
         self.model, self.weights, self.training = model, weights, model.training

@@ -7,8 +7,8 @@ from torch.nn import functional as F
 
 
 def loss(x, again, mu, logvar):
-    """Reconstruction error, the binary cross-entropy, + KL of N(mu, exp(logvar)) from N(0, 1), both per pixel and the mean over the
-    batch [B,P] (van de Ven et al., 2022)."""
+    """Reconstruction error, the binary cross-entropy, + KL of N(mu, exp(logvar)) from N(0, 1), both per
+    pixel and the mean over the batch [B,P] (van de Ven et al., 2022)."""
     kl = -0.5 * (1 + logvar - mu.square() - logvar.exp()).sum(1)
     return F.binary_cross_entropy(again, x, reduction='none').mean(1).mean() + kl.mean() / x.shape[1]
 
@@ -30,8 +30,8 @@ class VAE(nn.Module):
 
 
 class Generator:
-    """A VAE of images [C,H,W], normalised in any way, and the Adam that trains it. range: the least and the largest pixel, which are
-    mapped to 0 and 1."""
+    """A VAE of images [C,H,W], normalised in any way, and the Adam that trains it. range: the least and
+    the largest pixel, which are mapped to 0 and 1."""
 
     def __init__(self, size, width, z, lr, device):
         self.size, self.range = tuple(size), (0., 1.)
@@ -79,7 +79,8 @@ class Generator:
         return total.detach()
 
     def loss(self, x):
-        """loss() of images [B,C,H,W]; nan where the reconstruction is, which binary cross-entropy does not take."""
+        """loss() of images [B,C,H,W]; nan where the reconstruction is, which binary cross-entropy does not
+        take."""
         x = self.unit(x)
         again, mu, logvar = self.vae(x)
         return loss(x, again.nan_to_num(0.5), mu, logvar) + 0 * again.sum()

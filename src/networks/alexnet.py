@@ -6,8 +6,8 @@ LEAST = 12  # pixels to a side that three convolutions with pooling leave anythi
 
 
 def layers(inputsize, conv='conv'):
-    """The hidden layers for images of inputsize [C,H,W]: conv1, conv2, conv3, fc1, fc2. Raises UserError for images that are
-    not square or too small."""
+    """The hidden layers for images of inputsize [C,H,W]: conv1, conv2, conv3, fc1, fc2. Raises UserError
+    for images that are not square or too small."""
     _, side, width = inputsize
     if side != width or side < LEAST:
         raise UserError('alexnet takes square images of %d x %d pixels or more, as its kernels follow from the side, not '

@@ -7,13 +7,14 @@ from networks.layers import Layered, scaled
 
 
 class Columns(Layered):
-    """A column per task. Into each layer but the first, and into the head, of column t > 0 leads an adapter from the
-    columns before it: their activations, each times a learned scalar, joined, reduced to the width of one column
-    (V, then ReLU, but not for the head) and mapped to the layer's size (U), added before the layer's ReLU.
+    """A column per task. Into each layer but the first, and into the head, of column t > 0 leads an adapter
+    from the columns before it: their activations, each times a learned scalar, joined, reduced to the width
+    of one column (V, then ReLU, but not for the head) and mapped to the layer's size (U), added before the
+    layer's ReLU.
 
     Two quirks of the original are kept, because the published figures have them: earlier columns are computed
-    without their own adapters, and the head's adapter is left out for the task that is being run, so that it never
-    trains.
+    without their own adapters, and the head's adapter is left out for the task that is being run, so that it
+    never trains.
     """
 
     factor = 1.117  # of all columns' widths together

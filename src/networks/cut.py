@@ -8,8 +8,8 @@ from networks.layers import Features, Plain, inputs
 
 
 class Preprocessing(nn.Module):
-    """Images [B,c,h,w] of pixels in 0..1 to what a network sees, as a dataloaders.images.Pixels makes it of bytes; images are taken to be
-    rotated already, where a task rotates them."""
+    """Images [B,c,h,w] of pixels in 0..1 to what a network sees, as a dataloaders.images.Pixels makes it
+    of bytes; images are taken to be rotated already, where a task rotates them."""
 
     def __init__(self, pixels):
         super().__init__()
@@ -29,7 +29,8 @@ class Preprocessing(nn.Module):
 
 
 class Whole(nn.Module):
-    """Task t's logits by a function of images, run as in testing, for a network whose layers do not follow one another."""
+    """Task t's logits by a function of images, run as in testing, for a network whose layers do not follow
+    one another."""
 
     def __init__(self, net, logits):
         super().__init__()
@@ -43,8 +44,9 @@ class Whole(nn.Module):
 def sequential(net, t, weights, masks=None, least=None):
     """Task t's network as an nn.Sequential of a Layered net's layers with the given weights {name: tensor}.
 
-    masks: a list of [units] by which the units are multiplied, which is folded into the weights above them; least: units of which the
-    mask is below are left out (None: none), but for the strongest of a layer without others.
+    masks: a list of [units] by which the units are multiplied, which is folded into the weights above them;
+    least: units of which the mask is below are left out (None: none), but for the strongest of a layer
+    without others.
     """
     parts, below, scale = [], None, None
     for i, layer in enumerate(net.layers):
@@ -71,7 +73,8 @@ def repeated(scale, positions):
 
 
 def linear(weights, name, rows, columns, scale):
-    """A Linear or Conv2d of chosen rows and columns (None: all) of a layer's weights, the columns times scale."""
+    """A Linear or Conv2d of chosen rows and columns (None: all) of a layer's weights, the columns times
+    scale."""
     weight, bias = weights[name + '.weight'].detach().clone(), weights[name + '.bias'].detach().clone()
     weight, bias = (weight, bias) if rows is None else (weight[rows], bias[rows])
     weight = weight if columns is None else weight[:, columns]
@@ -90,8 +93,9 @@ def plain(net):
 
 
 def network(net, t, weights, logits, masks=None, least=None):
-    """Task t's network, ready to be exported. weights: {name: tensor} by which it is tested; logits: a function of images to
-    its own logits [B, its classes]; masks: of a gated network, [units] per layer; least: units below are left out."""
+    """Task t's network, ready to be exported. weights: {name: tensor} by which it is tested; logits: a
+    function of images to its own logits [B, its classes]; masks: of a gated network, [units] per layer;
+    least: units below are left out."""
     if masks is not None and gated.is_standard(net):
         return sequential(net, t, weights, masks, least)
     if plain(net):

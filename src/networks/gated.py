@@ -9,10 +9,11 @@ from utils import UserError
 
 
 class Gated(Layered):
-    """Layers whose every unit is multiplied by sigma(s * e), e an embedding of the task (Serrà et al., 2018, Section 2.2).
+    """Layers whose every unit is multiplied by sigma(s * e), e an embedding of the task (Serrà et al., 2018,
+    Section 2.2).
 
-    The declared layers are the gated ones: masks, views and embeddings all follow their order. The embedding of
-    layer <name> is e<name>, [tasks, units].
+    The declared layers are the gated ones: masks, views and embeddings all follow their order. The embedding
+    of layer <name> is e<name>, [tasks, units].
     """
 
     pdrop_input = 0.
@@ -44,11 +45,12 @@ class Gated(Layered):
         return self.outputs(h), masks
 
     def get_view_for(self, n, masks):
-        """masks, seen from parameter n: how far it is attended to (Section 2.3). None for heads and embeddings.
+        """masks, seen from parameter n: how far it is attended to (Section 2.3). None for heads and
+        embeddings.
 
-        A bias, or a weight of the first layer, has the mask of its unit; any other weight the minimum of the masks
-        of the two units it joins (a map's mask counts for all its positions). Shape: that of the parameter, or one
-        that broadcasts to it.
+        A bias, or a weight of the first layer, has the mask of its unit; any other weight the minimum of the
+        masks of the two units it joins (a map's mask counts for all its positions). Shape: that of the
+        parameter, or one that broadcasts to it.
         """
         name, kind = n.split('.')[0], n.split('.')[-1]
         names = [layer.name for layer in self.layers]
@@ -83,16 +85,16 @@ def is_standard(net):
 
 
 def embeddings(net):
-    """The weights of a network's embeddings, one [tasks, units] per gated layer: what its embeddings() returns or, where it
-    has none, those of all its nn.Embedding."""
+    """The weights of a network's embeddings, one [tasks, units] per gated layer: what its embeddings()
+    returns or, where it has none, those of all its nn.Embedding."""
     if hasattr(net, 'embeddings'):
         return net.embeddings()
     return [m.weight for m in net.modules() if isinstance(m, nn.Embedding)]
 
 
 def check(net):
-    """Raises UserError, saying what is missing, unless a network can be trained by HAT: it has mask() and get_view_for(), of
-    shapes that fit its parameters. Warns of parameters that nothing protects."""
+    """Raises UserError, saying what is missing, unless a network can be trained by HAT: it has mask() and
+    get_view_for(), of shapes that fit its parameters. Warns of parameters that nothing protects."""
     name = '%s.Net' % type(net).__module__
     for method in ('mask', 'get_view_for'):
         if not callable(getattr(net, method, None)):

@@ -36,9 +36,11 @@ def without_dropout(net):
 
 
 def positions(layers, inputsize):
-    """For each layer, how many of its inputs come from one unit (or channel) below: over 1 where maps are flattened.
+    """For each layer, how many of its inputs come from one unit (or channel) below: over 1 where maps are
+    flattened.
 
-    inputsize: [C,H,W] of the images. Returns a list of int. Raises UserError for images that a convolution cannot take.
+    inputsize: [C,H,W] of the images. Returns a list of int. Raises UserError for images that a convolution
+    cannot take.
     """
     side, flat, out = inputsize[1], False, []
     for i, layer in enumerate(layers):
@@ -82,16 +84,16 @@ def inputs(units, positions):
 
 
 def is_bare(module):
-    """Whether an nn.Linear or nn.Conv2d computes its map by its own parameters and nothing else: it is of no derived class,
-    has no hooks, and its weights are not made of others."""
+    """Whether an nn.Linear or nn.Conv2d computes its map by its own parameters and nothing else: it is of
+    no derived class, has no hooks, and its weights are not made of others."""
     hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
     own = [p for p in module._parameters.values() if p is not None]
     return type(module) in (nn.Linear, nn.Conv2d) and not any(hooks) and all(isinstance(p, nn.Parameter) for p in own)
 
 
 class Layered(nn.Module):
-    """A network of declared layers below one head per task. Parameters are created in the order of the calls to
-    add() and add_heads(), which is the order in which initial weights are drawn."""
+    """A network of declared layers below one head per task. Parameters are created in the order of the
+    calls to add() and add_heads(), which is the order in which initial weights are drawn."""
 
     def __init__(self, layers, inputsize, taskcla):
         super().__init__()
@@ -124,7 +126,8 @@ class Layered(nn.Module):
         self.add_heads()
 
     def run(self, i, h, module=None, gate=None):
-        """Layer i's output [B, units(, H, W)] of its input; module: other weights of the same layer; gate: as in finish."""
+        """Layer i's output [B, units(, H, W)] of its input; module: other weights of the same layer; gate:
+        as in finish."""
         module = module or getattr(self, self.layers[i].name)
         return self.finish(i, self.product(module, self.shaped(i, h)), gate)
 
@@ -137,8 +140,8 @@ class Layered(nn.Module):
         return F.dropout(x, p, self.training)
 
     def finish(self, i, z, gate=None):
-        """What follows layer i's linear map z [B, units(, H, W)]: ReLU, dropout, after a convolution 2x2 max-pooling, and the
-        gate [1, units] if there is one."""
+        """What follows layer i's linear map z [B, units(, H, W)]: ReLU, dropout, after a convolution 2x2
+        max-pooling, and the gate [1, units] if there is one."""
         h = self.drop(F.relu(z), self.layers[i].pdrop)
         h = F.max_pool2d(h, 2) if self.layers[i].kernel else h
         return h if gate is None else h * gate.view(1, -1, *[1] * (h.dim() - 2))
@@ -152,7 +155,8 @@ class Layered(nn.Module):
         return list(self.last)
 
     def outputs(self, h, only=None):
-        """Logits of all tasks, a list of [B, classes]; only: of that task, or range of tasks, and None for the others."""
+        """Logits of all tasks, a list of [B, classes]; only: of that task, or range of tasks, and None for
+        the others."""
         wanted = (only,) if isinstance(only, int) else only
         return [self.product(head, h) if wanted is None or u in wanted else None for u, head in enumerate(self.heads())]
 
@@ -171,15 +175,16 @@ class Plain(Layered):
         return x
 
     def forward(self, x, only=None):
-        """Logits of all tasks, a list of [B, classes], of images x [B,C,H,W]. only: of a task, or a range of them, and None for
-        the others; or the tasks t [B] of the samples and a range that they are of: [B, n], each by its own head."""
+        """Logits of all tasks, a list of [B, classes], of images x [B,C,H,W]. only: of a task, or a range
+        of them, and None for the others; or the tasks t [B] of the samples and a range that they are of:
+        [B, n], each by its own head."""
         if isinstance(only, tuple):
             return self.own(self.hidden(x), *only)
         return self.outputs(self.hidden(x), only)
 
     def own(self, h, t, heads):
-        """Logits [B, n] of the last hidden layer h, each of the head of its own task t [B] alone, among a range of heads from 0
-        that have the same number of classes: costs the same for any number of tasks."""
+        """Logits [B, n] of the last hidden layer h, each of the head of its own task t [B] alone, among a
+        range of heads from 0 that have the same number of classes: costs the same for any number of tasks."""
         heads = [self.heads()[u] for u in heads]
         weight, bias = torch.stack([head.weight for head in heads]), torch.stack([head.bias for head in heads])
         bias, weight = bias.index_select(0, t)[..., None], weight.index_select(0, t)  # faster than indexing, backwards
@@ -199,8 +204,8 @@ class Features(Plain):
 
 
 def heads(net):
-    """The heads of any network, one module per task: what its heads() returns or, in the original's layout, its `last`.
-    Raises UserError for one that does not say."""
+    """The heads of any network, one module per task: what its heads() returns or, in the original's
+    layout, its `last`. Raises UserError for one that does not say."""
     if callable(getattr(net, 'heads', None)):
         return net.heads()
     if isinstance(getattr(net, 'last', None), nn.ModuleList):

@@ -8,7 +8,8 @@ def layers(nlayers=3, nhid=800, pdrop=0.5):
 
 
 class Net(Plain):
-    """The network of mnist2 and pmnist: nlayers layers of nhid units with dropout pdrop; inputs are flattened, without dropout."""
+    """The network of mnist2 and pmnist: nlayers layers of nhid units with dropout pdrop; inputs are
+    flattened, without dropout."""
 
     def __init__(self, inputsize, taskcla, nlayers=3, nhid=800, pdrop=0.5):
         super().__init__(layers(nlayers, nhid, pdrop), inputsize, taskcla)

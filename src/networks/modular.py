@@ -6,9 +6,9 @@ from networks.layers import Layered, scaled
 
 
 class Modular(Layered):
-    """Layers of M modules each; a path picks N per layer, and a layer's output is the sum of theirs, each after ReLU,
-    dropout and pooling. A path is an integer array [L, N]; bestPath [tasks, L, N] holds those of the tasks learnt,
-    -1 until then. Modules are created one of each layer after another, then the heads.
+    """Layers of M modules each; a path picks N per layer, and a layer's output is the sum of theirs, each
+    after ReLU, dropout and pooling. A path is an integer array [L, N]; bestPath [tasks, L, N] holds those of
+    the tasks learnt, -1 until then. Modules are created one of each layer after another, then the heads.
     """
 
     M, N, factor = 16, 3, 0.258
@@ -25,8 +25,8 @@ class Modular(Layered):
         self.add_heads()
 
     def forward(self, x, t, path=None, only=None):
-        """Logits of all tasks (only: of that one, else None) of images x [B,C,H,W] along a path [L,N] (default: task
-        t's best)."""
+        """Logits of all tasks (only: of that one, else None) of images x [B,C,H,W] along a path [L,N]
+        (default: task t's best)."""
         for i, chosen in enumerate(self.bestPath[t] if path is None else path):
             modules = getattr(self, self.layers[i].name)
             x = sum(self.run(i, x, modules[m]) for m in chosen)

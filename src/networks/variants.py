@@ -1,5 +1,5 @@
-"""What HAT, LFL, PathNet and progressive networks make of any network of layers one after another: a user's file declares
-the layers once."""
+"""What HAT, LFL, PathNet and progressive networks make of any network of layers one after another: a
+user's file declares the layers once."""
 import inspect
 
 import torch
@@ -26,8 +26,8 @@ OWN = ('forward', 'hidden', 'run', 'product', 'drop', 'finish', 'shaped', 'outpu
 
 
 def of(plain, suffix):
-    """The variant of a class derived from layers.Plain, with the settings that this one takes. Raises UserError for a class
-    whose layers do not say all of what it computes."""
+    """The variant of a class derived from layers.Plain, with the settings that this one takes. Raises
+    UserError for a class whose layers do not say all of what it computes."""
     name = plain.__module__.split('.')[-1]
     if not issubclass(plain, Plain) or any(getattr(plain, n) is not getattr(Plain, n) for n in OWN):
         raise UserError('%s computes in a way of its own, so that its variant %s%s does not follow from it: write '

@@ -520,6 +520,15 @@ def name_of(appr):
     return type(appr).__module__.split('.')[-1]
 
 
+@pytest.mark.parametrize('hook', ['loss', 'penalty', 'importance', 'squares', 'criterion', 'after_step'])
+def test_a_class_with_a_hook_of_its_own_is_left_to_plain_code(hook):
+    kind = utils.load('approaches', 'ewc').Appr
+    assert fast.of(kind(mlp.Net(SIZE, TASKCLA, 1, 8))) is not None
+    mine = type('Appr', (kind,), {hook: eval('lambda %s: None' % {
+        'loss': 'self, batch', 'criterion': 'self, output, targets', 'after_step': 'self, batch'}.get(hook, 'self'))})
+    assert fast.of(mine(mlp.Net(SIZE, TASKCLA, 1, 8))) is None
+
+
 SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu']
 
 

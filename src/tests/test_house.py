@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from approaches import base
+from approaches import base, declared
 from dataloaders.images import Images, Pixels
 
 SRC = Path(__file__).resolve().parent.parent
@@ -37,7 +37,7 @@ def test_the_base_has_few_names_and_nine_hooks():
     names = [n for n in dir(base.Appr) if not n.startswith('_')]
     assert len(names) <= 45, names
     line = base.__doc__.split('\n\n')[2]
-    assert [row.split('(')[0].strip() for row in line.splitlines()] == list(base.HOOKS)
+    assert [row.split('(')[0].strip() for row in line.splitlines()] == list(declared.HOOKS)
 
 
 MEASURE = '''
