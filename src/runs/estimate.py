@@ -7,6 +7,7 @@ import resource
 import sys
 import time
 
+from dataloaders.images import WHOLE
 from learning.fitting import batches
 from results import records
 from runs import checkpoint, options, trials
@@ -95,6 +96,11 @@ class Trial:
         return n, epochs, steps, step, seconds
 
 
+def taken(values):
+    """The bytes that a split of so many values takes: floats, or, where these are many, the data's own bytes."""
+    return 4 * values if 4 * values <= WHOLE else values
+
+
 def dry_run(ready, argv):
     """Prints the settings with their origin, parameters, memory and the time each task may take."""
     trials.refuse_foreign(ready, '--dry-run')
@@ -102,8 +108,8 @@ def dry_run(ready, argv):
     print('Settings, and where they come from:')
     for name, value in options.settings(args).items():
         print('    %-16s %-30s %s' % (name, value, args.origin.get(name, '')))
-    images = max(sum(4 * len(data[t][s]['y']) for s in ('train', 'valid', 'test')) for t in range(len(names)))
-    images *= math.prod(ready.there['inputsize'])
+    pixels = math.prod(ready.there['inputsize'])
+    images = max(sum(taken(len(data[t][s]['y']) * pixels) for s in ('train', 'valid', 'test')) for t in range(len(names)))
     with contextlib.redirect_stdout(io.StringIO()):
         trial = Trial(ready)
     parameters = sum(p.numel() for p in ready.net.parameters())
