@@ -186,7 +186,7 @@ def test_orders_are_balanced_and_their_spread_is_shown(tmp_path, capsys):
 
 def test_a_hundred_permutations_take_no_memory_until_they_are_used(data_dir):
     data, taskcla, _ = get('permuted:mnist:100', data_dir)
-    assert len(taskcla) == 100 and len({id(data[t]['train'].images) for t in range(100)}) == 1
+    assert len(taskcla) == 100 and len({id(data[t]['train'].source) for t in range(100)}) == 1
     assert not any(data[t]['train'].made() is not None for t in range(100))
     orders = {tuple(data[t]['train'].pixels.permutation[:20]) for t in range(100)}
     assert len(orders) == 100
