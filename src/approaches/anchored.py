@@ -3,7 +3,7 @@ from torch.nn import functional as F
 
 from approaches import base
 from approaches.hyper import Hyper
-from learning import fisher, keeps
+from learning import fisher
 from networks import layers
 
 FISHER = Hyper('fisher', str, 'batch', help='how it is estimated: from batches of fisher_sbatch, as the original does; from '
@@ -18,7 +18,6 @@ class Anchored(base.Appr):
     """old: {parameter's name: its value after the last task}, empty before the first is learnt. A method
     writes penalty(), the square that it adds to the loss."""
 
-    state = {'old': keeps.parameters}
     scenarios = ('task', 'class', 'domain')
     replays = False  # whether a task trains other heads than its own, by samples of earlier tasks
     fisher = 'batch'

@@ -23,10 +23,10 @@ included. Where training and tests differ, a hook asks self.model.training. Hook
 optimizer, seen (tasks met so far), at (where training is: task, phase, epoch), progress (share of the epoch
 behind the batch), scenario, params(), trainable() and the hyper-parameters by their names.
 
-What a method keeps from one epoch or task to the next it names in `state`, a tuple of names, or a dictionary
-{name: check} with check(appr, value, tasks learnt): a checkpoint saves that, tensors, numbers, texts and
-containers of them, and brings it back to the device. Nothing that a method does is left out by what computes
-faster (fast/): what that does not know is computed as written.
+What a method keeps from one epoch or task to the next is its attributes, of any name that the loop has not:
+a checkpoint saves them all, tensors, arrays, networks, optimizers, containers and objects of classes of one's
+own, and brings them back. What is meant for one step alone may be an attribute of the batch. Nothing that a
+method does is left out by what computes faster (fast/): what that does not know is computed as written.
 """
 import inspect
 from contextlib import contextmanager
@@ -37,7 +37,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from approaches.declared import Declared
-from learning import evaluation, keeps, normalising
+from learning import evaluation, normalising
 from learning.fitting import IDLE, Fitting, batches, check, several
 from learning.batch import Batch
 from learning.recipe import Recipe
@@ -62,12 +62,9 @@ class Appr(Declared):
     isolated = False       # whether every task has a network or a mask of its own: then a task not told is inferred
     cumulative = False     # True: trains on the data of all tasks so far
     first_norms = False    # whether layers with running statistics stay what the first task makes them
-    state = ()             # attributes that have to survive a restart, besides the model's weights (learning.keeps)
-    for_training = ()      # those of them that a model which is only used can do without
-    scratch = ()           # attributes that change, and are set anew before they are read
     cannot = {}            # {'optimizer', 'save', 'untrained', 'validation' or 'current': why it cannot have that}
-    declarations = ('variants', 'clipgrad', 'phases', 'scenarios', 'isolated', 'cumulative', 'first_norms', 'state',
-                    'for_training', 'scratch', 'cannot', 'logs', 'fitting', 'hyperparameters')  # what a class may say
+    declarations = ('variants', 'clipgrad', 'phases', 'scenarios', 'isolated', 'cumulative', 'first_norms',
+                    'cannot', 'logs', 'fitting', 'hyperparameters')  # what a class may say
     logs = None            # what run.py pickles at the end, at self.logpath
     fitting = Fitting      # what trains a task; of an instance, the one of its own
     wing = None            # what computes steps and tests instead of plain code, with the same numbers
@@ -232,18 +229,8 @@ class Appr(Declared):
     def account(self, done):
         """What the record of a run is to say of the approach after so many tasks, {name: plain value}.
         Another task may have been begun."""
-        return {'kept_megabytes': round(sum(keeps.megabytes(getattr(self, n)) for n in self.state), 3)}
+        return {}
 
     def report_lines(self):
         """Lines to print after the tests of a task."""
         return []
-
-    # What optimizers remember, for checkpoints (--keep-optimizer)
-    @property
-    def remembered(self):
-        """What the optimizer remembers, {parameter's name: {...}}."""
-        return {n: dict(self.optimizer.state[p]) for n, p in self.params().items() if p in self.optimizer.state}
-
-    @remembered.setter
-    def remembered(self, memory):
-        self.optimizer.state.update({self.params()[n]: state for n, state in memory.items()})

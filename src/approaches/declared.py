@@ -1,4 +1,4 @@
-"""What an approach declares, checked when its class is made: hyper-parameters, state, hooks, names."""
+"""What an approach declares, checked when its class is made: hyper-parameters, hooks, names."""
 import difflib
 import functools
 import inspect
@@ -23,13 +23,14 @@ class Declared:
 
     def __init_subclass__(cls, **kwargs):
         """Refuses what would not do what its author means: misspelt or former hooks, hooks with other
-        arguments, a state that is no tuple of names, names that the loop goes by."""
+        arguments, names that the loop goes by, and what was to be declared once."""
         super().__init_subclass__(**kwargs)
         if cls.__module__ == 'approaches.base':
             return
         name, own = '%s.%s' % (cls.__module__, cls.__name__), vars(cls)
-        if isinstance(own.get('state', ()), str):
-            raise UserError('%s: state is the text %r, expected a tuple of names: (%r,)' % (name, cls.state, cls.state))
+        for n in ('state', 'scratch', 'for_training'):
+            if isinstance(own.get(n), (tuple, list, dict)):
+                raise UserError('%s: delete the line %s = ...: every attribute is kept now' % (name, n))
         for n in own:
             if n in FORMER and callable(own[n]):
                 raise UserError('%s: %s() is a hook no longer: %s has taken its place' % (name, n, FORMER[n]))
@@ -91,7 +92,7 @@ def taken(classes):
     base = next((c for c in classes if c.__module__ == 'approaches.base'), None)
     if base is None:
         return frozenset()
-    free = {*METHODS, *OURS, *base.declarations, 'positional', 'remembered', '_get_optimizer', 'reserved'}
+    free = {*METHODS, *OURS, *base.declarations, 'positional', '_get_optimizer', 'reserved'}
     names = {n for c in base.__mro__[:-1] for n in vars(c) if not n.startswith('__')} - free
     return frozenset(names.union(LOOP, *(vars(c).get('reserved', ()) for c in classes)))
 

@@ -26,7 +26,6 @@ class Appr(replay.Replay):
         Hyper('alpha', float, 0.3, (.1, .2, .3, .5, 1), 'weight of the distance between logits', 'Eq. 5', least=0),
         *replay.Replay.hyperparameters,
     )
-    scratch = ('z',)
 
     def outputs(self, batch):
         """Of all heads, in training."""
@@ -37,7 +36,7 @@ class Appr(replay.Replay):
         if not self.model.training or batch.task is None:
             return super().loss(batch)
         outputs = self.outputs(batch)
-        self.z = joined(outputs, range(len(outputs))).detach()
+        batch.z = joined(outputs, range(len(outputs))).detach()
         return self.criterion(*self.compete(batch, outputs)) + self.replayed(batch)
 
     def replayed(self, batch):
@@ -53,7 +52,7 @@ class Appr(replay.Replay):
     def after_step(self, batch):
         """Offers the batch to the buffer, with its logits."""
         if self.at['epoch'] == 0:
-            self.memory.add(batch, self.z)
+            self.memory.add(batch, batch.z)
 
     def stored(self, images):
         """As in replay."""

@@ -8,16 +8,10 @@ from torch.nn import functional as F
 from approaches import base
 from approaches.hyper import Hyper
 from approaches.weighting import by_tasks
-from learning import distillation, keeps, vae
+from learning import distillation, vae
 from learning.fitting import check
 from learning.scenario import joined
 from utils import UserError
-
-
-def are_generators(appr, value, done):
-    """Whether a value can be the state of both generators."""
-    old = appr.generator.fits(value['old']) if done else value['old'] is None
-    return appr.generator.fits(value['now']) and old
 
 
 class Appr(base.Appr):
@@ -37,30 +31,13 @@ class Appr(base.Appr):
         Hyper('generator_lr', float, 1e-3, (1e-4, 1e-3), 'its learning rate', 'van de Ven et al.', above=0, most=1),
     )
     scenarios = ('task', 'class', 'domain')
-    scratch = ('generator', 'old', 'replayed', 'generated')
-    reserved = ('generator', 'old')
-    state = {'model_old': keeps.network, 'scholar': are_generators}
-    for_training = 'scholar',
-    model_old = replayed = None  # the network after the last task; what is replayed with the batch
+    old = model_old = None  # the generator and the network after the last task
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         if not hasattr(self.model, 'inputsize'):
             raise UserError('dgr needs a network that says its inputsize, for the generator')
-        generator = vae.Generator(self.model.inputsize, self.width, self.z, self.generator_lr, self.device)
-        self.configure(generator=generator, old=None)  # old: the generator after the last task
-
-    @property
-    def scholar(self):
-        """Both generators, for checkpoints."""
-        return {'now': self.generator.state, 'old': self.old and self.old.state}
-
-    @scholar.setter
-    def scholar(self, found):
-        self.generator.state = found['now']
-        self.configure(old=found['old'] and deepcopy(self.generator))
-        if self.old:
-            self.old.state = found['old']
+        self.generator = vae.Generator(self.model.inputsize, self.width, self.z, self.generator_lr, self.device)
 
     def begin_task(self, t, x, y):
         """The range of the first task's pixels is the generator's."""
@@ -70,19 +47,19 @@ class Appr(base.Appr):
 
     def loss(self, batch):
         """As in base, in training with replayed samples (Eq. 2)."""
-        loss, self.replayed = super().loss(batch), None
+        loss, batch.replayed = super().loss(batch), None
         if not self.model.training or self.old is None:
             return loss
-        self.replayed = self.old.images(len(batch))
+        batch.replayed = self.old.images(len(batch))
         with torch.no_grad():
-            told = self.model_old(self.replayed)
-        students = self.scenario.students(batch.task, self.model(self.replayed), self.seen, True)
+            told = self.model_old(batch.replayed)
+        students = self.scenario.students(batch.task, self.model(batch.replayed), self.seen, True)
         parts = [F.cross_entropy(new, joined(told, heads).argmax(1)) for heads, new in students]
         return by_tasks(batch.task, loss, sum(parts) / len(parts))
 
     def after_step(self, batch):
         """The generator's step."""
-        self.generated = self.generator.learn(batch.x, self.replayed, share=1 / (batch.task + 1))
+        self.generated = self.generator.learn(batch.x, batch.replayed, share=1 / (batch.task + 1))
 
     def end_epoch(self, t, e, train, valid):
         """Stops where the generator's loss is not finite, which then no step can mend."""
@@ -90,5 +67,4 @@ class Appr(base.Appr):
 
     def end_task(self, t, x, y):
         """The scholar becomes the old one."""
-        self.replayed, self.model_old = None, distillation.frozen(self.model)
-        self.configure(old=deepcopy(self.generator))
+        self.model_old, self.old = distillation.frozen(self.model), deepcopy(self.generator)

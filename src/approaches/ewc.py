@@ -3,7 +3,6 @@ import torch
 
 from approaches import anchored
 from approaches.hyper import Hyper
-from learning import keeps
 
 
 class Appr(anchored.Anchored):
@@ -24,7 +23,6 @@ class Appr(anchored.Anchored):
         anchored.FISHER, anchored.FISHER_SBATCH,
     )
     clipgrad = 100
-    state = {'old': keeps.parameters, 'information': keeps.parameters}
     information = None  # {parameter's name: F}, the mean over the tasks so far, or their sum
 
     def penalty(self):

@@ -10,5 +10,4 @@ class Appr(er.Appr, ewc.Appr):
     family = 'replay'
     replays = True
     hyperparameters = (*ewc.Appr.hyperparameters, *er.Appr.hyperparameters)
-    state = {**ewc.Appr.state, **er.Appr.state}
     clipgrad = ewc.Appr.clipgrad

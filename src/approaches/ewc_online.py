@@ -1,7 +1,6 @@
 """Online EWC: Schwarz et al., Progress & Compress, ICML 2018 (arXiv 1805.06370, Section 4)."""
 from approaches import anchored
 from approaches.hyper import Hyper
-from learning import keeps
 
 
 class Appr(anchored.Anchored):
@@ -19,7 +18,6 @@ class Appr(anchored.Anchored):
         anchored.FISHER, anchored.FISHER_SBATCH,
     )
     clipgrad = 100
-    state = {'old': keeps.parameters, 'information': keeps.parameters}
     information = None  # {parameter's name: F*}
 
     def penalty(self):

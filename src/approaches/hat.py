@@ -10,7 +10,6 @@ import torch
 from approaches import base
 from approaches.hyper import Hyper
 from approaches.inspected import Inspected
-from learning import keeps
 from networks import gated
 
 THRES_COSH = 50  # s * e is cut off there in the compensation, where cosh would overflow
@@ -31,9 +30,6 @@ class Appr(Inspected, base.Appr):
     cannot = {'optimizer': 'momentum, weight decay and Adam move weights whose gradient is masked, and with them what earlier '
                            'tasks attend to'}
     variants, scenarios, isolated = ('_hat',), ('task', 'class', 'domain'), True
-    state = {'mask_pre': lambda self, value, done: keeps.shares(value, [e.detach()[:1] for e in gated.embeddings(self.model)])
-             if done else value is None, 'full': keeps.flag}
-    scratch = ('gates', 'reg', 'sharing')
     eval_factor = 1               # evaluation uses s = eval_factor * smax
     mask_pre, full = None, False  # cumulative attentions of the tasks learnt, one [1, units] per layer; all of them 1?
 
@@ -49,13 +45,13 @@ class Appr(Inspected, base.Appr):
 
     def outputs(self, batch):
         """Under the gates of the task (Section 2.2)."""
-        outputs, self.gates = self.model(self.task(batch.task), batch.x, s=self.s)
+        outputs, batch.gates = self.model(self.task(batch.task), batch.x, s=self.s)
         return outputs
 
     def loss(self, batch):
         """Cross-entropy + lamb * R, R the share of the still free capacity that is attended (Section 2.6)."""
-        loss, free = super().loss(batch), [1 - m for m in self.mask_pre or [torch.zeros_like(m) for m in self.gates]]
-        attended = sum((m * f).sum() for m, f in zip(self.gates, free))
+        loss, free = super().loss(batch), [1 - m for m in self.mask_pre or [torch.zeros_like(m) for m in batch.gates]]
+        attended = sum((m * f).sum() for m, f in zip(batch.gates, free))
         reg = attended / sum(f.sum() for f in free).clamp(min=1e-30)
         self.reg = reg.detach()
         return loss + self.lamb * reg

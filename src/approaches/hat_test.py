@@ -6,17 +6,6 @@ from approaches.hyper import Hyper
 from utils import ROOT, UserError, is_number
 
 
-def is_log(value, logs):
-    """Whether a value is built like the logs."""
-    if not isinstance(value, dict) or value.keys() != logs.keys():
-        return False
-    for k, of_tasks in value.items():
-        kind = np.ndarray if '_' in k and k != 'mask_pre' else dict
-        if not isinstance(of_tasks, dict) or not all(isinstance(v, kind) for v in of_tasks.values()):
-            return False
-    return all(isinstance(layer, dict) for layers in value['mask'].values() for layer in layers.values())
-
-
 class Appr(hat.Appr):
     """HAT with a log, which run.py writes to logpath as a gzipped pickle of numpy arrays and builtins.
 
@@ -31,7 +20,6 @@ class Appr(hat.Appr):
                        Hyper('single_task', int, 0, help='1: train the first task only, and evaluate with hard masks, '
                              's = 10000 * smax', source='Section 4.4', least=0, most=1))
     variants = ('_hat_test', '_hat')
-    state = {**hat.Appr.state, 'logs': lambda self, value, done: value is None if self.logs is None else is_log(value, self.logs)}
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

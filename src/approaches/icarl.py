@@ -4,7 +4,7 @@ from torch.nn import functional as F
 
 from approaches import base, replay
 from dataloaders.joined import Joined
-from learning import distillation, evaluation, keeps
+from learning import distillation, evaluation
 from learning.scenario import joined
 from networks.layers import Plain
 from utils import UserError
@@ -33,13 +33,6 @@ def distilled(output, targets, old=None):
     return F.binary_cross_entropy_with_logits(output, wanted)
 
 
-def are_means(appr, value, done):
-    """Whether a value can be the means of all classes so far."""
-    if not done or not isinstance(value, torch.Tensor) or not value.is_floating_point():
-        return not done and value is None
-    return value.dim() == 2 and len(value) == appr.scenario.shifts[done] and bool(value.isfinite().all())
-
-
 class Appr(replay.Replay):
     """Trains on the task's data and all exemplars, those nearest to each class's mean feature, and classifies
     by the nearest mean.
@@ -54,8 +47,6 @@ class Appr(replay.Replay):
     scenarios = ('class',)
     cannot = {'current': 'it distils what all classes so far say; it can do: all-so-far, all'}
     without = ', which are never chosen'
-    scratch = ('own',)
-    state = {**replay.Replay.state, 'model_old': keeps.network, 'means': are_means}
     model_old = means = None  # the network after the last task; of the classes so far, the mean features [classes, D]
 
     def __init__(self, *args, **kwargs):
@@ -65,7 +56,7 @@ class Appr(replay.Replay):
 
     def train(self, t, xtrain, ytrain, xvalid, yvalid):
         """As in base, on the task's data and the exemplars."""
-        self.own, same = (xtrain, ytrain), xvalid is xtrain and yvalid is ytrain
+        same = xvalid is xtrain and yvalid is ytrain
         kept = self.everything(xtrain.device)
         if kept is None:
             xtrain = Joined([(t, xtrain)])
@@ -101,8 +92,9 @@ class Appr(replay.Replay):
 
     def end_task(self, t, x, y):
         """Chooses the exemplars, keeps the network and the class means (Alg. 2 and 4)."""
-        super().end_task(t, *self.own)
-        self.own, kept = None, self.everything('cpu')
+        own = x.sets[0]  # without the exemplars that were joined to it
+        super().end_task(t, own, y[:len(own)])
+        kept = self.everything('cpu')
         features, groups = self.features(kept.x), []
         for u, ncla in enumerate(self.scenario.ncla[:t + 1]):
             for c in range(ncla):

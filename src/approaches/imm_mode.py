@@ -3,7 +3,6 @@ import torch
 
 from approaches import anchored, merged
 from approaches.hyper import Hyper
-from learning import keeps
 
 
 class Appr(merged.Merged):
@@ -21,7 +20,6 @@ class Appr(merged.Merged):
         anchored.FISHER_SBATCH,
     )
     clipgrad = 1000
-    state = {**merged.Merged.state, 'total': keeps.parameters}
     total = None  # {parameter's name: sum of the Fisher diagonals of the tasks so far}
 
     def penalty(self):

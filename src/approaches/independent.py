@@ -1,15 +1,7 @@
 """One network per task, full-sized and from the same initial weights: nothing is forgotten, nothing shared."""
 import utils
 from approaches import sgd_restart
-from learning import keeps
 from learning.shadow import Shadow
-
-
-def networks(appr, value, done):
-    """Whether a value is the weights of every task learnt."""
-    if not isinstance(value, dict) or set(value) != set(range(done)):
-        return False
-    return all(keeps.weights(appr, w, done) for w in value.values())
 
 
 class Appr(sgd_restart.Appr):
@@ -17,7 +9,6 @@ class Appr(sgd_restart.Appr):
 
     family = 'baselines'
     isolated = True
-    state = {**sgd_restart.Appr.state, 'nets': networks}
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

@@ -19,11 +19,10 @@ class Appr(lwf.Appr):
     )
     variants = ('_lfl',)
     clipgrad = 200
-    scratch = ('hidden',)
 
     def outputs(self, batch):
         """As in base; notes the last hidden layer."""
-        outputs, self.hidden = super().outputs(batch)
+        outputs, batch.hidden = super().outputs(batch)
         return outputs
 
     def loss(self, batch):
@@ -33,7 +32,7 @@ class Appr(lwf.Appr):
             return loss
         with torch.no_grad():
             _, old = self.model_old(batch.x, only=0)
-        return loss + self.lamb * (old - self.hidden).pow(2).sum() / 2
+        return loss + self.lamb * (old - batch.hidden).pow(2).sum() / 2
 
     def eval(self, t, x, y):
         """As in base, in training's batches, as the loss is not their mean."""

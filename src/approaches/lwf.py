@@ -3,7 +3,7 @@ import torch
 
 from approaches import base, weighting
 from approaches.hyper import Hyper
-from learning import distillation, keeps
+from learning import distillation
 from learning.scenario import joined
 
 
@@ -18,7 +18,6 @@ class Appr(base.Appr):
     )
     clipgrad = 100
     scenarios = ('task', 'class', 'domain')
-    state = {'model_old': keeps.network}
     model_old = None  # the network after the last task
 
     def loss(self, batch):

@@ -3,7 +3,7 @@ import torch
 
 from approaches import anchored
 from approaches.hyper import Hyper
-from learning import keeps, samples
+from learning import samples
 from learning.batch import parts
 
 
@@ -19,7 +19,6 @@ class Appr(anchored.Anchored):
         Hyper('lamb', float, 1., (.1, 1, 10, 100, 1000), 'weight of the penalty', 'Eq. 4, lambda', least=0),
     )
     clipgrad = 100
-    state = {'old': keeps.parameters, 'omega': keeps.parameters}
     omega = None  # {parameter's name: Omega, the sum over the tasks so far}
 
     def penalty(self):

@@ -1,20 +1,11 @@
 """What both forms of IMM do with running statistics of normalising layers: they merge those of all tasks in
 equal parts."""
 from approaches import anchored
-from learning import keeps, normalising
-
-
-def has_anchor(appr, value, done):
-    """A tensor for each of the model's parameters and running statistics; none before a task is learnt."""
-    there = {n: p.detach() for n, p in appr.params().items()}
-    there.update(normalising.statistics(appr.model))
-    return keeps.alike(value, there) if done else not value
+from learning import normalising
 
 
 class Merged(anchored.Anchored):
     """Its anchor has the merged running statistics, too, by their buffers' names."""
-
-    state = {'old': has_anchor}
 
     def end_task(self, t, x, y):
         """Merges the new task's running statistics into those of the t tasks before; anchors all."""

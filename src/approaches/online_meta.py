@@ -5,7 +5,6 @@ from torch.nn.utils import clip_grad_norm_
 
 from approaches import replay
 from approaches.hyper import Hyper
-from learning import keeps
 from learning.shadow import Shadow
 
 
@@ -32,8 +31,6 @@ class Appr(replay.Replay):
     )
     cannot = {'optimizer': 'its step is the method'}
     clipgrad = 1e30  # gradients have been clipped before
-    state = {**replay.Replay.state, 'rates': lambda self, value, done: keeps.alike(value, self.rates)}
-    scratch = ('left',)
     left = 0  # glances that are left of the batch
 
     def __init__(self, *args, **kwargs):

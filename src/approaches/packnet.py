@@ -3,7 +3,6 @@ import torch
 
 from approaches import base
 from approaches.hyper import Hyper
-from learning import keeps
 from learning.shadow import Shadow
 from networks import layers
 
@@ -19,11 +18,6 @@ def prune(weight, owner, task, fraction):
         weight[free & (weight.abs() <= cutoff)] = 0
         free &= weight.abs() > cutoff
     owner[free] = task
-
-
-def are_owners(appr, value, done):
-    """Whether a value can be the owners of all weights."""
-    return keeps.alike(value, appr.owners) and all(int(o.max()) <= done + 1 for o in value.values())
 
 
 class Appr(base.Appr):
@@ -44,7 +38,6 @@ class Appr(base.Appr):
     phases, first_norms = 2, True
     scenarios, isolated = ('task', 'class', 'domain'), True
     cannot = {'optimizer': 'momentum, weight decay and Adam move weights whose gradient is masked, and with them earlier tasks'}
-    state = {'owners': are_owners, 'learnt': lambda self, value, done: value == done}
     learnt = 0  # number of tasks that are frozen
 
     def __init__(self, *args, **kwargs):

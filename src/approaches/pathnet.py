@@ -4,7 +4,6 @@ import math
 import utils
 from approaches import base
 from approaches.hyper import Hyper
-from learning import keeps
 from learning.fitting import Fitting
 
 P = 2  # paths that compete (Sections 2.4 and 2.5)
@@ -70,13 +69,6 @@ class Tournament(Fitting):
             self.end_line(line + self.wait(waits, loss)[1])
 
 
-def are_paths(appr, value, done):
-    """Whether a value can be every task's best path."""
-    if not keeps.alike(value, appr.model.bestPath):
-        return False
-    return value.max() < appr.model.M and value.min() >= -1 and bool((value[:done] >= 0).all())
-
-
 class Appr(base.Appr):
     """Two paths through the modules compete for generations; the better one's modules are frozen after the
     task. All generations together train for nepochs epochs per path; there are at most nepochs (more trained
@@ -91,8 +83,6 @@ class Appr(base.Appr):
     cannot = {'optimizer': 'its tournament starts a new optimizer for every path',
               'untrained': 'a task has no path before it is learnt'}
     fitting = Tournament
-    state = {'initial_model': keeps.weights, 'best_path': are_paths}
-    scratch = ('path',)
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -120,5 +110,3 @@ class Appr(base.Appr):
             if key not in keep:
                 weights = {n: self.initial_model['%s.%d.%s' % (*key, n)] for n in module.state_dict()}
                 utils.set_model_(module, weights)
-
-    best_path = property(lambda self: self.model.bestPath, lambda self, paths: setattr(self.model, 'bestPath', paths))

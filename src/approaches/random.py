@@ -4,20 +4,6 @@ import numpy as np
 from approaches import base
 
 
-def labels_of_each(appr, value, done):
-    """Whether a value is the labels of every task learnt."""
-    if not isinstance(value, dict) or set(value) != set(range(done)):
-        return False
-    arrays = [y for y in value.values() if isinstance(y, np.ndarray) and y.dtype.kind == 'i']
-    return len(arrays) == done and all(y.ndim == 1 and y.size for y in arrays)
-
-
-def an_order(appr, value, done):
-    """Whether a value is an order of whole numbers from 0."""
-    ints = isinstance(value, list) and all(type(i) is int for i in value)
-    return ints and sorted(value) == list(range(len(value) or 1))
-
-
 class Appr(base.Appr):
     """Draws test predictions from the task's training labels; where the task is not told, from those of all
     tasks so far.
@@ -31,7 +17,6 @@ class Appr(base.Appr):
     cannot = {'optimizer': 'it trains nothing', 'untrained': 'it knows no labels of a task before it is learnt',
               'save': 'it guesses, and has no model', 'validation': 'its tests draw random numbers'}
     scenarios = ('task', 'class', 'domain')
-    state = {'labels': labels_of_each, 'order': an_order}
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

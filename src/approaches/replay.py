@@ -15,28 +15,6 @@ POLICY = Hyper('buffer', str, 'reservoir', help='which are kept: each of the str
                'mean feature; the buffer\'s size of each class', choices=tuple(policies.KINDS), positional=False)
 
 
-def is_kept(appr, value, done):
-    """Whether a value can be what a buffer keeps."""
-    m = appr.memory
-    if not isinstance(value, dict) or value.keys() != m.state.keys():
-        return False
-    if type(value['offered']) is not int or value['offered'] < 0:
-        return False
-    x, y, t, z, ages = (value[k] for k in ('x', 'y', 't', 'z', 'ages'))
-    if y is None:
-        return x is None and t is None and z is None and ages == []
-    if not all(isinstance(v, torch.Tensor) and len(v) == len(y) for v in (x, y, t)):
-        return False
-    if not (y.dtype == t.dtype == torch.int64 and y.dim() == t.dim() == 1 and bool((y >= 0).all())):
-        return False
-    tasks = set(t.tolist())
-    images = x.dtype == torch.float32 and x.dim() == 4 or x.dtype == torch.uint8 and x.dim() == 2 and tasks <= set(m.transforms)
-    room = m.policy.room(m.size, len(set(zip(t.tolist(), y.tolist()))))
-    logits = z is None or isinstance(z, torch.Tensor) and z.dtype == torch.float32 and z.dim() == 2 and len(z) == len(y)
-    times = isinstance(ages, list) and len(ages) in (0, len(y)) and all(type(a) is int for a in ages)
-    return images and logits and times and len(y) <= room and 0 <= min(tasks) and max(tasks) <= done
-
-
 class Replay(base.Appr):
     """Keeps samples in `memory`. Of the stream, every sample is offered once, in the first epoch, after
     the step that it was in."""
@@ -45,22 +23,11 @@ class Replay(base.Appr):
     scenarios = ('task', 'class', 'domain')
     without = ''    # what becomes of classes without a sample in the buffer, in words
     stored = None   # stored(images): the logits [N,K] that the buffer is to keep, for methods that replay them
-    state = {'kept': is_kept}
-    for_training = 'kept',
     reserved = 'memory',
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.configure(memory=Buffer(self.buffer_size, self.buffer, self.transforms))
-
-    @property
-    def kept(self):
-        """The buffer's samples, for checkpoints."""
-        return self.memory.state
-
-    @kept.setter
-    def kept(self, state):
-        self.memory.state = state
 
     def drawn(self, batch, before=None):
         """As many samples of the buffer as a batch has, at random, those of the present task among them,

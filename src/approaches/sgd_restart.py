@@ -1,14 +1,12 @@
 """Training each task alone: what a network reaches without any transfer."""
 import utils
 from approaches import base
-from learning import keeps
 
 
 class Appr(base.Appr):
     """Starts every task from the initial weights."""
 
     family = 'baselines'
-    state = {'initial_model': keeps.weights}
     scenarios = ('task', 'class', 'domain')
 
     def __init__(self, model, *args, **kwargs):

@@ -3,7 +3,6 @@ import torch
 
 from approaches import anchored
 from approaches.hyper import Hyper
-from learning import keeps
 
 
 class Appr(anchored.Anchored):
@@ -17,8 +16,6 @@ class Appr(anchored.Anchored):
         Hyper('xi', float, 0.1, (.001, .1, 1), 'keeps importances of weights that hardly moved finite', 'Eq. 5, xi', above=0),
     )
     clipgrad = 100
-    state = {'old': keeps.parameters, 'omega': keeps.parameters, 'path': None, 'begin': None}
-    for_training, scratch = ('path', 'begin'), ('gradient', 'before')
     omega = path = begin = None  # {parameter's name: Omega, w, the weights at the task's beginning}
 
     def begin_task(self, t, x, y):
@@ -45,6 +42,7 @@ class Appr(anchored.Anchored):
         there = self.params()
         for n, g in self.gradient.items():
             self.path[n].addcmul_(g, self.before[n].sub_(there[n]))
+        self.gradient = self.before = None
 
     def end_task(self, t, x, y):
         """Omega = max(0, Omega + w / ((theta_end - theta_begin)^2 + xi)) (Eq. 5)."""

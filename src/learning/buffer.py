@@ -27,14 +27,8 @@ class Buffer:
     def __len__(self):
         return 0 if self.y is None else len(self.y)
 
-    @property
-    def state(self):
-        """What a checkpoint keeps."""
-        return {k: getattr(self, k) for k in ('x', 'y', 't', 'z', 'offered', 'ages')}
-
-    @state.setter
-    def state(self, state):
-        vars(self).update(state)
+    def __getstate__(self):
+        return {n: v for n, v in vars(self).items() if n != 'maker'}  # which is made when it is needed
 
     @property
     def megabytes(self):

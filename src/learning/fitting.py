@@ -25,7 +25,7 @@ class Fitting:
         appr = self.appr
         weights = utils.get_model(appr.model) if appr.recipe.patience else {}
         return {'task': t, 'phase': phase, 'epoch': 0, 'lr': appr.lr, 'patience': appr.lr_patience, 'best_loss': math.inf,
-                'done': False, 'best_model': weights, 'optimizer': {}}
+                'done': False, 'best_model': weights}
 
     def possible(self, at):
         """Whether the numbers of a position, which is like start()'s, are possible."""
@@ -48,8 +48,7 @@ class Fitting:
     def phase(self, t, *data):
         """Epochs until the learning rate is too small; ends with the weights of the lowest validation loss."""
         appr, at, patient = self.appr, self.appr.at, self.appr.recipe.patience
-        self.renew(at['lr'])
-        appr.optimizer.load_state_dict(at['optimizer'] or appr.optimizer.state_dict())
+        self.renew(at['lr'], keep=at['epoch'] > 0)  # which is so where a run goes on within the phase
         try:
             while at['epoch'] < appr.epochs(len(data[1]), at['phase']) and not at['done']:
                 loss, line = self.epoch(t, *data)
@@ -59,18 +58,17 @@ class Fitting:
                 elif note:
                     at['done'] = at['lr'] < appr.lr_min
                     self.renew(at['lr'])
-                at['optimizer'] = appr.optimizer.state_dict() if appr.optimizer.state else {}
                 self.end_line(line + note)
         except KeyboardInterrupt:
             self.interrupt()
         if patient:
             utils.set_model_(appr.model, at['best_model'])
 
-    def renew(self, lr):
-        """Makes a new optimizer; with recipe.keep it goes on with what the last one remembers of the
-        parameters."""
+    def renew(self, lr, keep=False):
+        """Makes a new optimizer; to keep, or with recipe.keep, it goes on with what the last one remembers of
+        the parameters."""
         before, self.appr.optimizer = self.appr.optimizer, self.appr._get_optimizer(lr)
-        for p in self.appr.optimizer.param_groups[0]['params'] if self.appr.recipe.keep else ():
+        for p in self.appr.optimizer.param_groups[0]['params'] if keep or self.appr.recipe.keep else ():
             if p in before.state:
                 self.appr.optimizer.state[p] = before.state[p]
 

@@ -38,25 +38,6 @@ class Generator:
         self.vae = VAE(math.prod(self.size), width, z).to(device)
         self.adam = torch.optim.Adam(self.vae.parameters(), lr)
 
-    @property
-    def state(self):
-        """What a checkpoint keeps."""
-        return {'vae': {n: v.detach().clone() for n, v in self.vae.state_dict().items()}, 'adam': self.adam.state_dict(),
-                'range': list(self.range)}
-
-    @state.setter
-    def state(self, found):
-        self.vae.load_state_dict(found['vae'])
-        self.adam.load_state_dict(found['adam'])
-        self.range = tuple(found['range'])
-
-    def fits(self, found):
-        """Whether a state can be one of this generator."""
-        there = self.vae.state_dict()
-        return found.keys() == self.state.keys() and found['vae'].keys() == there.keys() and all(
-            v.shape == there[n].shape and v.dtype == there[n].dtype for n, v in found['vae'].items()) and isinstance(
-            found['adam'], dict) and len(found['range']) == 2 and all(type(v) is float and math.isfinite(v) for v in found['range'])
-
     def unit(self, x):
         """Images [B,C,H,W] as [B,P] in 0..1."""
         low, high = self.range

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import utils
 from approaches.base import Appr
 from dataloaders.images import Split
-from learning import keeps
 from learning.fitting import Fitting
 from learning.inference import Inferred
 from learning.recipe import Recipe
@@ -149,8 +148,6 @@ def set_optimizer(appr, args):
         appr.configure(recipe=Recipe(
             args.optimizer, args.momentum, args.weight_decay, keep=args.keep_optimizer, patience=not args.no_patience,
             iterations=args.iterations, joined_heads=args.joined_heads))
-        if args.keep_optimizer:
-            appr.state = {**(appr.state if isinstance(appr.state, dict) else dict.fromkeys(appr.state)), 'remembered': keeps.memory}
         appr.optimizer = appr._get_optimizer(args.lr) if appr.optimizer else None
 
 

@@ -3,7 +3,6 @@ that it uses for them have moved since they were learnt."""
 import torch
 
 from learning import evaluation, normalising
-from learning.keeps import alike
 
 COUNT = 64  # images of each task
 
@@ -62,18 +61,6 @@ class Certificate:
 def largest(difference):
     """The largest size of an entry; those that are not numbers do not count."""
     return difference.abs().nan_to_num(0.).max().item() if difference.numel() else 0.
-
-
-def fits(state, appr, done):
-    """Whether a state can be that of an approach that has learnt so many tasks."""
-    there, buffers = dict(appr.model.named_parameters()), dict(appr.model.named_buffers())
-    return (state.keys() == {'logits', 'moved', 'guarded', 'weights', 'buffers', 'buffer'}
-            and set(state['logits']) == set(state['buffers']) == set(range(done))
-            and all(isinstance(z, torch.Tensor) and z.dim() == 2 and z.is_floating_point() for z in state['logits'].values())
-            and len(state['moved']) == done and all(type(v) is float and v >= 0 for v in [*state['moved'], state['weights']])
-            and all(n in there and v.shape == there[n].shape for n, v in state['guarded'].items())
-            and all(alike(found, {n: buffers.get(n) for n in found}) for found in state['buffers'].values())
-            and [type(v) for v in state['buffer']] == [float, str] and state['buffer'][0] >= 0)
 
 
 def line(found):

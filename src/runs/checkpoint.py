@@ -1,23 +1,22 @@
 """The state of a run on disk: saved after epochs and tasks, read back to go on exactly where it was."""
 import contextlib
 import io
-import os
 import random
+import sys
 import time
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import torch
 
 import utils
+from learning.fitting import IDLE
 from results.records import differences
-from runs import state
+from runs import snapshot
+from runs.locking import busy, lock  # noqa: F401: by these names others know them
+from runs.nodes import Reader, Writer, like
 from runs.place import STATE, finished, folder
 from utils import UserError
-
-
-PATIENCE = 0.5  # seconds that a lock is waited for: somebody may only look whether it is held
 
 
 def load(path):
@@ -42,19 +41,25 @@ class Checkpoint:
     """A run's checkpoint.pt, in the folder of its result or another one. take() holds the state in memory and
     writes it when `every` seconds have passed since the last time; write() does so at once. A new one takes the old one's place only when it is whole."""
 
-    def __init__(self, output, config, every=60., where=None):
+    def __init__(self, output, config, every=60., where=None, data=None):
         self.path, self.config, self.every = (where or folder(output)) / STATE, config, every
-        self.pending, self.written = None, time.monotonic()
+        self.pending, self.written, self.data, self.named = None, time.monotonic(), data, set()
 
     def take(self, appr, progress):
         """Notes the state of an approach and a run's progress, a dictionary of plain values and arrays."""
-        name, keys, *rest = np.random.get_state()
+        attributes, unwritten = snapshot.write(appr, self.data)
+        for place, what in unwritten.items():
+            if place not in self.named:
+                print('%s.%s: %s is %s, which no checkpoint keeps: --resume has it as __init__ makes it' % (
+                    type(appr).__module__, type(appr).__name__, place, what), file=sys.stderr)
+        self.named.update(unwritten)
+        writer, net = Writer(), appr.model
         self.pending = {
-            'config': state.encode(self.config, 'the configuration'), 'progress': state.encode(progress, 'the progress'),
-            'model': utils.get_model(appr.model), 'trained': [n for n, p in appr.model.named_parameters() if p.requires_grad],
-            'approach': {n: state.encode(getattr(appr, n), 'self.%s, which is in `state`,' % n) for n in appr.state},
-            'position': state.encode(appr.at, 'the position'), 'numpy': [name, state.encode(keys.astype(np.int64), ''), *rest],
-            'python': state.encode(random.getstate(), ''), 'torch': torch.get_rng_state(),
+            'config': writer.node(self.config, 'config'), 'progress': writer.node(progress, 'progress'),
+            'model': utils.get_model(net), 'trained': [n for n, p in net.named_parameters() if p.requires_grad],
+            'approach': attributes, 'optimizer': writer.node(snapshot.remembered(appr), 'optimizer'),
+            'position': writer.node(appr.at, 'at'), 'numpy': writer.node(np.random.get_state(legacy=False), 'numpy'),
+            'python': writer.node(random.getstate(), 'python'), 'torch': torch.get_rng_state(),
             'cuda': torch.cuda.get_rng_state(appr.device) if appr.device.type == 'cuda' else None}
         if time.monotonic() - self.written >= self.every:
             self.write()
@@ -72,7 +77,7 @@ class Checkpoint:
             return None
         try:
             found = load(self.path)
-            differ = differences(state.decode(found['config']), self.config)
+            differ = differences(Reader().value(found['config'], 'config'), self.config)
         except Exception as e:  # a malformed file can raise anything
             differ, what = True, 'not a checkpoint of this version, or broken (%s)' % type(e).__name__
         else:
@@ -81,24 +86,53 @@ class Checkpoint:
             raise UserError('%s is %s; --overwrite starts anew' % (self.path, what))
         return None if differ else found
 
-    @staticmethod
-    def restore(found, appr, ntasks):
-        """Puts a state that read() returned into a newly made approach and the random generators; returns the progress. Raises
-        UserError, and changes nothing, if it does not fit."""
-        state.check(found, appr, ntasks)
+    def restore(self, found, appr, ntasks):
+        """Puts a state that read() returned into a newly made approach and the random generators; returns the
+        progress. Raises UserError if it does not fit."""
+        try:
+            return self.put(found, appr, ntasks)
+        except Exception as e:  # anything may be in somebody's file
+            what = '%s: %s' % (type(e).__name__, ' '.join(str(e).split())[:200])
+            raise UserError('the checkpoint does not fit this run (%s)' % what)
+
+    def put(self, found, appr, ntasks):
+        """As restore; raises anything."""
+        reader = Reader(device=appr.device)
+        progress, at, memory, numpy, python = (reader.value(found[k], k) for k in (
+            'progress', 'position', 'optimizer', 'numpy', 'python'))
+        done, matrix = progress['done'], np.zeros((ntasks, ntasks), np.float32)
+        if not 0 <= done <= ntasks:
+            raise ValueError('the number of tasks learnt')
+        wanted = {'acc': matrix, 'lss': matrix, 'inferred': matrix, 'ahead': matrix[[0] * 2], 'valid': matrix.astype(float),
+                  'seconds': [0.] * done, 'epochs': 0, 'cut': False, 'elapsed': 0., 'certificate': {}, 'devices': []}
+        like({k: progress[k] for k in list(wanted)[:-2]}, {k: wanted[k] for k in list(wanted)[:-2]}, 'the progress')
+        if at != IDLE:
+            like(at, appr.fitting.start(done), 'the position within the task')
+            if at['task'] != done or not appr.fitting.possible(at):
+                raise ValueError('the position within the task')
+        like(found['model'], utils.get_model(appr.model), 'the weights')
+        if set(found['trained']) - set(appr.params()):
+            raise ValueError('the names of trained weights')
+        np.random.RandomState().set_state(numpy)  # which raises what is to be raised before anything changes
+        random.Random().setstate(python)
+        torch.Generator().set_state(found['torch'])
+        if found['cuda'] is not None and (found['cuda'].dtype != torch.uint8 or found['cuda'].dim() != 1):
+            raise ValueError('the random state of the GPU')
+        memory = snapshot.memory(appr, memory)
+        values = snapshot.values(appr, found['approach'], self.data)
         utils.set_model_(appr.model, found['model'])
         for n, p in appr.model.named_parameters():
             p.requires_grad_(n in found['trained'])
-        for n, value in found['approach'].items():
-            setattr(appr, n, state.to_device(state.decode(value, appr.model), appr.device))
-        appr.configure(at=state.to_device(state.decode(found['position'], appr.model), appr.device))
-        name, keys, *rest = found['numpy']
-        np.random.set_state((name, state.decode(keys).astype(np.uint32), *rest))
-        random.setstate(state.python(found['python']))
+        snapshot.put(appr, values)
+        if memory:
+            appr.optimizer.state.update(memory)
+        appr.configure(at=at)
+        np.random.set_state(numpy)
+        random.setstate(python)
         torch.set_rng_state(found['torch'])
         if found['cuda'] is not None and appr.device.type == 'cuda':
             torch.cuda.set_rng_state(found['cuda'], appr.device)
-        return state.decode(found['progress'])
+        return progress
 
     def remove(self):
         """Removes the checkpoint."""
@@ -121,58 +155,5 @@ def chosen(place, config, args):
 def is_final(found, ntasks):
     """Whether a state that read() returned is of a run that has learnt all tasks."""
     with contextlib.suppress(Exception):  # a malformed file can raise anything
-        return found is not None and state.decode(found['progress'])['done'] == ntasks
-    return False
-
-
-@contextlib.contextmanager
-def lock(output, more=''):
-    """Keeps other runs from the same output, or other kind of file as `more` says, until the block, or the process, ends.
-    Raises UserError if one has it."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    path = folder(Path(output).with_name(Path(output).name + more + '.txt')) / 'lock' if more else folder(output) / 'lock'
-    end = time.monotonic() + PATIENCE
-    while True:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            f = open(path, 'a')
-        except (FileNotFoundError, FileExistsError):  # somebody else removes or makes the folder
-            if time.monotonic() < end:
-                continue
-            raise
-        try:
-            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            f.close()
-            if time.monotonic() < end:
-                time.sleep(PATIENCE / 20)
-                continue
-            raise UserError('another run is writing %s: wait for it, or give another --output' % output)
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(f.fileno()), os.stat(path)):
-                break
-        f.close()  # the holder before removed the file: try the new one
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        f.close()
-        with contextlib.suppress(OSError):  # not empty: there is a checkpoint
-            path.parent.rmdir()
-
-
-def busy(output):
-    """Whether another process is writing an output."""
-    try:
-        import fcntl
-        with open(folder(output) / 'lock') as f:
-            fcntl.flock(f, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except (ImportError, OSError):  # Windows, or there is no lock
-        pass
+        return found is not None and Reader().value(found['progress'], 'progress')['done'] == ntasks
     return False

@@ -1,5 +1,6 @@
 """What a record and the log say of an approach: its own account and, of HAT, the ledger of its units."""
 from results import ledger
+from runs import snapshot
 
 
 def entries(appr, done):
@@ -10,7 +11,8 @@ def entries(appr, done):
 
 def account(appr, done):
     """{name: plain value} for the record of a run."""
-    return {**appr.account(done), **({'ledger': entries(appr, done)} if hasattr(appr, 'attention') else {})}
+    kept = {'kept_megabytes': round(snapshot.megabytes(appr), 3)}
+    return {**kept, **appr.account(done), **({'ledger': entries(appr, done)} if hasattr(appr, 'attention') else {})}
 
 
 def report(appr):

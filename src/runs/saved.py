@@ -7,14 +7,15 @@ import torch
 
 import utils
 from dataloaders.images import Pixels, Split, misfit
-from learning import evaluation, keeps
+from learning import evaluation
 from learning.batch import Batch
+from learning.buffer import Buffer
 from results import forms, records
-from runs import advice, build, checkpoint, foreign, machine, network, options, place, state
+from runs import advice, build, checkpoint, foreign, machine, network, options, place, snapshot
+from runs.nodes import Reader, Writer, like
 from utils import ROOT, UserError
 
-VERSION = 1
-EARLIER = ('information', 'importance'), ('omega', 'importance'), ('omega', 'running')  # names, and what they once were
+VERSION = 2
 
 # What a file says of its model. Of texts from elsewhere, only what uses them can say more.
 SIDE = forms.whole(1, 10 ** 5)
@@ -31,7 +32,8 @@ ABOUT = forms.fields({
     'config': forms.named(PLAIN), 'inputsize': forms.items(SIDE, SIDE, SIDE),
     'taskcla': forms.listed(forms.items(forms.whole(), SIDE), 1), 'tasks': forms.listed(TASK, 1)}, command=forms.listed(forms.text))
 DICTIONARY = forms.of('a dictionary', lambda v: isinstance(v, dict))
-FILE = forms.fields({'about': DICTIONARY, 'model': DICTIONARY, 'approach': DICTIONARY})
+NODE = forms.of('a node', lambda v: isinstance(v, tuple))
+FILE = forms.fields({'about': NODE, 'model': DICTIONARY, 'approach': DICTIONARY})
 
 
 def path(output, t):
@@ -43,29 +45,25 @@ def images(split):
     """What becomes of the images of a split, {name: plain value}; None if they come as they are."""
     if not isinstance(split, Split):
         return None
-    return {'raw': list(split.source.shape[1:]), **vars(split.pixels)}
+    found = {n: list(v) if isinstance(v, tuple) else v for n, v in vars(split.pixels).items()}
+    return {'raw': list(split.source.shape[1:]), **found}
 
 
 def save(path, t, appr, there, about):
     """Writes the model after task t to a file, whole or not at all; returns its size in MB. about: {'network', 'settings', 'config'}.
-    Of what the approach keeps, what only further training needs is left out."""
+    A buffer of samples, which only further training needs, is left out."""
     data, tasks = there['data'], there['taskcla']
     found = {'version': VERSION, 'done': t + 1, **about, 'inputsize': list(there['inputsize']), 'taskcla': [list(row) for row in tasks],
              'tasks': [{'name': data[u]['name'], 'class_names': data[u].get('class_names'), 'images': images(data[u]['test'])}
                        for u, _ in tasks]}
-    return checkpoint.save({'about': state.encode(found, 'what is said of the model'), 'model': utils.get_model(appr.model), 'approach': {
-        n: state.encode(getattr(appr, n), 'self.%s' % n) for n in lasting(appr)}}, path)
+    attributes, _ = snapshot.write(appr, without=buffers(appr))
+    about = Writer().node(found, 'what is said of the model')
+    return checkpoint.save({'about': about, 'model': utils.get_model(appr.model), 'approach': attributes}, path)
 
 
-def lasting(appr):
-    """The names of what an approach keeps that its use needs, too."""
-    return [n for n in appr.state if n not in (*appr.for_training, 'remembered')]  # the latter: of --keep-optimizer
-
-
-def renamed(found, names):
-    """What a file has of an approach, {name: value}, by the names of today; some had others."""
-    before = {new: old for new, old in EARLIER if new in names and new not in found and old in found}
-    return {**{n: v for n, v in found.items() if n not in before.values()}, **{n: found[old] for n, old in before.items()}}
+def buffers(appr):
+    """The names of an approach's attributes that are buffers of samples."""
+    return [n for n, v in vars(appr).items() if isinstance(v, Buffer)]
 
 
 def agree(about, record, t):
@@ -117,9 +115,8 @@ class Model:
         """(about, the file's contents)."""
         try:
             found = checkpoint.load(self.path)
-            state.ordinary(found)
             FILE(found, 'it')
-            about = state.decode(found['about'])
+            about = Reader().value(found['about'], 'what it says')
             ABOUT(about, 'what it says')
             agree(about, self.record, self.t)
         except Exception as e:  # a malformed file can raise anything
@@ -152,13 +149,11 @@ class Model:
             appr = build.make(approach, net, args, {'data': {t: {'train': None} for t, _ in tasks}, 'taskcla': tasks, 'scenario': scenario})
         args.compile = False  # of training alone
         machine.apply(appr, args)
+        utils.set_model_(net, found['model'])
         try:
-            kept = state.kept(renamed(found['approach'], lasting(appr)), appr, lasting(appr), about['done'])
+            snapshot.put(appr, snapshot.values(appr, found['approach'], kept=buffers(appr)))
         except Exception as e:  # anything may be in somebody's file
             raise UserError('%s does not fit its run (%s: %s)' % (self.path, type(e).__name__, e))
-        utils.set_model_(net, found['model'])
-        for n, value in kept.items():
-            setattr(appr, n, state.to_device(value, appr.device))
         appr.configure(seen=about['done'])
         return appr
 
@@ -168,9 +163,9 @@ class Model:
         try:
             network.fit(kind, settings)
             with contextlib.suppress(NotImplementedError), torch.device('meta'):  # takes no memory; a user's may not allow it
-                keeps.like(weights, utils.get_model(kind(size, heads, **settings)), 'the weights')
+                like(weights, utils.get_model(kind(size, heads, **settings)), 'the weights')
             net = network.make(kind, size, heads, settings)
-            keeps.like(weights, utils.get_model(net), 'the weights')
+            like(weights, utils.get_model(net), 'the weights')
         except Exception as e:  # of numbers in somebody's file
             raise UserError('%s does not fit its run (%s: %s)' % (self.path, type(e).__name__, e))
         return net

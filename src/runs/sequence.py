@@ -8,7 +8,7 @@ import numpy as np
 
 from learning import evaluation
 from results import measures, records
-from runs import board, certificate, foreign, journal, ledgers, undeclared
+from runs import board, certificate, foreign, journal, ledgers
 from runs.place import finished, model
 from runs.stopping import STOPPED, Stop, stopping
 from utils import UserError
@@ -39,7 +39,7 @@ class Sequence:
         self.devices = [record['device']]  # of all starts
         self.cut = False  # whether Ctrl-C ended a task of an earlier start
         self.certificate = certificate.Certificate(appr, self.data)
-        self.epochs = self.watch = None
+        self.epochs = None
         self.tick, self.board = time.monotonic(), None
         if checkpoint:
             self.epochs = journal.Epochs(checkpoint.path.parent, record['tasks'])
@@ -58,7 +58,6 @@ class Sequence:
             self.appr.fitting.on_epoch = self.end_epoch
         with stopping():
             try:
-                watch = self.watch = undeclared.Watch(self.appr) if self.checkpoint else None
                 for t in range(self.done, self.ntasks):
                     self.learn(t)
                     self.test(t)
@@ -71,8 +70,6 @@ class Sequence:
                     self.done = t + 1
                     if self.args.save:
                         self.save_model(t)
-                    if watch:
-                        watch.look()
                     self.note()
                     if self.done < self.ntasks:
                         self.save('running')

@@ -465,7 +465,7 @@ def test_fast_and_plain_are_the_same(name, scenario, network, tmp_path, monkeypa
         found = []
         for plain in (False, True):
             appr = made(name, scenario, network, plain, tmp_path)
-            checkpoint.Checkpoint.restore(deepcopy(states[t]), appr, 3)
+            checkpoint.Checkpoint('o.txt', {}).restore(deepcopy(states[t]), appr, 3)
             appr.configure(seen=t)
             if seed is not None:
                 disturb(appr, seed)

@@ -17,7 +17,7 @@ import work
 from dataloaders import common, raw
 from results import collect, records
 from PIL import Image
-from runs import launch, options, plan, saved, state
+from runs import launch, nodes, options, plan, saved
 from test_papers import changed, places
 from utils import UserError
 
@@ -150,11 +150,11 @@ def test_models_that_say_something_else_of_themselves_are_taken_or_refused(model
     whole = path.read_bytes()
     assert reads(*model)
     found, taken, draw = torch.load(path, weights_only=True), [], random.Random(0)
-    about = state.decode(found['about'])
+    about = nodes.Reader().value(found['about'], 'it')
     about['tasks'][0]['images']['permutation'] = np.arange(36)
     for where in places(about):
         for new in draw.sample(ODD, 6 if 'config' not in where else 1):
-            torch.save({**found, 'about': state.encode(changed(about, list(where), new), 'it')}, path)
+            torch.save({**found, 'about': nodes.Writer().node(changed(about, list(where), new), 'it')}, path)
             if reads(*model):
                 taken.append(where)
     path.write_bytes(whole)

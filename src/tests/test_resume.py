@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import io
 import json
+import os
 import resource
 import shutil
 import signal
@@ -18,7 +19,7 @@ import torch
 import run
 import utils
 from results import epochs, records
-from runs import checkpoint, journal, stopping, undeclared
+from runs import checkpoint, journal, nodes, stopping
 from synthetic import learn, progress, tasks
 from utils import ROOT
 
@@ -51,10 +52,8 @@ def test_every_approach_goes_on_bit_for_bit_from_any_epoch(approach, tmp_path, c
         torch.save(saved.pending, f)
         states.append(f)
     appr.fitting.on_epoch = take
-    watch = undeclared.Watch(appr)
     learn(appr, DATA, 0, accs, take)
-    watch.look()
-    assert capsys.readouterr().err == ''  # nothing changes undeclared
+    assert capsys.readouterr().err == ''  # everything can be kept
     weights = utils.get_model(appr.model)
     assert len(states) >= (3 if approach == 'random' else 9)
     for k in (1, len(states) // 2, len(states) - 3):  # mostly within a task
@@ -62,7 +61,7 @@ def test_every_approach_goes_on_bit_for_bit_from_any_epoch(approach, tmp_path, c
         state = torch.load(states[k], weights_only=True)
         other, again = make(approach), []
         np.random.rand(7), torch.rand(7)
-        done = checkpoint.Checkpoint.restore(state, other, len(TASKCLA))['done']
+        done = saved.restore(state, other, len(TASKCLA))['done']
         learn(other, DATA, done, again)
         assert again == accs[done:]
         assert all(torch.equal(w, weights[n]) for n, w in utils.get_model(other.model).items())
@@ -152,7 +151,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, mon
     before = saved.path.read_bytes()
     def full(f):
         raise OSError(28, 'No space left on device')
-    monkeypatch.setattr(checkpoint.os, 'fsync', full)
+    monkeypatch.setattr(os, 'fsync', full)
     with pytest.raises(OSError):
         saved.take(appr, progress(2, len(TASKCLA)))
     assert saved.path.read_bytes() == before and [f.name for f in saved.path.parent.iterdir()] == ['checkpoint.pt']
@@ -167,7 +166,7 @@ def test_finished_runs_remove_their_checkpoint_unless_told_to_keep_it(tmp_path, 
     assert np.allclose(run.main([*command, '--resume']), first, atol=1e-6) and 'Finished already' in capsys.readouterr().out
     run.main([*command, '--keep-checkpoint', '--overwrite'])
     state = torch.load(checkpoint.folder(output) / 'checkpoint.pt', weights_only=True)
-    assert dict(state['progress']['dict'])['done'] == 2 and 'fc1.weight' in state['model']
+    assert nodes.Reader().value(state['progress'], '')['done'] == 2 and 'fc1.weight' in state['model']
     clean(output)
 
 
@@ -207,7 +206,7 @@ def test_a_run_killed_at_its_very_end_is_completed(owner, name, keep, after, tmp
     if keep:
         one, two = (torch.load(f / 'checkpoint.pt', weights_only=True) for f in folders)
         assert all(torch.equal(w, two['model'][n]) for n, w in one['model'].items())
-        assert dict(two['progress']['dict'])['done'] == 1
+        assert nodes.Reader().value(two['progress'], '')['done'] == 1
     else:
         assert not any((f / 'checkpoint.pt').exists() for f in folders)
     clean(tmp_path / 'a.txt'), clean(tmp_path / 'c.txt')

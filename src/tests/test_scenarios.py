@@ -164,7 +164,7 @@ def test_runs_go_on_bit_for_bit(name, kind, capsys, tmp_path):
         states[k].seek(0)
         other, again = learner(name, kind), []
         torch.rand(3), np.random.rand(3)
-        done = checkpoint.Checkpoint.restore(torch.load(states[k], weights_only=True), other, 2)['done']
+        done = checkpoint.Checkpoint('o.txt', {}).restore(torch.load(states[k], weights_only=True), other, 2)['done']
         other.configure(seen=done)
         learn(other, DATA, done, again)
         assert again == accs[done:] and all(torch.equal(w, weights[n]) for n, w in utils.get_model(other.model).items())

@@ -1,11 +1,12 @@
 """Half-written results, names that mean one file, malformed checkpoints and records, and the state of one's own approach."""
+import collections
 import json
 import random
 import re
 import shutil
 import subprocess
 import sys
-from types import SimpleNamespace
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ import utils
 import work
 from approaches import base
 from results import collect, records
-from runs import checkpoint, launch, local, plan, sequence, state, undeclared
+from runs import checkpoint, launch, local, nodes, plan, sequence
 from synthetic import progress, tasks
 from utils import ROOT, UserError
 
@@ -175,31 +176,45 @@ def states(appr, tmp_path):
 
 
 def within(path, value):
-    """A change of a state: a value at a path of keys, of dictionaries as encode() makes them too."""
+    """A change of a state: a value at a path of keys; of what is written as nodes, of the value that they stand for."""
     def change(found):
-        at = found
+        first, *rest = path
+        whole = first in ('config', 'progress', 'position', 'optimizer', 'numpy', 'python')
+        inner = nodes.Reader().value(found[first], first) if whole else found[first]
+        at = {first: inner}
         for k in path[:-1]:
-            at = at['dict'] if isinstance(at, dict) and 'dict' in at else at
-            at = dict(at)[k] if isinstance(at, list) and not isinstance(k, int) else at[k]
-        if isinstance(at, dict) and 'dict' in at:
-            at['dict'] = [(k, value if k == path[-1] else v) for k, v in at['dict'] if k != path[-1] or value is not KeyError]
-        elif value is KeyError:
+            at = at[k]
+        if value is KeyError:
             del at[path[-1]]
         else:
             at[path[-1]] = value
+        if not rest:
+            inner = at[first]
+        found[first] = nodes.Writer().node(inner, first) if whole else inner
     return change
 
 
+def node(value):
+    """What a checkpoint has for a value."""
+    return nodes.Writer().node(value, 'it')
+
+
 MALFORMED = [within(p, v) for p, v in [
-    (['model'], KeyError), (['model', 'fc1.weight'], torch.zeros(3)), (['model', 'fc1.weight'], 'x'), (['model', 'more'], torch.zeros(3)),
+    (['model'], {}), (['model', 'fc1.weight'], torch.zeros(3)), (['model', 'fc1.weight'], 'x'), (['model', 'more'], torch.zeros(3)),
     (['model', 'fc1.bias'], torch.zeros(800, dtype=torch.int64)), (['trained'], ['nothing']), (['trained'], 5),
-    (['approach', 'logpath'], '/tmp/x'), (['approach', 'old'], KeyError), (['approach'], {}), (['approach', 'old'], {'dict': [
-        ('fc1.weight', torch.zeros(2))]}), (['progress', 'done'], 7), (['progress', 'done'], -1), (['progress', 'done'], 'x'),
-    (['progress', 'acc'], {'numpy': torch.zeros(2, 2)}), (['progress', 'seconds'], ['x']), (['progress', 'cut'], 3), (['progress'], 5),
-    (['position', 'epoch'], 'x'), (['position', 'lr'], float('nan')), (['position', 'best_model'], {'dict': []}), (['position'], [1]),
-    (['position', 'epoch'], KeyError), (['numpy'], ['MT19937', {'numpy': torch.zeros(5, dtype=torch.int64)}, 1, 0, 0.]), (['numpy'], None),
+    (['approach', 'logpath'], '/tmp/x'), (['approach', 'old'], KeyError), (['approach'], {}), (['approach', 'old'], ('dict', 0)),
+    (['approach', 'old'], node({'fc1.weight': torch.zeros(2)})), (['approach', 'old'], ('object', 0, 'os', 'DirEntry', [])),
+    (['approach', 'old'], ('object', 0, 'runs.place', 'Place', [])), (['approach', 'old'], ('object', 0, 'torch', 'load', [])),
+    (['approach', 'old'], ('known', 'self.nothing')), (['approach', 'old'], ('again', 99)), (['approach', 'old'], ('made', 0, 'os.system')),
+    (['approach', 'old'], ('tensor', 0, torch.zeros(1).expand(10 ** 12), False, False, False)), (['approach', 'model.__class__'], 3),
+    (['approach', 'old'], ('array', 0, 'O', [1], torch.zeros(8, dtype=torch.uint8), True)),
+    (['progress', 'done'], 7), (['progress', 'done'], -1), (['progress', 'done'], 'x'),
+    (['progress', 'acc'], np.zeros((2, 2))), (['progress', 'seconds'], ['x']), (['progress', 'cut'], 3), (['progress'], 5),
+    (['position', 'epoch'], 'x'), (['position', 'lr'], float('nan')), (['position', 'best_model'], {}), (['position'], [1]),
+    (['position', 'epoch'], KeyError), (['numpy', 'state', 'key'], np.zeros(5)), (['numpy'], None),
     (['model', 'fc1.bias'], torch.zeros(800, device='meta')), (['position', 'epoch'], -1), (['progress', 'done'], 2 ** 70),
-    (['torch'], torch.zeros(5, dtype=torch.uint8)), (['torch'], 'x'), (['python'], [3, [1, 2], None]), (['cuda'], 'x'), (['cuda'], torch.zeros(2))]]
+    (['torch'], torch.zeros(5, dtype=torch.uint8)), (['torch'], 'x'), (['python'], [3, [1, 2], None]), (['cuda'], 'x'), (['cuda'], torch.zeros(2)),
+    (['optimizer', 'nothing'], {}), (['optimizer', 'fc1.bias'], {'exp_avg': torch.zeros(2)})]]
 
 
 def test_checkpoints_that_do_not_fit_are_refused_before_anything_is_touched(tmp_path, capsys):
@@ -210,10 +225,10 @@ def test_checkpoints_that_do_not_fit_are_refused_before_anything_is_touched(tmp_
         bad = torch.load(dumped(found), weights_only=True)
         change(bad)
         with pytest.raises(UserError, match='^[^\n]*does not fit this run[^\n]*$'):
-            checkpoint.Checkpoint.restore(bad, other, len(TASKCLA))
+            checkpoint.Checkpoint('o.txt', {}).restore(bad, other, len(TASKCLA))
         assert all(torch.equal(w, before[n]) for n, w in utils.get_model(other.model).items()) and other.old == {}
         assert torch.equal(torch.get_rng_state(), torch_state) and not hasattr(other, 'logpath')
-    assert checkpoint.Checkpoint.restore(torch.load(dumped(found), weights_only=True), other, len(TASKCLA))['done'] == 1
+    assert checkpoint.Checkpoint('o.txt', {}).restore(torch.load(dumped(found), weights_only=True), other, len(TASKCLA))['done'] == 1
 
 
 def dumped(value):
@@ -259,8 +274,6 @@ def test_a_finished_run_has_a_state_only_if_it_was_told_to_keep_it(left, tmp_pat
 class Own(base.Appr):
     """Keeps what it needs in ways that users do: a buffer written in place, an optimizer with a memory, Python's random."""
 
-    state = ('buffer', 'count', 'names')
-
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.buffer, self.count, self.names = torch.zeros(8), np.zeros(3), {'a': (1, 2)}
@@ -285,42 +298,28 @@ def test_one_s_own_approach_goes_on_exactly_from_any_epoch(tmp_path, capsys):
     for k in (0, 2, 4):
         other = made(Own)
         random.random(), torch.rand(3)
-        done = checkpoint.Checkpoint.restore(torch.load(dumped(found[k]), weights_only=True), other, len(TASKCLA))['done']
+        done = checkpoint.Checkpoint('o.txt', {}).restore(torch.load(dumped(found[k]), weights_only=True), other, len(TASKCLA))['done']
         for t in range(done, 2):
             other.train(t, *data(t))
         assert all(torch.equal(w, weights[n]) for n, w in utils.get_model(other.model).items())
-        assert torch.equal(other.buffer, appr.buffer) and (other.count == appr.count).all() and other.names == {'a': [1, 2]}
+        assert torch.equal(other.buffer, appr.buffer) and (other.count == appr.count).all() and other.names == {'a': (1, 2)}
 
 
-def states_of(name):
-    """What an approach has in its state that a checkpoint of two tasks, of which one is learnt, may not: [(attribute, value)]."""
-    mask, path = [torch.zeros(1, 800)] * 2, np.zeros((3, 2, 3), np.int64)
-    return {'hat': [('mask_pre', None), ('mask_pre', mask[:1]), ('mask_pre', [m[0] for m in mask]), ('mask_pre', [m + 2 for m in mask]),
-                    ('mask_pre', [m * float('nan') for m in mask]), ('full', 1)],
-            'random': [('order', []), ('order', [1, 2]), ('order', [0, 0]), ('order', 'ab'), ('labels', {}), ('labels', {0: np.zeros(0, int)}),
-                       ('labels', {1: np.zeros(3, int)}), ('labels', {0: np.zeros(3)})],
-            'pathnet': [('best_path', path[:1]), ('best_path', path + 16), ('best_path', path - 1), ('initial_model', {})],
-            'ewc': [('information', None), ('information', {'fc1.weight': torch.zeros(800, 784)}), ('old', {})],
-            'lwf': [('model_old', None), ('model_old', 3)], 'sgd-restart': [('initial_model', {})],
-            'hat-test': [('logs', {}), ('logs', {'mask': 3}), ('logs', None)]}[name]
-
-
-@pytest.mark.parametrize('name', ['hat', 'random', 'pathnet', 'ewc', 'lwf', 'sgd-restart', 'hat-test'])
-def test_a_state_that_is_not_the_approach_s_is_refused(name, tmp_path):
-    net = {'hat': 'mlp_hat', 'hat-test': 'mlp_hat', 'pathnet': 'mlp_pathnet'}.get(name, 'mlp')
+@pytest.mark.parametrize('name, attribute, value', [
+    ('pathnet', 'model.bestPath', np.zeros((1, 2, 3), np.int64)), ('ewc', 'information', {'fc1.weight': torch.zeros(800, 783)})])
+def test_a_state_that_is_not_of_the_network_s_shapes_is_refused(name, attribute, value, tmp_path):
+    net = {'pathnet': 'mlp_pathnet'}.get(name, 'mlp')
 
     def fresh():
-        return utils.load('approaches', name).Appr(utils.load('networks', net).Net(SIZE, TASKCLA), nepochs=1, args=SimpleNamespace(
-            parameter=str(tmp_path / 'l.pkz') if name == 'hat-test' else ''))
+        return utils.load('approaches', name).Appr(utils.load('networks', net).Net(SIZE, TASKCLA), nepochs=1)
     appr = fresh()
     appr.train(0, *data(0))
     saved = checkpoint.Checkpoint(tmp_path / 'o.txt', {}, every=1e9)
     saved.take(appr, progress(1, len(TASKCLA)))
-    for attribute, value in states_of(name):
-        bad = {**saved.pending, 'approach': {**saved.pending['approach'], attribute: state.encode(value, '')}}
-        with pytest.raises(UserError, match='does not fit this run .*%s' % attribute):
-            checkpoint.Checkpoint.restore(bad, fresh(), len(TASKCLA))
-    assert checkpoint.Checkpoint.restore(saved.pending, fresh(), len(TASKCLA))['done'] == 1
+    bad = {**saved.pending, 'approach': {**saved.pending['approach'], attribute: node(value)}}
+    with pytest.raises(UserError, match='does not fit this run .*%s' % attribute):
+        saved.restore(bad, fresh(), len(TASKCLA))
+    assert saved.restore(saved.pending, fresh(), len(TASKCLA))['done'] == 1
 
 
 def test_a_position_in_a_tournament_that_cannot_be_is_refused():
@@ -328,28 +327,6 @@ def test_a_position_in_a_tournament_that_cannot_be_is_refused():
     assert appr.fitting.possible(appr.fitting.start())
     for change in ({'winner': 2}, {'p': 3}, {'g': -1}, {'paths': np.full((2, 2, 3), 16)}):
         assert not appr.fitting.possible({**appr.fitting.start(), **change})
-
-
-def test_attributes_that_change_undeclared_are_named(capsys, tmp_path):
-    class Forgetful(base.Appr):
-        state, scratch, other = ('count',), ('last',), print
-        count = kept = 0
-
-        def __init__(self, *args, **kwargs):
-            super().__init__(*args, **kwargs)
-            self.memory, self.same, self.net = {'x': [torch.zeros(3), {1}]}, 'same', self.model
-
-        def end_task(self, t, x, y):
-            self.count = self.kept = self.last = self.kept + 1
-            self.memory['x'][0][t] += 1
-
-    appr = made(Forgetful)
-    watch = undeclared.Watch(appr)
-    for t in (0, 1):
-        appr.train(t, *data(t))
-        watch.look()
-    said = [line.split(' changes in training')[0] for line in capsys.readouterr().err.splitlines()]
-    assert said == ['test_trust.Forgetful: self.kept', 'test_trust.Forgetful: self.memory']
 
 
 def test_a_log_has_a_lock_of_its_own(tmp_path, refused):
@@ -378,16 +355,97 @@ def test_the_record_has_every_device_that_a_run_was_on(tmp_path, monkeypatch, ca
     assert [re.search(r'(\d+) threads', d)[1] for d in devices] == [str(there), str(there + 1)]
 
 
-def test_what_cannot_be_saved_is_named_at_once(tmp_path, capsys):
+Pair = collections.namedtuple('Pair', 'x n')
+
+
+class Reservoir:
+    """A buffer as users write them."""
+
+    def __init__(self, size):
+        self.size, self.seen, self.items, self.rs = size, np.int64(0), [], np.random.RandomState(3)
+
+    def add(self, x):
+        self.seen += 1
+        place = len(self.items) if len(self.items) < self.size else self.rs.randint(self.seen)
+        if place < self.size:
+            self.items[place:place + 1] = [Pair(x.clone(), self.seen)]
+
+
+class Hoarder(base.Appr):
+    """Declares nothing, and keeps everything that a method may keep, in every shape."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.memory, self.velocity, self.rate = Reservoir(5), {n: torch.zeros_like(p) for n, p in self.params().items()}, np.float32(.1)
+        self.side = torch.nn.Linear(10, 2)
+        self.adam = torch.optim.Adam(self.side.parameters(), 1e-2)
+        self.drawn, self.rng, self.own = torch.Generator().manual_seed(1), np.random.default_rng(2), random.Random(4)
+        self.nested = {'a': [(1, 2.5, None), {'b': collections.deque([1, 2], 2)}], 3: {4, 5}, 'c': collections.Counter('aab')}
+        self.head, self.same, self.act = self.model.last[0].weight, self.nested, torch.relu
+        self.old = None
+
+    def after_backward(self, batch):
+        for n, p in self.params().items():
+            if p.grad is not None:
+                self.velocity[n].mul_(self.rate).add_(p.grad)
+                p.grad.copy_(self.velocity[n])
+        noise = torch.rand(10, generator=self.drawn) * float(self.rng.random()) * self.own.random()
+        with torch.enable_grad():
+            loss = self.act(self.side(noise)).sum()
+            self.adam.zero_grad()
+            loss.backward()
+        self.adam.step()
+        self.head.grad = self.head.grad * (1 + loss.item()) if self.head.grad is not None else None
+        for x in batch.x[:3]:
+            self.memory.add(x.flatten()[:4])
+        self.rate = np.float32(self.rate * .99 + len(self.same['a'][1]['b']) * .001)
+        self.nested['a'][1]['b'].append(int(self.memory.seen))
+        self.late = [self.side, collections.defaultdict(list, {'k': [self.rate]})]
+
+    def end_task(self, t, x, y):
+        self.old = deepcopy(self.model)
+
+
+def test_an_approach_that_declares_nothing_goes_on_exactly_from_any_epoch(tmp_path, capsys):
+    appr = made(Hoarder)
+    found = states(appr, tmp_path)
+    for k in (0, 2, 4):
+        other = made(Hoarder)
+        np.random.rand(3), torch.rand(3)
+        done = checkpoint.Checkpoint('o.txt', {}).restore(torch.load(dumped(found[k]), weights_only=True), other, len(TASKCLA))['done']
+        assert other.same is other.nested and other.head is other.model.last[0].weight and other.late[0] is other.side
+        assert other.adam.param_groups[0]['params'][0] is other.side.weight and type(other.rate) is np.float32
+        assert type(other.memory.items[0]) is Pair and type(other.memory.seen) is np.int64 and other.act is torch.relu
+        for t in range(done, 2):
+            other.train(t, *data(t))
+        for one, two in ((appr.model, other.model), (appr.old, other.old), (appr.side, other.side)):
+            assert all(torch.equal(p, q) for p, q in zip(one.parameters(), two.parameters()))
+        assert other.nested == appr.nested and other.rate == appr.rate and other.late[1] == appr.late[1]
+        assert [i.n for i in other.memory.items] == [i.n for i in appr.memory.items]
+        assert torch.equal(torch.stack([i.x for i in other.memory.items]), torch.stack([i.x for i in appr.memory.items]))
+    assert capsys.readouterr().err == ''
+
+
+def test_what_cannot_be_kept_is_named_once_and_the_rest_is_kept(tmp_path, capsys):
     class Unsavable(base.Appr):
-        state = ('kept',)
-        kept = {'a': [object()]}
-    with pytest.raises(UserError, match=r"self.kept, which is in `state`,\['a'\]\[0\] is a object"):
-        states(made(Unsavable), tmp_path)
-    with pytest.raises(UserError, match="expected a tuple of names: \\('kept',\\)"):
-        class Text(base.Appr):
-            state = 'kept'
-    assert state.decode(state.encode({'x': [1, 'a', None, True]}, '')) == {'x': [1, 'a', None, True]}
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.twice, self.kept = lambda v: 2 * v, {'a': [open(tmp_path / 'notes', 'w'), 0]}
+
+        def end_task(self, t, x, y):
+            self.kept['a'][1] = self.twice(3)
+    appr = made(Unsavable)
+    states(appr, tmp_path)
+    said = capsys.readouterr().err
+    assert said.count('test_trust.Unsavable: ') == said.count('\n') == 2 and said.count('self.twice is ') == 1
+    assert "self.kept['a'][0] is a TextIOWrapper, which no checkpoint keeps" in said
+    saved, other = checkpoint.Checkpoint(tmp_path / 'o.txt', {}, every=1e9), made(Unsavable)
+    saved.take(appr, progress(2, len(TASKCLA)))
+    saved.restore(saved.pending, other, len(TASKCLA))
+    assert other.kept['a'][1] == 6 and other.twice(1) == 2 and other.kept['a'][0] is not appr.kept['a'][0]
+    for name, line in (('state', ('kept',)), ('scratch', ('a', 'b'))):
+        with pytest.raises(UserError, match='delete the line %s = ' % name):
+            type('Old', (base.Appr,), {name: line, '__module__': 'test_trust'})
 
 
 def test_what_killed_writers_left_behind_goes_with_the_next_run(tmp_path, capsys):

@@ -1,0 +1,59 @@
+"""One writer for each output: a lock that ends with its process."""
+import contextlib
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from runs.place import folder
+from utils import UserError
+
+PATIENCE = 0.5  # seconds that a lock is waited for: somebody may only look whether it is held
+
+
+@contextlib.contextmanager
+def lock(output, more=''):
+    """Keeps other runs from the same output, or other kind of file as `more` says, until the block, or the
+    process, ends. Raises UserError if one has it."""
+    path = folder(output)
+    if more:
+        path = folder(Path(output).with_name(Path(output).name + more + '.txt'))
+    held = FileLock(path / 'lock', timeout=PATIENCE, poll_interval=PATIENCE / 20)
+    try:
+        acquire(held, path)
+    except Timeout:
+        raise UserError('another run is writing %s: wait for it, or give another --output' % output)
+    try:
+        yield
+    finally:
+        (path / 'lock').unlink(missing_ok=True)
+        held.release()
+        with contextlib.suppress(OSError):  # not empty: there is a checkpoint
+            path.rmdir()
+
+
+def acquire(held, path, attempts=20):
+    """Acquires a lock in a folder, which somebody else may remove at the same moment."""
+    for left in reversed(range(attempts)):
+        with contextlib.suppress(FileExistsError):
+            path.mkdir(parents=True, exist_ok=True)
+        try:
+            return held.acquire()
+        except FileNotFoundError:
+            if not left:
+                raise
+
+
+def busy(output):
+    """Whether another process is writing an output."""
+    path = folder(output) / 'lock'
+    if not path.exists():
+        return False
+    held = FileLock(path, timeout=0)
+    try:
+        held.acquire()
+    except Timeout:
+        return True
+    except OSError:  # its folder is gone
+        return False
+    held.release()
+    return False

@@ -1,0 +1,278 @@
+"""Values as plain data and back: containers, tensors, arrays, generators of random numbers, objects.
+
+torch.load(weights_only=True) admits what is written here: None, bool, int, float, str, and nodes, tuples
+(kind, number, ...) of such values, lists and tensors. What is met again is written as ('again', number), so
+that shared objects stay shared. What has a name in the run, such as the network's parts, is written as
+('known', name). Functions, classes and open files cannot be written: their place is ('made', what), which
+stands for what __init__ makes there. Reading runs no code but the containers' and arrays' own.
+"""
+import collections
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from utils import ROOT
+
+PLAIN = type(None), bool, int, float, str
+SEQUENCES = {kind.__name__: kind for kind in (list, tuple, set, frozenset, torch.Size)}
+MAPPINGS = {kind.__name__: kind for kind in (dict, collections.OrderedDict, collections.Counter, collections.defaultdict)}
+FACTORIES = {kind.__name__: kind for kind in (dict, list, set, int, float, str)}
+FOLDERS = 'approaches', 'learning', 'networks', 'dataloaders'  # where classes of objects may come from
+ABSENT = object()  # stands for what __init__ has not made
+
+
+class Writer:
+    """Turns values into nodes. known: {id(value): name} of what is found again by name. unwritten: {place:
+    what} of what could not be written and is nobody's declaration."""
+
+    def __init__(self, known=None):
+        self.known, self.numbers, self.alive, self.unwritten = known or {}, {}, [], {}
+
+    def node(self, value, place):
+        """The node of a value; place: where it is, 'self.memory.x[3]'."""
+        if type(value) in PLAIN:
+            return value
+        if id(value) in self.known:
+            return 'known', self.known[id(value)]
+        if id(value) in self.numbers:
+            return 'again', self.numbers[id(value)]
+        number = self.numbers[id(value)] = len(self.numbers)
+        self.alive.append(value)  # so that no other value gets its id
+        kind, *content = self.content(value, place)
+        return kind, number, *content
+
+    def content(self, value, place):
+        """(kind, ...) of a value met for the first time."""
+        kind = type(value).__name__
+        if isinstance(value, torch.Tensor):
+            trains = value.is_leaf and value.requires_grad
+            return 'tensor', value.detach().clone(), trains, type(value) is torch.nn.Parameter, value.device.type != 'cpu'
+        if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in 'biufcSU':
+            return 'array', value.dtype.str, list(value.shape), bytes_of(value), isinstance(value, np.ndarray)
+        if SEQUENCES.get(kind) is type(value):
+            return kind, [self.node(v, '%s[%d]' % (place, i)) for i, v in enumerate(value)]
+        if type(value) is collections.deque:
+            return kind, [self.node(v, '%s[%d]' % (place, i)) for i, v in enumerate(value)], value.maxlen
+        if MAPPINGS.get(kind) is type(value):
+            factory = getattr(value, 'default_factory', None)
+            return kind, self.pairs(value, place, '%s[%r]'), getattr(factory, '__name__', None)
+        if isinstance(value, torch.Generator):
+            return 'generator', str(value.device), value.get_state()
+        if isinstance(value, random.Random):
+            return 'random', self.node(value.getstate(), place)
+        if isinstance(value, np.random.RandomState):
+            return 'randomstate', self.node(value.get_state(legacy=False), place)
+        if isinstance(value, np.random.Generator):
+            return 'bitgenerator', self.node(value.bit_generator.state, place)
+        if isinstance(value, (torch.device, torch.dtype)):
+            return ('device' if isinstance(value, torch.device) else 'dtype'), str(value)
+        if isinstance(value, tuple) and hasattr(value, '_fields') and allowed(type(value)):
+            return 'named', *class_of(value), [self.node(v, '%s[%d]' % (place, i)) for i, v in enumerate(value)]
+        if hasattr(value, '__dict__') and allowed(type(value)):
+            return 'object', *class_of(value), self.pairs(attributes(value), place, '%s.%s')
+        return self.made(value, place)
+
+    def pairs(self, mapping, place, how):
+        """[[key, value]] as nodes."""
+        return [[self.node(k, place), self.node(v, how % (place, k))] for k, v in mapping.items()]
+
+    def made(self, value, place):
+        """('made', what) for what cannot be written."""
+        name = getattr(value, '__qualname__', None)
+        if name is None or '<' in name:
+            self.unwritten[place] = name or 'a %s' % type(value).__name__
+        return 'made', '%s.%s' % (getattr(value, '__module__', None), name or type(value).__qualname__)
+
+
+class Reader:
+    """Turns nodes back into values. known: {name: value}; device: where tensors go that were not on the CPU.
+    Raises ValueError, saying where, for nodes that nobody has written."""
+
+    def __init__(self, known=None, device='cpu'):
+        self.known, self.device, self.values = known or {}, device, {}
+
+    def value(self, node, place, made=ABSENT):
+        """The value of a node; made: what __init__ has made in its place."""
+        if type(node) in PLAIN:
+            return node
+        try:
+            kind, first, *content = node
+            if kind == 'known':
+                return self.known[first]
+            if kind == 'again':
+                return self.values[first]
+            return self.content(kind, first, content, place, made)
+        except (AttributeError, KeyError, LookupError, TypeError, RuntimeError, OverflowError) as e:
+            raise ValueError('%s (%s)' % (place, type(e).__name__)) from e
+
+    def content(self, kind, number, content, place, made):
+        """The value of a node with a number."""
+        if kind == 'tensor':
+            return self.keep(number, self.tensor(*content, place))
+        if kind == 'array':
+            return self.keep(number, array(*content))
+        if kind == 'list' or kind in MAPPINGS or kind == 'object' or kind == 'deque':  # which may hold themselves
+            return self.fill(kind, number, content, place, made)
+        if kind in SEQUENCES:
+            return self.keep(number, SEQUENCES[kind](self.items(content[0], place, made)))
+        if kind == 'named':
+            module, name, items = content
+            return self.keep(number, tuple.__new__(found(module, name), self.items(items, place, made)))
+        if kind == 'made':
+            return self.keep(number, same(content[0], made, place))
+        if kind == 'device':
+            return self.keep(number, torch.device(content[0]))
+        if kind == 'dtype':
+            return self.keep(number, torch.empty(0, dtype=getattr(torch, content[0].split('.')[1])).dtype)
+        return self.keep(number, self.generator(kind, content, place))
+
+    def keep(self, number, value):
+        """The value, which may be met again."""
+        self.values[number] = value
+        return value
+
+    def tensor(self, value, trains, parameter, away, place):
+        """A tensor of the file, all of whose numbers are there."""
+        if type(value) is not torch.Tensor or value.layout != torch.strided:
+            raise ValueError('%s: no plain tensor' % place)
+        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise ValueError('%s: a tensor without its numbers' % place)
+        value = value.to(self.device if away else 'cpu', copy=True)
+        return torch.nn.Parameter(value, trains) if parameter else value.requires_grad_(trains)
+
+    def items(self, nodes, place, made):
+        """The values of a list of nodes."""
+        before = list(made) if isinstance(made, (list, tuple)) else []
+        before += [ABSENT] * (len(nodes) - len(before))
+        return [self.value(node, '%s[%d]' % (place, i), before[i]) for i, node in enumerate(nodes)]
+
+    def fill(self, kind, number, content, place, made):
+        """A container that is kept first and filled then."""
+        if kind == 'object':
+            return self.object(number, *content, place, made)
+        if kind in ('list', 'deque'):
+            out = self.keep(number, [] if kind == 'list' else collections.deque(maxlen=content[1]))
+            out.extend(self.items(content[0], place, made))
+            return out
+        factory = content[1]
+        out = MAPPINGS[kind](FACTORIES[factory]) if factory else MAPPINGS[kind]()
+        self.keep(number, out)
+        before = made if isinstance(made, dict) else {}
+        for k, v in content[0]:
+            key = self.value(k, place)
+            out[key] = self.value(v, '%s[%r]' % (place, key), before.get(key, ABSENT))
+        return out
+
+    def object(self, number, module, name, pairs, place, made):
+        """An object by its attributes; that which __init__ has made, where it is of the same class."""
+        here = class_of(made) == (module, name)
+        out = self.keep(number, made if here else object.__new__(found(module, name)))
+        before, now = dict(vars(out)), {}
+        for k, v in pairs:
+            now[k] = self.value(v, '%s.%s' % (place, k), before.get(k, ABSENT))
+        vars(out).update(now)
+        return out
+
+    def generator(self, kind, content, place):
+        """A generator of random numbers in its state."""
+        if kind == 'generator':
+            out = torch.Generator(content[0])
+            out.set_state(content[1])
+            return out
+        state = self.value(content[0], place)
+        if kind == 'random':
+            out = random.Random()
+            out.setstate(state)
+        elif kind == 'randomstate':
+            out = np.random.RandomState()
+            out.set_state(state)
+        elif kind == 'bitgenerator' and state['bit_generator'] in ('PCG64', 'PCG64DXSM', 'MT19937', 'Philox', 'SFC64'):
+            out = np.random.Generator(getattr(np.random, state['bit_generator'])())
+            out.bit_generator.state = state
+        else:
+            raise ValueError('%s: an unknown kind of value' % place)
+        return out
+
+
+def bytes_of(value):
+    """The bytes of an array or a number of numpy, a tensor uint8."""
+    return torch.from_numpy(np.frombuffer(np.ascontiguousarray(value).tobytes(), np.uint8).copy())
+
+
+def array(dtype, shape, content, is_array):
+    """The array, or the number, of some bytes."""
+    dtype = np.dtype(dtype)
+    if dtype.kind not in 'biufcSU':
+        raise ValueError('an array of %s' % dtype)
+    out = np.frombuffer(content.numpy().tobytes(), dtype).reshape(shape).copy()
+    return out if is_array else out[()]
+
+
+def attributes(value):
+    """{name: value} of an object: what its __getstate__ says, where it has one, as in pickle."""
+    own = type(value).__getstate__ is not getattr(object, '__getstate__', None)
+    state = value.__getstate__() if own and not isinstance(value, torch.optim.Optimizer) else None
+    return state if isinstance(state, dict) else vars(value)
+
+
+def class_of(value):
+    """(module, name) of a value's class."""
+    return type(value).__module__, type(value).__qualname__
+
+
+def allowed(kind):
+    """Whether objects of a class are written and read: those of approaches, networks and what these are made
+    of, layers and optimizers of torch, and classes of a user's own files."""
+    top, *rest = kind.__module__.split('.')
+    if top == 'torch':
+        return issubclass(kind, (torch.nn.Module, torch.optim.Optimizer)) or rest[:2] == ['optim', 'lr_scheduler']
+    if top in FOLDERS:
+        return True
+    path = getattr(sys.modules.get(kind.__module__), '__file__', None)
+    where = Path(path or '/').resolve()
+    return ROOT / 'src' in where.parents and top not in ('runs', 'results', 'fast')
+
+
+def found(module, name):
+    """The class of that name, which has to be there already."""
+    value = sys.modules[module]
+    for part in name.split('.'):
+        value = vars(value).get(part) if part != '<locals>' else None
+    if not isinstance(value, type) or not allowed(value):
+        raise ValueError('a class %s.%s' % (module, name))
+    return value
+
+
+def same(name, made, place):
+    """What __init__ has made, if that is what was there."""
+    if made is ABSENT:
+        raise ValueError('%s, of which a checkpoint keeps nothing (%s)' % (place, name))
+    now = '%s.%s' % (getattr(made, '__module__', None), getattr(made, '__qualname__', type(made).__qualname__))
+    if now != name:
+        raise ValueError('%s was %s, which a checkpoint cannot bring back' % (place, name))
+    return made
+
+
+def like(value, model, what='the value'):
+    """Raises ValueError, saying what, unless a value is of the kind, keys and shapes of a model; numbers may
+    be others."""
+    kinds = (int, float) if isinstance(model, float) else (type(model),)
+    ok = type(value) in kinds or isinstance(model, dict) and isinstance(value, dict)
+    ok = ok and not (isinstance(value, float) and value != value)
+    if ok and isinstance(model, (torch.Tensor, np.ndarray)):
+        ok = value.shape == model.shape and value.dtype == model.dtype
+        plain = not isinstance(value, torch.Tensor) or value.layout == torch.strided and not value.is_meta
+        ok = ok and plain
+    elif ok and isinstance(model, dict):
+        ok = value.keys() == model.keys()
+        for k in model if ok else ():
+            like(value[k], model[k], '%s of %s' % (k, what))
+    elif ok and isinstance(model, (list, tuple)):
+        ok = len(value) == len(model)
+        for i, m in enumerate(model) if ok else ():
+            like(value[i], m, '%s %d' % (what, i))
+    if not ok:
+        raise ValueError(what)
