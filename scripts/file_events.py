@@ -173,7 +173,7 @@ def contents(path):
 def model(path):
     """A model's or a checkpoint's tensors and what is said of it, as one text."""
     import torch
-    from runs import state
+    from runs import nodes
 
     def plain(value):
         if isinstance(value, torch.Tensor):
@@ -184,7 +184,7 @@ def model(path):
     found = torch.load(path, weights_only=True)
     for name in ('about', 'progress'):
         if name in found:
-            found[name] = state.decode(found[name])
+            found[name] = nodes.Reader().value(found[name], name)
     return repr(plain({k: v for k, v in found.items() if k != 'cuda'}))
 
 

@@ -32,7 +32,7 @@ class Appr(replay.Replay):
         return self.model(batch.x) if self.model.training and batch.task is not None else super().outputs(batch)
 
     def loss(self, batch):
-        """As in base, in training with the distance."""
+        """The loss of the batch, in training with the distance."""
         if not self.model.training or batch.task is None:
             return super().loss(batch)
         outputs = self.outputs(batch)
@@ -55,7 +55,6 @@ class Appr(replay.Replay):
             self.memory.add(batch, batch.z)
 
     def stored(self, images):
-        """As in replay."""
         self.model.eval()
         with torch.no_grad():
             return torch.cat([torch.cat(self.model(b.x), 1) for b in parts(0, images, None, 256, self.device)])

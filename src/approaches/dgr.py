@@ -46,7 +46,7 @@ class Appr(base.Appr):
             self.generator.range = min(low for low, _ in ends), max(high for _, high in ends)
 
     def loss(self, batch):
-        """As in base, in training with replayed samples (Eq. 2)."""
+        """The loss of the batch, in training with replayed samples (Eq. 2)."""
         loss, batch.replayed = super().loss(batch), None
         if not self.model.training or self.old is None:
             return loss

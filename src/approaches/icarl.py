@@ -55,7 +55,7 @@ class Appr(replay.Replay):
             raise UserError('icarl classifies by the last hidden layer: it needs a network derived from layers.Plain')
 
     def train(self, t, xtrain, ytrain, xvalid, yvalid):
-        """As in base, on the task's data and the exemplars."""
+        """Trains on the task's data and the exemplars."""
         same = xvalid is xtrain and yvalid is ytrain
         kept = self.everything(xtrain.device)
         if kept is None:
@@ -104,7 +104,7 @@ class Appr(replay.Replay):
         self.means, self.model_old = means, distillation.frozen(self.model)
 
     def eval(self, t, x, y):
-        """As in base; outside of training the accuracy is that of the nearest class mean."""
+        """Outside of training the accuracy is that of the nearest class mean."""
         loss, accuracy = base.Appr.eval(self, t, x, y)
         trained = self.at['task'] is None and self.means is not None
         return loss, evaluation.guess(self, t, x, y) if trained else accuracy

@@ -22,7 +22,6 @@ class Appr(sgd_restart.Appr):
             return super().outputs(batch)
 
     def weights_of(self, t):
-        """As in base."""
         return self.nets.get(t) or super().weights_of(t)
 
     def end_task(self, t, x, y):

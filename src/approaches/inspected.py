@@ -14,7 +14,7 @@ class Inspected:
     sharing = None  # names of the layers whose running statistics tasks share, once that is known
 
     def train(self, t, xtrain, *data):
-        """As in base; says before the first epoch which running statistics tasks share."""
+        """Says before the first epoch which running statistics tasks share."""
         if self.sharing is None:
             self.sharing = self.shared_statistics(xtrain[:2].to(self.device))
             if self.sharing:

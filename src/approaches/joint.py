@@ -15,8 +15,8 @@ class Appr(sgd_restart.Appr):
     scenarios = ('task', 'class', 'domain')
 
     def train(self, t, xtrain, ytrain, xvalid, yvalid):
-        """As in base, on all tasks so far; t: the last of them, and images say of which task each is
-        (dataloaders.images.Joined); or, as in the original, [task of each training sample, task of each
+        """Trains on all tasks so far; t: the last of them, and images say of which task each is
+        (dataloaders.joined.Joined); or, as in the original, [task of each training sample, task of each
         validation sample], two int64 [N], with images as tensors."""
         if isinstance(t, (list, tuple)):
             same = xvalid is xtrain

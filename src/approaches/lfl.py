@@ -21,7 +21,7 @@ class Appr(lwf.Appr):
     clipgrad = 200
 
     def outputs(self, batch):
-        """As in base; notes the last hidden layer."""
+        """Notes the last hidden layer."""
         outputs, batch.hidden = super().outputs(batch)
         return outputs
 
@@ -35,5 +35,5 @@ class Appr(lwf.Appr):
         return loss + self.lamb * (old - batch.hidden).pow(2).sum() / 2
 
     def eval(self, t, x, y):
-        """As in base, in training's batches, as the loss is not their mean."""
+        """Tests in training's batches, as the loss is not their mean."""
         return evaluation.measure(self, t, x, y, self.sbatch)

@@ -48,11 +48,11 @@ class Appr(base.Appr):
         self.owners = {n: torch.zeros_like(p, dtype=torch.int16) for n, p in weights.items()}
 
     def epochs(self, n, phase):
-        """As in base, after pruning `retrain`."""
+        """After pruning `retrain`."""
         return self.retrain if phase and self.recipe.iterations is None else super().epochs(n, phase)
 
     def weights_of(self, t):
-        """As in base; a task that is frozen sees its weights and those of earlier ones alone."""
+        """A task that is frozen sees its weights and those of earlier ones alone."""
         there = super().weights_of(t)
         if t < self.learnt:
             there.update({n: there[n] * ((o > 0) & (o <= t + 1)) for n, o in self.owners.items()})

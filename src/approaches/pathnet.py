@@ -13,19 +13,16 @@ class Tournament(Fitting):
     """Each generation trains both paths, then a mutated copy of the winner replaces the loser (Section 2.1)."""
 
     def start(self, t=0, phase=0):
-        """As in Fitting."""
         waits = [self.fresh(self.appr.lr) for _ in range(P)]
         return {'task': t, 'phase': phase, 'epoch': 0, 'g': 0, 'p': 0, 'winner': 0, 'overall': math.inf, 'waits': waits,
                 'paths': self.appr.model.draw_paths(P), 'best_model': utils.get_model(self.appr.model)}
 
     def possible(self, at):
-        """As in Fitting."""
         counts = (at['epoch'], at['g'], at['winner'], at['p'], at['paths'].min())
         return (min(counts) >= 0 and at['winner'] < P and at['p'] <= P and at['paths'].max() < self.appr.model.M
                 and min(w['lr'] for w in at['waits']) > 0)
 
     def where(self):
-        """As in Fitting."""
         return {'Generation': self.appr.at['g'] + 1, 'Path': self.appr.at['p'] + 1}
 
     def fresh(self, lr):
@@ -33,7 +30,6 @@ class Tournament(Fitting):
         return {'lr': lr, 'patience': self.appr.lr_patience, 'best_loss': math.inf}
 
     def run(self, t, *data):
-        """As in Fitting."""
         appr, at = self.appr, self.appr.at
         model = appr.model
         try:

@@ -49,7 +49,6 @@ class General:
 
     @contextmanager
     def training(self, t, steps):
-        """As in Plain."""
         self.penalty = quadratic.of(self.appr)
         with self.using():
             yield self.step
@@ -76,7 +75,6 @@ class General:
 
     @contextmanager
     def measuring(self, t):
-        """As in Plain."""
         found = quadratic.of(self.appr)
         value = 0 if found is None else found.value()
         with self.using(), Plain(self.appr).measuring(t, value) as one:
@@ -84,6 +82,5 @@ class General:
 
     @contextmanager
     def deciding(self, t):
-        """As in Plain."""
         with self.using(), Plain(self.appr).deciding(t) as decide:
             yield decide

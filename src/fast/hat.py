@@ -29,7 +29,6 @@ class Hat:
 
     @contextmanager
     def training(self, t, steps):
-        """As in Plain."""
         self.part, self.left = None, steps
         try:
             yield self.step
@@ -74,7 +73,6 @@ class Hat:
 
     @contextmanager
     def measuring(self, t):
-        """As in Plain."""
         part, s = self.evaluated(t)
 
         def one(batch):
@@ -84,7 +82,6 @@ class Hat:
 
     @contextmanager
     def deciding(self, t):
-        """As in Plain."""
         part, s = self.evaluated(t)
         yield lambda batch: part(batch.x, s)[0]
 

@@ -13,21 +13,18 @@ class Fast:
     tape = None  # of a class of one view: the list that gradients wait on, or None
 
     def run(self, i, h, module=None, gate=None):
-        """As in Layered."""
         module = module or getattr(self, self.layers[i].name)
         z = self.product(module, self.shaped(i, h))
         return self._finish(i, z if is_bare(module) else z.clone(), gate)
 
     def product(self, module, h):
-        """As in Layered."""
         return mapped(module, h, type(self).tape, self.training)
 
     def drop(self, x, p):
-        """As in Layered."""
         return dropout(x, p, self.training)
 
     def finish(self, i, z, gate=None):
-        """As in Layered. Whoever calls it may go on with z."""
+        """Whoever calls it may go on with z."""
         return self._finish(i, z.clone(), gate)
 
     def _finish(self, i, z, gate):

@@ -25,7 +25,6 @@ class Inferred(Task):
         self.sure, self.outer, self.name, self.right = SURE[how], outer, outer.name, None
 
     def answer(self, t, y):
-        """As in Task."""
         return self.outer.answer(t, y)
 
     def accuracy(self, appr, t, x, y):

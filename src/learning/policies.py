@@ -40,7 +40,6 @@ class Reservoir(Policy):
 
     @staticmethod
     def places(kept, t, y):
-        """As in Policy."""
         counts = np.arange(kept.offered, kept.offered + len(y))  # of the samples before each one
         kept.offered += len(y)
         drawn = np.where(counts < kept.size, counts, np.random.randint(counts + 1))
@@ -54,7 +53,6 @@ class Ring(Policy):
 
     @staticmethod
     def places(kept, t, y):
-        """As in Policy."""
         places, there = [], [] if kept.y is None else list(zip(kept.t.tolist(), kept.y.tolist()))
         for label in y.tolist():
             mine, counts = (t, label), Counter(there)
@@ -79,7 +77,6 @@ class Balanced(Policy):
 
     @staticmethod
     def best(count, mine, x, features):
-        """As in Policy."""
         return mine[torch.from_numpy(np.random.permutation(len(mine))[:count]).to(mine.device)]
 
 
@@ -88,12 +85,10 @@ class Each(Balanced):
 
     @staticmethod
     def share(size, classes):
-        """As in Policy."""
         return size
 
     @staticmethod
     def room(size, classes):
-        """As in Policy."""
         return size * classes
 
 
@@ -105,7 +100,6 @@ class Herding(Policy):
 
     @staticmethod
     def best(count, mine, x, features):
-        """As in Policy."""
         return mine[herding(features(x[mine.cpu()]), count)]
 
 

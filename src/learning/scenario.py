@@ -101,22 +101,20 @@ class Class(Task):
         self.active = active
 
     def heads(self, task, seen, training):
-        """As in Task. At test, all tasks so far compete."""
+        """At test, all tasks so far compete."""
         if training and self.active == 'current':
             return super().heads(task, seen, training)
         last = seen if task is None else max(seen, task + 1)
         return range(len(self.ncla) if training and self.active == 'all' else last)
 
     def apart(self, training):
-        """As in Task."""
         return training and self.active == 'current'
 
     def answer(self, t, y):
-        """As in Task."""
         return self.numbered(t, y)
 
     def earlier(self, t):
-        """As in Task; where all classes compete, the old outputs say something of classes to come, too
+        """Where all classes compete, the old outputs say something of classes to come, too
         (van de Ven et al.)."""
         return [range(len(self.ncla) if self.active == 'all' else t)]
 
@@ -133,19 +131,15 @@ class Domain(Task):
                             '%s' % ', '.join(map(str, self.ncla)))
 
     def apart(self, training):
-        """As in Task."""
         return False
 
     def taskcla(self):
-        """As in Task."""
         return [(0, self.ncla[0])]
 
     def heads(self, task, seen, training):
-        """As in Task."""
         return 0
 
     def earlier(self, t):
-        """As in Task."""
         return [0]
 
 

@@ -3,6 +3,8 @@ import importlib
 
 import numpy as np
 
+from results import measures
+from runs.listeners import Listener
 from utils import UserError
 
 SIDE = 24  # pixels of a cell of an image
@@ -16,26 +18,28 @@ def missing():
         raise UserError('--tensorboard needs a package that is not there: pip install tensorboard')
 
 
-class Board:
+class Board(Listener):
     """A run's events: a scalar per epoch of every number that epochs.csv has; after each task the accuracies, their matrix as an image
     and, of HAT, the masks as images and histograms of the embeddings; at the end the settings with what came out.
-
-    done: the epochs that a run which is resumed has behind it: what was written after them counts no more.
     """
 
-    def __init__(self, folder, names, done=0):
+    def begin(self, resumed):
+        """What was written after the epochs that a resumed run has behind it counts no more."""
         from torch.utils.tensorboard import SummaryWriter
-        self.names, self.writer = names, SummaryWriter(str(folder / 'tensorboard'), purge_step=done + 1 if done else None)
+        done, folder = self.run.epochs(), str(self.run.place.folder / 'tensorboard')
+        self.names, self.writer = self.run.record['tasks'], SummaryWriter(folder, purge_step=done + 1 if done else None)
 
-    def epoch(self, step, numbers):
-        """Notes the numbers {name: value} of epoch `step` of the run, from 1."""
+    def epoch(self, numbers):
+        """Notes the numbers {name: value} of an epoch of the run, from 1."""
+        step = self.run.epochs()
         task = 'task %d %s' % (numbers['task'], self.names[numbers['task']])
         for name, value in numbers.items():
             if name not in ('task', 'epoch'):
                 self.writer.add_scalar('%s/%s' % (name, task), value, step)
 
-    def task(self, t, acc, appr):
-        """Notes what there is after task t: acc, the accuracy matrix [T,T] in 0..1, and the approach."""
+    def task(self, t):
+        """Notes the accuracies after task t and, of HAT, the masks."""
+        acc, appr = self.run.outcome.acc, self.run.appr
         for u in range(t + 1):
             self.writer.add_scalar('test_accuracy/task %d %s' % (u, self.names[u]), acc[t, u], t)
         self.writer.add_scalar('average_accuracy', acc[t, :t + 1].mean(), t)
@@ -53,8 +57,9 @@ class Board:
         """Notes values [rows, columns] in 0..1 as an image, black to white."""
         self.writer.add_image(name, np.repeat(np.repeat(values, SIDE, 0), width, 1)[None].astype(np.float32), step)
 
-    def end(self, config, summary):
-        """Notes the settings with the final measures, {name: number}."""
+    def settle(self):
+        """Notes the settings with the final measures."""
+        config, summary = self.run.record['config'], measures.summary(self.run.outcome.acc)
         plain = {k: v if isinstance(v, (bool, int, float, str)) else str(v) for k, v in config.items()}
         self.writer.add_hparams(plain, {'final/' + k: v for k, v in summary.items() if v is not None}, run_name='.')
         self.writer.close()

@@ -3,6 +3,7 @@ that it uses for them have moved since they were learnt."""
 import torch
 
 from learning import evaluation, normalising
+from runs.listeners import Listener
 
 COUNT = 64  # images of each task
 
@@ -12,15 +13,18 @@ def first(split):
     return split.first(COUNT) if hasattr(split, 'first') else split['x'][:COUNT]
 
 
-class Certificate:
-    """Of an approach on some data, {task: {'test': split}}; state is what a checkpoint keeps of it."""
+class Certificate(Listener):
+    """Of a run's approach on its data, {task: {'test': split}}; state is what a checkpoint keeps of it."""
 
-    def __init__(self, appr, data):
-        self.appr, self.data = appr, data
+    name = 'certificate'
+
+    def __init__(self, run):
+        super().__init__(run)
+        self.appr, self.data = run.appr, run.data
         self.state = {'logits': {}, 'moved': [], 'guarded': {}, 'weights': 0.}
         self.state.update(buffers={}, buffer=[0., ''])  # {task: {name: value}}; [largest change, name]
 
-    def note(self, t):
+    def task(self, t):
         """Compares with what was noted so far, and takes up task t, which has been learnt."""
         state, there = self.state, self.appr.params()
         for u in range(t):

@@ -104,8 +104,8 @@ class Checkpoint:
         if not 0 <= done <= ntasks:
             raise ValueError('the number of tasks learnt')
         wanted = {'acc': matrix, 'lss': matrix, 'inferred': matrix, 'ahead': matrix[[0] * 2], 'valid': matrix.astype(float),
-                  'seconds': [0.] * done, 'epochs': 0, 'cut': False, 'elapsed': 0., 'certificate': {}, 'devices': []}
-        like({k: progress[k] for k in list(wanted)[:-2]}, {k: wanted[k] for k in list(wanted)[:-2]}, 'the progress')
+                  'seconds': [0.] * done, 'cut': False, 'elapsed': 0.}
+        like({k: progress[k] for k in wanted}, wanted, 'the progress')
         if at != IDLE:
             like(at, appr.fitting.start(done), 'the position within the task')
             if at['task'] != done or not appr.fitting.possible(at):

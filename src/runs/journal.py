@@ -7,14 +7,31 @@ import traceback
 
 import utils
 from results.epochs import COLUMNS
+from runs.listeners import Listener
 from utils import UserError
 
-class Epochs:
-    """A run's epochs.csv. count: the lines there are, which a checkpoint keeps: what was written after it goes when the run is
-    resumed."""
 
-    def __init__(self, folder, names):
-        self.path, self.names, self.count, self.columns = folder / 'epochs.csv', names, 0, list(COLUMNS)
+class Epochs(Listener):
+    """A run's epochs.csv. count: the lines there are, which a checkpoint keeps: what was written after it goes
+    when the run is resumed."""
+
+    name = 'epochs'
+
+    def __init__(self, run):
+        super().__init__(run)
+        self.path, self.names = run.checkpoint.path.parent / 'epochs.csv', run.record['tasks']
+        self.count, self.columns = 0, list(COLUMNS)
+
+    state = property(lambda self: self.count, lambda self, count: setattr(self, 'count', count))
+
+    def begin(self, resumed):
+        if resumed:
+            self.resume(self.count)
+        else:
+            self.start()
+
+    def epoch(self, numbers):
+        self.add(numbers)
 
     def start(self):
         """Begins anew, with the names of the columns."""

@@ -20,8 +20,8 @@ from results import records
 from utils import ROOT, UserError
 
 STATE = 'checkpoint.pt'
-FILES = 'epochs.csv', 'run.log', 'tensorboard', 'task[0-9]*.pt', STATE  # what a run leaves in its folder
-TAKEN = re.compile(r'\+.*|next|done|lock|slurm|tensorboard|.*\.(csv|json|log|pt|tmp|txt)', re.IGNORECASE)
+FILES = 'epochs.csv', 'run.log', 'wandb.json', 'mlflow.json', 'tensorboard', 'task[0-9]*.pt', STATE  # what a run leaves in its folder
+TAKEN = re.compile(r'\+.*|next|done|lock|slurm|tensorboard|wandb|mlruns|.*\.(csv|json|log|pt|tmp|txt)', re.IGNORECASE)
 
 
 def folder(output):

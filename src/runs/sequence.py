@@ -1,17 +1,19 @@
-"""The loop over the tasks, with what it leaves as it goes: matrices, record, log and checkpoint."""
-import json
+"""The loop over the tasks: learn, test, tell. What a run leaves is its listeners' business (runs.listeners)."""
 import signal
 import sys
 import time
 
-import numpy as np
+import torch
 
+from dataloaders.joined import Joined
 from learning import evaluation
-from results import measures, records
-from runs import board, certificate, foreign, journal, ledgers
-from runs.place import finished, model
+from results import measures
+from runs import foreign, listeners
+from runs.outcome import Outcome
 from runs.stopping import STOPPED, Stop, stopping
 from utils import UserError
+
+LINE = '*' * 100
 
 
 def images(split):
@@ -19,104 +21,64 @@ def images(split):
     return split.images if hasattr(split, 'images') else split['x']
 
 
+def known(data):
+    """{name: tensor or images} of what a run's data are made of, which no checkpoint needs to hold."""
+    out = {}
+    for t in (k for k in data if isinstance(k, int)):
+        for split in ('train', 'valid', 'test'):
+            found, name = data[t][split], 'data %d %s ' % (t, split)
+            x = images(found)
+            out.update({name + 'x': x, name + 'y': found['y'], name + 'source': getattr(x, 'source', x)})
+    return out
+
+
 class Sequence:
     """One approach learning the tasks of one experiment.
 
-    there: {'data', 'taskcla', 'inputsize', 'device', 'args', ...}, which train() and eval() get by name as far as they take it;
-    checkpoint: where the state goes after every epoch and task, or None; record: what the run's record begins with; place: the
-    runs.place.Place of all that the run leaves.
+    there: {'data', 'taskcla', 'inputsize', 'device', 'args', ...}, which train() and eval() get by name as far
+    as they take it; checkpoint: where the state goes after every epoch and task, or None; record: what the
+    run's record begins with; place: the runs.place.Place of all that the run leaves, None for a trial.
     """
 
     def __init__(self, appr, there, record, checkpoint, place):
-        self.appr, self.there, self.data, self.device, self.args = appr, there, there['data'], there['device'], there['args']
-        self.ntasks = len(there['taskcla'])
-        self.record, self.checkpoint, self.place, self.start = record, checkpoint, place, time.monotonic()
-        self.acc, self.lss, self.inferred = np.zeros((3, self.ntasks, self.ntasks), dtype=np.float32)  # row: after task; on task
-        self.ahead = np.zeros((2, self.ntasks), dtype=np.float32)  # accuracy of the untrained network, and just before learning
-        self.valid = np.full((self.ntasks, self.ntasks), np.nan)  # accuracy as acc, on validation sets; nan where it was not asked for
-        self.foreign = foreign.is_foreign(type(appr))
-        self.done, self.seconds, self.before = 0, [], 0.  # tasks learnt, seconds of each, seconds of earlier starts
-        self.devices = [record['device']]  # of all starts
-        self.cut = False  # whether Ctrl-C ended a task of an earlier start
-        self.certificate = certificate.Certificate(appr, self.data)
-        self.epochs = None
-        self.tick, self.board = time.monotonic(), None
-        if checkpoint:
-            self.epochs = journal.Epochs(checkpoint.path.parent, record['tasks'])
+        self.appr, self.there, self.data, self.args = appr, there, there['data'], there['args']
+        self.device, self.ntasks, self.foreign = there['device'], len(there['taskcla']), foreign.is_foreign(type(appr))
+        self.record, self.checkpoint, self.place = record, checkpoint, place
+        self.outcome, self.done, self.devices = Outcome(self.ntasks), 0, [record['device']]  # of all starts
+        self.start, self.before, self.cut = time.monotonic(), 0., False  # seconds, and whether a task was cut, before
+        self.tick, self.listeners = self.start, listeners.of(self)
 
     def run(self, state=None):
-        """Learns the tasks, from a checkpoint's state if given; returns the accuracy matrix. Raises UserError for a loss
-        that is not finite; SystemExit(75) if stopped by Ctrl-C or a signal, with the state saved, or (130 or 128 + the
-        signal's number) where there is no checkpoint."""
+        """Learns the tasks, from a checkpoint's state if given; returns the accuracy matrix. Raises UserError
+        for a loss that is not finite; SystemExit(75) if stopped by Ctrl-C or a signal, with the state saved, or
+        (130 or 128 + the signal's number) where there is no checkpoint."""
+        if self.checkpoint:
+            self.checkpoint.data = known(self.data)
         if state is not None:
             self.resume(self.checkpoint.restore(state, self.appr, self.ntasks))
-        elif self.epochs:
-            self.epochs.start()
-        if self.args.tensorboard:
-            self.board = board.Board(self.place.folder, self.record['tasks'], self.step())
         if self.checkpoint:
-            self.appr.fitting.on_epoch = self.end_epoch
+            self.appr.fitting.on_epoch = self.epoch
+        self.tell('begin', state is not None)
         with stopping():
             try:
                 for t in range(self.done, self.ntasks):
                     self.learn(t)
                     self.test(t)
-                    if self.args.final_valid and 'validation' not in getattr(self.appr, 'cannot', ('validation',)):
-                        self.validate(t)
-                    if self.checkpoint:
-                        self.certificate.note(t)
-                        lines = ledgers.report(self.appr)
-                        print('\n'.join(lines), end='\n' * bool(lines))
                     self.done = t + 1
-                    if self.args.save:
-                        self.save_model(t)
-                    self.note()
-                    if self.done < self.ntasks:
-                        self.save('running')
-                self.finish()
+                    self.tell('task', t)
+                self.tell('end')
             except UserError as e:
-                self.save('stopped: %s' % e)
-                kept = '%s stays as it was' % self.place.final if self.place.staged else self.kept()
-                self.place.drop()  # better an old result than half a new one
-                raise UserError('task %d (%s): %s; %s' % (self.done, self.data[self.done]['name'], e, kept))
+                self.fail(e)
             except (KeyboardInterrupt, Stop) as e:
-                if self.checkpoint:
-                    self.checkpoint.write()
-                self.save('interrupted')
-                resumable = '; --resume goes on' if self.checkpoint and self.checkpoint.path.exists() else ''
-                print('run.py: stopped by %s in task %d; %s%s' % (str(e) or 'Ctrl-C', self.done, self.kept(), resumable),
-                      file=sys.stderr)
-                sys.exit(STOPPED if self.checkpoint else 128 + getattr(e, 'number', signal.SIGINT))
-        self.settle()
-        return self.acc
-
-    def finish(self):
-        """Writes what is final, in an order that can be resumed from every moment of it: first the state, if it is to be kept,
-        then the result."""
-        if self.keeps_state():
-            self.checkpoint.write()
-        if self.args.final_valid:
-            if np.isnan(self.valid[-1, 0]):
-                self.validate(self.ntasks - 1)
-            self.record['valid_accuracy'] = self.valid[-1].tolist()
-        self.save('finished')
-
-    def settle(self):
-        """Puts a finished result where it belongs; only now goes a state that nobody needs any more."""
-        if self.board:
-            self.board.end(self.record['config'], measures.summary(self.acc))
-        if self.checkpoint and not self.keeps_state():
-            self.checkpoint.remove()
-        if self.place.staged and not self.is_cut():
-            self.place.take_over()
-        elif self.place.staged:
-            print('A task was cut short: %s stays as it was; what came out is in %s' % (self.place.final, self.place.folder))
+                self.interrupt(e)
+        self.tell('settle')
+        if self.place.staged:
+            self.settle()
+        return self.outcome.acc
 
     def learn(self, t):
         """Trains task t."""
-        print('*' * 100)
-        print('Task {:2d} ({:s})'.format(t, self.data[t]['name']))
-        print('*' * 100)
+        print('%s\nTask %2d (%s)\n%s' % (LINE, t, self.data[t]['name'], LINE))
         self.tick = time.monotonic()
         if self.args.forward_transfer and self.appr.at['task'] is None:
             self.look_ahead(t)
@@ -125,40 +87,34 @@ class Sequence:
 
     def look_ahead(self, t):
         """Tests task t before it is learnt, and before the first all tasks, by the untrained network."""
+        ahead = self.outcome.ahead
         for u in range(self.ntasks) if t == 0 else [t]:
-            accuracy = evaluation.guess(self.appr, u, images(self.data[u]['test']), self.data[u]['test']['y'])
-            self.ahead[1, u] = accuracy
-            if t == 0:
-                self.ahead[0, u] = accuracy
-        print('Before learning it: accuracy on task {:2d} {:5.1f}%'.format(t, 100 * self.ahead[1, t]))
+            ahead[1, u] = evaluation.guess(self.appr, u, images(self.data[u]['test']), self.data[u]['test']['y'])
+        if t == 0:
+            ahead[0] = ahead[1]
+        print('Before learning it: accuracy on task {:2d} {:5.1f}%'.format(t, 100 * ahead[1, t]))
 
     def test(self, t):
         """Tests on all tasks so far."""
+        out = self.outcome
         for u in range(t + 1):
-            self.lss[t, u], self.acc[t, u] = self.evaluate(u, 'test')
+            out.lss[t, u], out.acc[t, u] = self.evaluate(u, 'test')
             note = ''
             if self.infers():
-                self.inferred[t, u] = self.appr.scenario.right
-                note = ', task right={:5.1f}%'.format(100 * self.inferred[t, u])
+                out.inferred[t, u] = self.appr.scenario.right
+                note = ', task right={:5.1f}%'.format(100 * out.inferred[t, u])
             print('>>> Test on task {:2d} - {:15s}: loss={:.3f}, acc={:5.1f}%{} <<<'.format(
-                u, self.data[u]['name'], self.lss[t, u], 100 * self.acc[t, u], note))
-        if t in measures.diverged(self.lss[:t + 1, :t + 1]):
+                u, self.data[u]['name'], out.lss[t, u], 100 * out.acc[t, u], note))
+        if t in measures.diverged(out.lss[:t + 1, :t + 1]):
             print('warning: task %d has diverged: its loss is %.3g, that of guessing below 5; a lower --lr may help' % (
-                t, self.lss[t, t]), file=sys.stderr)
-        self.seconds.append(round(time.monotonic() - self.tick, 2))
-        if self.board:
-            self.board.task(t, self.acc, self.appr)
+                t, out.lss[t, t]), file=sys.stderr)
+        out.seconds.append(round(time.monotonic() - self.tick, 2))
 
     def validate(self, t):
         """Notes the accuracy on the validation sets of all tasks so far."""
-        self.valid[t] = [round(self.evaluate(u, 'valid')[1], 6) if u <= t else 0. for u in range(self.ntasks)]
-
-    def save_model(self, t):
-        """Keeps the model after task t."""
-        from runs import saved
-        path = self.place.folder / model(t)
-        size = saved.save(path, t, self.appr, self.there, {**self.there['about'], 'config': self.record['config']})
-        print('Model at %s (%.1f MB)' % (path, size))
+        self.outcome.valid[t] = 0.
+        for u in range(t + 1):
+            self.outcome.valid[t, u] = round(self.evaluate(u, 'valid')[1], 6)
 
     def evaluate(self, u, split):
         """(loss, accuracy) on a split of task u."""
@@ -168,70 +124,56 @@ class Sequence:
         return [float(v.detach() if hasattr(v, 'detach') else v) for v in (loss, acc)]
 
     def training_data(self, t):
-        """What train() takes for task t: (t, xtrain, ytrain, xvalid, yvalid) on the device. For an approach that trains on all
-        tasks so far, all their images, on the CPU, one task after another (dataloaders.images.Joined); for one with a loop of
-        its own as tensors, and instead of t [tasks of training samples, of validation samples]. A validation set that is the
-        training set stays the same."""
-        import torch
-        from dataloaders.joined import Joined
+        """What train() takes for task t: (t, xtrain, ytrain, xvalid, yvalid) on the device. For an approach that
+        trains on all tasks so far, all their images, one task after another (dataloaders.joined.Joined); for one
+        with a loop of its own as tensors, and instead of t [tasks of training samples, of validation samples]. A
+        validation set that is the training set stays the same."""
         everything = getattr(self.appr, 'cumulative', self.args.approach == 'joint')
-        tasks, sets = range(t + 1) if everything else [t], []
+        tasks = list(range(t + 1)) if everything else [t]
         same = all(self.data[u]['valid'] is self.data[u]['train'] for u in tasks)
-        for s in ('train',) if same else ('train', 'valid'):
-            splits = [self.data[u][s] for u in tasks]
-            ys = [split['y'] for split in splits]
-            if not everything:
-                x = splits[0]['x'] if self.foreign else images(splits[0])
-                sets.append((x.to(self.device), ys[0].to(self.device)))
-            elif self.foreign:
-                sets.append((torch.cat([split['x'] for split in splits]), torch.cat(ys)))
-            else:
-                sets.append((Joined([(u, images(split)) for u, split in zip(tasks, splits)]), torch.cat(ys)))
-        (xtrain, ytrain), (xvalid, yvalid) = sets[0], sets[-1]
+        train = self.joined(tasks, 'train', everything)
+        valid = train if same else self.joined(tasks, 'valid', everything)
         if everything and self.foreign:
-            ids = [torch.cat([torch.full_like(self.data[u][s]['y'], u) for u in tasks]) for s in ('train', 'valid')]
-            t = [ids[0]] * 2 if same else ids
-        return t, xtrain, ytrain, xvalid, yvalid
+            first = self.tasks_of(tasks, 'train')
+            t = [first, first if same else self.tasks_of(tasks, 'valid')]
+        return t, *train, *valid
 
-    def end_epoch(self):
-        """Notes the numbers of an epoch, and the state."""
-        numbers = self.appr.fitting.numbers
-        self.epochs.add(numbers)
-        if self.board:
-            self.board.epoch(self.step(), numbers)
-        self.note()
+    def joined(self, tasks, split, everything):
+        """(x, y) of a split of some tasks."""
+        splits = [self.data[u][split] for u in tasks]
+        if not everything:
+            x = splits[0]['x'] if self.foreign else images(splits[0])
+            return x.to(self.device), splits[0]['y'].to(self.device)
+        y = torch.cat([s['y'] for s in splits])
+        if self.foreign:
+            return torch.cat([s['x'] for s in splits]), y
+        return Joined([(u, images(s)) for u, s in zip(tasks, splits)]), y
+
+    def tasks_of(self, tasks, split):
+        """The task of each sample of a split of some tasks, int64 [N]."""
+        return torch.cat([torch.full_like(self.data[u][split]['y'], u) for u in tasks])
+
+    # What it tells and is asked
+    def tell(self, event, *values):
+        """Tells the listeners in their order."""
+        for listener in self.listeners:
+            getattr(listener, event)(*values)
+
+    def listener(self, name):
+        """The listener of a name."""
+        return next(one for one in self.listeners if one.name == name)
+
+    def epochs(self):
+        """The epochs so far, of all tasks; 0 where nobody counts them."""
+        return next((one.count for one in self.listeners if one.name == 'epochs'), 0)
+
+    def epoch(self):
+        """Called after every epoch."""
+        self.tell('epoch', self.appr.fitting.numbers)
 
     def infers(self):
         """Whether the approach infers tasks at test."""
         return not self.foreign and self.appr.scenario.infers
-
-    def step(self):
-        """The epochs so far, of all tasks."""
-        return self.epochs.count if self.epochs else 0
-
-    def note(self):
-        """Notes the state for the checkpoint."""
-        if self.checkpoint:
-            self.checkpoint.take(self.appr, {
-                'done': self.done, 'acc': self.acc, 'lss': self.lss, 'inferred': self.inferred, 'ahead': self.ahead, 'valid': self.valid,
-                'seconds': self.seconds, 'epochs': self.epochs.count, 'cut': self.is_cut(), 'elapsed': self.elapsed(),
-                'devices': self.devices, 'certificate': self.certificate.state})
-
-    def resume(self, progress):
-        """Takes up a checkpoint's progress."""
-        self.appr.configure(seen=progress['done'])
-        for name in ('done', 'acc', 'lss', 'inferred', 'ahead', 'valid'):
-            setattr(self, name, progress[name])
-        self.certificate.state = progress['certificate']
-        self.epochs.resume(progress['epochs'])
-        self.seconds, self.before, self.cut = progress['seconds'], progress['elapsed'], progress['cut']
-        self.devices = list(dict.fromkeys(progress['devices'] + self.devices))
-        self.record.update(resumed=True, devices=self.devices)
-        print('Resuming in task %d' % self.done)
-
-    def keeps_state(self):
-        """Whether the final state is kept: not that of a run which --resume is to do again."""
-        return bool(self.checkpoint and self.args.keep_checkpoint and not self.is_cut())
 
     def is_cut(self):
         """Whether Ctrl-C ended a task early: then the matrix, even if complete, is not that of the settings."""
@@ -241,35 +183,49 @@ class Sequence:
         """Seconds of work so far, of all starts."""
         return self.before + time.monotonic() - self.start
 
-    def save(self, status):
-        """Writes the matrix, the record and the approach's log of the tasks learnt, if there are any."""
-        n, record = self.done, self.record
-        if status == 'finished' and self.is_cut():
-            status = 'interrupted'
-        if n and (status == 'finished' or not finished(self.place.output)):  # which stays until there is a new one
-            acc, lss = self.acc[:n, :n], self.lss[:n, :n]
-            ahead = dict(zip(('untrained', 'before_learning'), self.ahead[:, :n].round(6).tolist()))
-            ahead = ahead if self.args.forward_transfer else {}
-            record.update(**ahead, **measures.summary(acc, ahead.get('before_learning'), ahead.get('untrained')), status=status,
-                          seconds=round(self.elapsed(), 2), seconds_per_task=self.seconds,
-                          accuracy=acc.round(6).tolist(), loss=lss.round(6).tolist())
-            record['diverged'] = measures.diverged(lss)
-            record.update({**ledgers.account(self.appr, n), **self.certificate.account()} if self.checkpoint else {})
-            if self.args.final_valid and not np.isnan(self.valid[:n]).any():
-                record['valid_matrix'] = self.valid[:n, :n].tolist()
-            if self.infers():
-                record['task_inferred'] = self.inferred[:n, :n].round(6).tolist()
-            if records.has_log(self.appr):
-                connections = getattr(getattr(self.appr, 'model', None), 'connections', None)
-                records.save_logs(self.appr.logpath, self.appr.logs, record['tasks'][:n], self.acc[:n], self.lss[:n],
-                                  config=json.dumps(record['config'], sort_keys=True),
-                                  **({'layers': connections()} if connections else {}))
-            print('Save at %s' % self.place.output, flush=True)
-            shown = self.acc.copy()
-            shown[n:] = 0
-            records.save(self.place.output, shown, record)
+    def progress(self):
+        """What a checkpoint keeps of the run."""
+        states = {one.name: one.state for one in self.listeners if one.name}
+        return {**self.outcome.state, 'done': self.done, 'cut': self.is_cut(), 'elapsed': self.elapsed(),
+                'devices': self.devices, 'listeners': states}
 
+    def resume(self, progress):
+        """Takes up a checkpoint's progress."""
+        self.done, self.before, self.cut = progress['done'], progress['elapsed'], progress['cut']
+        self.outcome.resume(progress)
+        self.appr.configure(seen=self.done)
+        for one in self.listeners:
+            if one.name in progress['listeners']:
+                one.state = progress['listeners'][one.name]
+        self.devices = list(dict.fromkeys(progress['devices'] + self.devices))
+        self.record.update(resumed=True, devices=self.devices)
+        print('Resuming in task %d' % self.done)
+
+    # How it ends
     def kept(self):
         """Where the results of a stopped run are."""
-        return 'the results of %d finished task%s are in %s' % (
-            self.done, 's' * (self.done != 1), self.place.output) if self.done else 'no task was finished'
+        if not self.done:
+            return 'no task was finished'
+        return 'the results of %d finished task%s are in %s' % (self.done, 's' * (self.done != 1), self.place.output)
+
+    def fail(self, error):
+        """Raises a UserError again, with what is left of the run."""
+        self.tell('stop', 'stopped: %s' % error)
+        kept = '%s stays as it was' % self.place.final if self.place.staged else self.kept()
+        self.place.drop()  # better an old result than half a new one
+        raise UserError('task %d (%s): %s; %s' % (self.done, self.data[self.done]['name'], error, kept))
+
+    def interrupt(self, why):
+        """Ends the process of a run that was stopped."""
+        self.tell('stop', 'interrupted')
+        resumable = '; --resume goes on' if self.checkpoint and self.checkpoint.path.exists() else ''
+        print('run.py: stopped by %s in task %d; %s%s' % (str(why) or 'Ctrl-C', self.done, self.kept(), resumable),
+              file=sys.stderr)
+        sys.exit(STOPPED if self.checkpoint else 128 + getattr(why, 'number', signal.SIGINT))
+
+    def settle(self):
+        """Puts a finished result where it belongs."""
+        if self.is_cut():
+            print('A task was cut short: %s stays as it was; what came out is in %s' % (self.place.final, self.place.folder))
+        else:
+            self.place.take_over()

@@ -1,6 +1,7 @@
 """Networks of one's own whose layers normalise by running statistics: what old tasks keep of them, and what is said of it."""
 import io
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -154,22 +155,22 @@ def test_the_certificate_names_the_buffer_that_has_moved_most(dropped, tmp_path,
 
 def test_the_certificate_catches_a_buffer_that_is_changed_by_hand(dropped, capsys):
     appr, found = made(sgd_frozen.Appr)
-    there = certificate.Certificate(appr, found)
+    there = certificate.Certificate(SimpleNamespace(appr=appr, data=found))
     train(appr, found, 0)
-    there.note(0)
+    there.task(0)
     appr.model.bn2.running_mean[3] += .25
     appr.configure(seen=2)
-    there.note(1)
-    there.note(2)
+    there.task(1)
+    there.task(2)
     assert there.state['buffer'] == [pytest.approx(.25, abs=1e-6), 'bn2.running_mean']
     appr, found = made(hat.Appr, 'normed_hat')
-    gated = certificate.Certificate(appr, found)
+    gated = certificate.Certificate(SimpleNamespace(appr=appr, data=found))
     with pytest.warns(UserWarning):
         train(appr, found, 0)
-    gated.note(0)
+    gated.task(0)
     assert sorted(gated.state['buffers'][0]) == [*NAMES[:2], 'bn2.0.running_mean', 'bn2.0.running_var']  # what task 0 passes
     appr.model.compile(backend='eager')
-    gated.note(0)
+    gated.task(0)
     assert len(gated.state['buffers'][0]) == 2 + 3 * 2
     appr, _ = made(sgd_frozen.Appr)
 
@@ -190,7 +191,7 @@ def test_training_goes_on_bit_for_bit_from_every_epoch(approach, dropped, tmp_pa
     kind, network = utils.load('approaches', approach).Appr, 'normed_hat' if approach == 'hat' else 'normed'
     more = {'retrain': 1} if approach == 'packnet' else {}
     (appr, found), states, accs = made(kind, network, nepochs=2, **more), [], []
-    store, there = checkpoint.Checkpoint(tmp_path / 'o.txt', {}), certificate.Certificate(appr, found)
+    store, there = checkpoint.Checkpoint(tmp_path / 'o.txt', {}), certificate.Certificate(SimpleNamespace(appr=appr, data=found))
 
     def take():
         store.take(appr, {**progress(len(accs), 3), 'certificate': there.state})
@@ -198,7 +199,7 @@ def test_training_goes_on_bit_for_bit_from_every_epoch(approach, dropped, tmp_pa
         torch.save(store.pending, states[-1])
 
     def after():
-        there.note(len(accs) - 1)
+        there.task(len(accs) - 1)
         take()
     appr.fitting.on_epoch = take
     learn(appr, found, 0, accs, after)

@@ -2,6 +2,7 @@
 import io
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -215,14 +216,14 @@ def test_the_certificate_catches_a_weight_that_is_changed_by_hand(approach, tmp_
     appr, (data, _, _) = model.appr, model.data(data_dir)
     if approach == 'hat':
         appr.mask_pre = [torch.ones_like(m) for m in appr.mask_pre]
-    there = certificate.Certificate(appr, data)
-    there.note(0)
+    there = certificate.Certificate(SimpleNamespace(appr=appr, data=data))
+    there.task(0)
     name = next(n for n, mask in appr.guarded().items() if mask.any())
     with torch.no_grad():
         weight = dict(appr.model.named_parameters())[name]
         weight[tuple(appr.guarded()[name].nonzero()[0])] += .25
     appr.configure(seen=2)
-    there.note(1)
+    there.task(1)
     assert there.account()['largest_change']['weights'] == pytest.approx(.25, abs=1e-6) and there.state['moved'][0] > 0
 
 

@@ -268,19 +268,20 @@ def test_an_optimizer_that_is_kept_goes_on_exactly_after_a_stop(tmp_path, capsys
 
 @pytest.mark.parametrize('options', [['--approach', 'hat', '--scenario', 'class'], ['--approach', 'sgd', '--scenario', 'domain'],
                                      ['--approach', 'ewc', '--scenario', 'class', '--active-classes', 'all']])
-@pytest.mark.parametrize('where', ['learn', 'finish'])
+@pytest.mark.parametrize('where', ['learn', 'end'])
 def test_a_stopped_run_ends_with_the_same_record(options, where, tmp_path, capsys, monkeypatch):
-    from runs import sequence
+    from runs import keeping, sequence
     command = [*SHORT, *options, '--forward-transfer', '--final-valid', '--checkpoint-every', '0', '--output']
     run.main([*command, str(tmp_path / 'a.txt')])
-    work, calls = getattr(sequence.Sequence, where), []
+    owner, calls = sequence.Sequence if where == 'learn' else keeping.Validation, []
+    work = getattr(owner, where)
 
     def stop(self, *t):
         if t != (0,) and not calls:
             calls.append(t)
             raise sequence.Stop(15)
         work(self, *t)
-    monkeypatch.setattr(sequence.Sequence, where, stop)
+    monkeypatch.setattr(owner, where, stop)
     with pytest.raises(SystemExit):
         run.main([*command, str(tmp_path / 'b.txt')])
     run.main([*command, str(tmp_path / 'b.txt'), '--resume'])

@@ -98,21 +98,3 @@ def test_a_rerun_that_is_tried_compares_nothing(tmp_path, capsys):
     assert 'In all about' in out and 'matrix is the same' not in out
     run.main([*SHORT, '--approach', 'random', '--output', str(tmp_path / 'o.txt'), '--dry-run', '--seed', '1'])
     assert 'would be refused' in capsys.readouterr().out
-
-
-FORGETFUL = """from approaches import base
-class Appr(base.Appr):
-    kept = 0
-    def end_task(self, t, x, y):
-        self.kept = self.kept + 1
-"""
-
-
-def test_debug_refuses_a_method_that_keeps_what_no_checkpoint_holds(tmp_path, monkeypatch, capsys):
-    import approaches
-    (tmp_path / 'forgetful.py').write_text(FORGETFUL)
-    monkeypatch.setattr(approaches, '__path__', [*approaches.__path__, str(tmp_path)])
-    argv = ['--experiment', 'glyphs', '--tasks', '0,1', '--approach', 'forgetful', '--debug', '--device', 'cpu']
-    with pytest.raises(SystemExit) as e:
-        run.main(argv)
-    assert e.value.code == 2 and 'no checkpoint holds self.kept' in capsys.readouterr().err

@@ -1,0 +1,54 @@
+"""Who is told of a run as it goes, and in which order."""
+
+
+class Listener:
+    """Told of what happens in a run, a runs.sequence.Sequence. A listener has those methods that it needs.
+
+    state: what a checkpoint keeps of it, a plain value; set before begin() where a run goes on.
+    """
+
+    name, state = None, None  # name: of its state in a checkpoint
+
+    def __init__(self, run):
+        self.run = run
+
+    def begin(self, resumed):
+        """Before the first task; resumed: whether the run goes on from a checkpoint."""
+
+    def epoch(self, numbers):
+        """After an epoch of training, {name: number}."""
+
+    def task(self, t):
+        """After the tests that follow task t."""
+
+    def end(self):
+        """After the last task."""
+
+    def stop(self, why):
+        """Where the run ends early: 'interrupted', or the reason."""
+
+    def settle(self):
+        """Once the results are where they belong, or will not come."""
+
+
+def of(run):
+    """The listeners of a run, in the order in which they are told: first what looks, then what writes; the
+    checkpoint comes after all that it is to know of, and the record last."""
+    from runs import board, certificate, journal, keeping, tracking
+    args, out = run.args, []
+    if run.place is None:  # a trial
+        return out
+    if run.checkpoint:
+        out += [journal.Epochs(run), certificate.Certificate(run)]
+    if args.tensorboard:
+        out.append(board.Board(run))
+    out += [tracker(run) for tracker in tracking.chosen(args)]
+    if args.final_valid:
+        out.append(keeping.Validation(run))
+    if run.checkpoint:
+        out.append(keeping.Report(run))
+    if args.save:
+        out.append(keeping.Models(run))
+    if run.checkpoint:
+        out.append(keeping.State(run))
+    return [*out, keeping.Record(run)]
