@@ -6,5 +6,5 @@ TASKS = [common.Task('glyphs-' + glyphset.CHARACTERS[i:i + 6], 'glyphs', range(i
 
 
 def get(seed=0, fixed_order=False, pc_valid=0.10, tasks=None, data_dir=None):
-    """(data, taskcla, size); the order is always the same, the seed gives the validation share."""
+    """Return (data, taskcla, size); the order is always the same, the seed gives the validation share."""
     return common.build(common.choose(TASKS, range(len(TASKS)), tasks), [1, 28, 28], seed, pc_valid, data_dir)
