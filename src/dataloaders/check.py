@@ -25,10 +25,11 @@ def check(data, taskcla, size, origin):
             task = data[t]
             missing = [k for k in ('name', 'ncla', 'train', 'valid', 'test') if k not in task]
             demand(not missing, 'data[%d] lacks %s', t, ', '.join(missing))
-            demand(isinstance(task['name'], str) and task['ncla'] == ncla,
-                   'data[%d] has the name %r and ncla %r, expected a text and %r', t, task['name'], task['ncla'], ncla)
+            name, n = task['name'], task['ncla']
+            demand(isinstance(name, str) and n == ncla,
+                   'data[%d] has the name %r and ncla %r, expected a text and %r', t, name, n, ncla)
             for s in ('train', 'valid', 'test'):
-                with about('data[%d][%r] (%s)' % (t, s, task['name'])):
+                with about('data[%d][%r] (%s)' % (t, s, name)):
                     split(task[s], ncla, list(size))
 
 
@@ -39,13 +40,14 @@ def split(found, ncla, size):
     y = found['y']
     labels = isinstance(y, torch.Tensor) and y.dtype == torch.int64 and y.dim() == 1 and len(y) > 0
     demand(labels, 'y is %s, expected an int64 tensor [N] of labels', kind(y))
-    demand(0 <= y.min() and y.max() < ncla, 'labels run from %d to %d, expected 0 to %d', y.min(), y.max(), ncla - 1)
+    least, most = y.min(), y.max()
+    demand(0 <= least and most < ncla, 'labels run from %d to %d, expected 0 to %d', least, most, ncla - 1)
     if isinstance(found, Split):
         made = list(found.pixels.size)
         demand(made == size, 'its images are made of size %s, expected %s, as size says', made, size)
         return
     x, shape = found['x'], [len(y), *size]
-    demand(isinstance(x, torch.Tensor) and x.dtype == torch.float32, 'x is %s, expected a float32 tensor', kind(x))
+    demand(getattr(x, 'dtype', None) == torch.float32, 'x is %s, expected a float32 tensor', kind(x))
     demand(list(x.shape) == shape, 'x has shape %s, expected %s, as size and y say', list(x.shape), shape)
     demand(torch.isfinite(x).all(), 'x has values that are not finite')
 
@@ -68,16 +70,15 @@ def apart(data, taskcla):
             continue
         source, made = task['source'], sight(found.pixels)
         mine = {(source['sha256'], made, c): c for c in source['classes']}
-        first = next((owner[key] for key in mine if key in owner), None)
-        if first is not None:
-            both = [c for key, c in mine.items() if owner.get(key) == first]
+        shared = [owner[key] for key in mine if key in owner]
+        if shared:
+            both = [c for key, c in mine.items() if owner.get(key) == shared[0]]
             names = dict(zip(source['classes'], task.get('class_names', ())))
-            words = ', '.join(str(names.get(c, c)) for c in both[:10])
-            words += ' and %d more' % (len(both) - 10) if len(both) > 10 else ''
-            raise UserError('--scenario class: the tasks %s and %s share the class%s %s of %s, with the same pixels, '
-                            'which would count as different classes: give every class to one task, or use --scenario task '
-                            'or domain' % (
-                                data[first]['name'], task['name'], 'es' * (len(both) > 1), words, source['name']))
+            words = ', '.join(str(names.get(c, c)) for c in both[:10]) + ', ...' * (len(both) > 10)
+            words = 'class%s %s of %s' % ('es' * (len(both) > 1), words, source['name'])
+            raise UserError('--scenario class: the tasks %s and %s share the %s, with the same pixels, which '
+                            'would count as different classes: give every class to one task, or use --scenario '
+                            'task or domain' % (data[shared[0]]['name'], task['name'], words))
         owner.update(dict.fromkeys(mine, t))
 
 

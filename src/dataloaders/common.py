@@ -35,21 +35,21 @@ class Task:
 
 
 def network(name, data_dir=None):
-    """Return the network for a raw data set where the experiment names none: mlp for grey images and those that
-    alexnet cannot take."""
+    """Return the network for a raw data set: mlp for grey images and those that alexnet cannot take."""
     channels, height, width = raw.shape(name, data_dir)
     return 'alexnet' if channels == 3 and height == width >= 12 else 'mlp'
 
 
 def choose(tasks, order, chosen=None):
-    """Return the tasks in the given order of indices or, if chosen ('mnist,2'), those named or numbered, in that
-    order."""
-    return [tasks[i] for i in (order if chosen is None else numbers([task.name for task in tasks], chosen))]
+    """Return the tasks in an order of indices or, if chosen ('mnist,2'), those named or numbered."""
+    if chosen is not None:
+        order = numbers([task.name for task in tasks], chosen)
+    return [tasks[i] for i in order]
 
 
 def numbers(names, chosen):
-    """Return [2, 7] of 'mnist,7': the places in names of what is chosen by name or number. Raise UserError."""
-    there = 'there are: ' + ', '.join('%d %s' % item for item in enumerate(names))
+    """Return [2, 7] of 'mnist,7': the places in names of what is chosen. Raise UserError."""
+    there = ', '.join('%d %s' % item for item in enumerate(names))
     out = []
     for name in chosen.split(','):
         name = name.strip()
@@ -58,18 +58,17 @@ def numbers(names, chosen):
         elif name.isdecimal() and name.isascii() and len(name) < 9 and int(name) < len(names):
             out.append(int(name))
         else:
-            raise UserError('--tasks: no task %s; %s' % (reprlib.repr(name), there))
-        if out.count(out[-1]) > 1:
-            raise UserError('--tasks: %s is named twice' % names[out[-1]])
+            raise UserError('--tasks: no task %s; there are: %s' % (reprlib.repr(name), there))
+        demand(out.count(out[-1]) == 1, '--tasks: %s is named twice', names[out[-1]])
     return out
 
 
 def build(tasks, size, seed, pc_valid, data_dir=None, loaded=None):
     """Return (data, taskcla, size) of a list of tasks, in the layout that run.py expects.
 
-    size: [C,H,W] that images are padded or repeated to; None: that of the first task's. pc_valid: share of each
-    training set that becomes the validation set; 0: both are the same data. Only the raw data sets of these tasks
-    are read; loaded: {name: arrays} of those that have been.
+    size: [C,H,W] that images are padded or repeated to; None: that of the first task's. pc_valid: share of
+    the training sets that becomes the validation sets; 0: both are the same data. loaded: {name: arrays} of
+    raw data sets that have been read; of the others, only those of these tasks are.
     """
     sets, parts, data, digests = {}, {}, {}, {}
     for t, task in enumerate(tasks):
@@ -102,37 +101,38 @@ def build(tasks, size, seed, pc_valid, data_dir=None, loaded=None):
 
 
 def check(task, shape, row, size):
-    """Raise UserError unless a task can be made of a raw data set of images of a shape, with a size [C,H,W]."""
-    own, why, pixels = raw.size(shape), misfit(shape, size), shape[0] * shape[1]
-    demand(why is None, 'its images are of size %s, task %s declares %s: %s', own, task.name, size, why)
-    demand(task.permutation is None or np.array_equal(np.sort(task.permutation), np.arange(pixels)),
-           'the permutation of task %s is not one of the numbers 0 to %d', task.name, pixels - 1)
+    """Raise UserError unless a task of a size [C,H,W] can be made of a raw data set with images of a shape."""
+    own, why, name, order = raw.size(shape), misfit(shape, size), task.name, task.permutation
+    demand(why is None, 'its images are of size %s, task %s declares %s: %s', own, name, size, why)
+    (channels, height, width), there = own, row.ncla
+    demand(order is None or np.array_equal(np.sort(order), np.arange(height * width)),
+           'the permutation of task %s is not one of the numbers 0 to %d', name, height * width - 1)
     for what in ('mean', 'std'):
-        found = getattr(task, what) or getattr(row, what)
-        demand(len(found) in (1, own[0]), 'task %s has %d numbers as %s, its images %d channels', task.name, len(found),
-               what, own[0])
-    classes = list(range(row.ncla) if task.classes is None else task.classes)
-    demand(len(set(classes)) == len(classes), 'task %s names a class twice: %s', task.name, classes)
-    demand(set(classes) <= set(range(row.ncla)), 'task %s has the classes %s, the data set 0 to %d', task.name, classes,
-           row.ncla - 1)
+        n = len(getattr(task, what) or getattr(row, what))
+        demand(n in (1, channels), 'task %s has %d numbers as %s, its images %d channels', name, n, what, channels)
+    classes = list(range(there) if task.classes is None else task.classes)
+    demand(len(set(classes)) == len(classes), 'task %s names a class twice: %s', name, classes)
+    known = set(classes) <= set(range(there))
+    demand(known, 'task %s has the classes %s, the data set 0 to %d', name, classes, there - 1)
 
 
 def select(name, arrays, task, seed, pc_valid):
-    """Return {split: (name of the images, indices among them or None for all, labels [N] from 0)} of a task."""
+    """Return {split: (the images' name, indices among them or None for all, labels [N] from 0)} of a task."""
     out = {}
     for s in ('train', 'test'):
         labels, chosen = arrays['y_' + s], None
         if task.classes is not None:
-            new = np.full(max(labels.max(), *task.classes) + 1, -1)  # of each class, its number within the task
+            new = np.full(max(labels.max(), *task.classes) + 1, -1)  # of each class, its number in the task
             new[list(task.classes)] = np.arange(len(task.classes))
             chosen = np.flatnonzero(new[labels] >= 0)
             labels = new[labels[chosen]]
         demand(len(labels), '%s: no %s images of the classes of %s', name, s, task.name)
         if s == 'train' and pc_valid > 0:
             places = np.arange(len(labels)) if chosen is None else chosen
-            r, nvalid = shuffle(np.arange(len(labels)), seed), int(pc_valid * len(labels))
-            demand(nvalid, '--pc-valid %g leaves no validation image of the %d of %s', pc_valid, len(labels), task.name)
-            out['valid'] = 'x_train', places[r[:nvalid]], labels[r[:nvalid]]
-            chosen, labels = places[r[nvalid:]], labels[r[nvalid:]]
+            total = len(labels)
+            n, r = int(pc_valid * total), shuffle(np.arange(total), seed)
+            demand(n, '--pc-valid %g leaves no validation image of the %d of %s', pc_valid, total, task.name)
+            out['valid'] = 'x_train', places[r[:n]], labels[r[:n]]
+            chosen, labels = places[r[n:]], labels[r[n:]]
         out[s] = 'x_' + s, chosen, labels
     return out

@@ -24,8 +24,7 @@ ATTEMPTS = 3
 
 
 def torchvision(name, row, folder):
-    """Return {name: array} of a row of raw.TABLE, downloaded if it is not in the folder, or broken there. Raise
-    UserError if that cannot be."""
+    """Return {name: array} of a row of raw.TABLE, downloaded if it is not there or broken, or raise UserError."""
     from torchvision import datasets
     kind = getattr(datasets, row.source)
     key, *values = ('split', 'train', 'test') if name in ('svhn', 'traffic-signs') else ('train', True, False)
@@ -40,8 +39,7 @@ def torchvision(name, row, folder):
     files, there = 'torchvision\'s files in %s are ' % folder, any((folder / f).exists() for f in row.files)
     what = files + 'not complete' if there else 'not in %s' % folder
     if wrong:
-        listed = ', '.join(map(str, wrong[:4])) + (' and %d more' % (len(wrong) - 4) if len(wrong) > 4 else '')
-        what = files + 'broken (%s)' % listed
+        what = files + 'broken (%s)' % (', '.join(map(str, wrong[:4])) + ', ...' * (len(wrong) > 4))
         print('%s: %s: they are fetched anew' % (name, what))
     try:
         into(folder, row.files, lambda root: load(root, fetch=True), without)
@@ -63,7 +61,7 @@ def arrays(dataset):
 
 
 def broken(kind, folder, entries, error):
-    """Return (the broken files, what is to be left out so that they are made anew), lists of paths in a folder.
+    """Return (broken files, what to leave out so that they are made anew), two lists of paths in a folder.
 
     kind: a class of torchvision.datasets, which could not read its files, entries, but raised an error.
     Archives are known by their checksums; what was unpacked from one that is whole is not worth keeping.
@@ -96,11 +94,11 @@ def broken(kind, folder, entries, error):
 
 
 def into(folder, entries, load, without=()):
-    """Call load(root), which downloads files below root, and move the entries that it leaves there into a folder.
+    """Call load(root), which downloads files below root, and move the entries that it leaves to a folder.
 
-    entries: the files and folders that make up the set. Those that the folder has are taken along in the first
-    attempt, so that an archive put there by hand is used, but for paths within them, without, that are broken.
-    Raise what the last attempt raised.
+    entries: the files and folders that make up the set. Those that the folder has are taken along in the
+    first attempt, so that an archive put there by hand is used, but for the broken paths without. Raise what
+    the last attempt raised.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -55,7 +55,7 @@ class Pixels:
 
     @property
     def kind(self):
-        """What Pixels have in common that differ in permutation or angle alone, so that one call can do both."""
+        """What Pixels have in common that one call can apply: they differ in permutation or angle alone."""
         stats = tuple(self.mean), tuple(self.std)
         return *stats, tuple(self.size), self.permutation is None, self.angle is None
 
@@ -169,7 +169,7 @@ class Split(UserDict):
 
 
 def some(split, chosen):
-    """Return a Split, or a dictionary of tensors x and y, of some samples alone, by their places, an array."""
+    """Return a Split, or a dictionary of tensors x and y, of the samples at some places, an array."""
     if not isinstance(split, Split):
         return {k: split[k][chosen] for k in 'xy'}
     rows = chosen if split.rows is None else split.rows[chosen]

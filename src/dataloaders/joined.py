@@ -31,24 +31,16 @@ class Joined:
         tasks = [t.cpu() if isinstance(t, torch.Tensor) else torch.full((len(x),), t) for t, x in sets]
         self.tasks = torch.cat(tasks).to(self.device)
         self.shape = torch.Size((len(self.tasks), *self.sets[0].shape[1:]))
-        self.floats = None
+        self.floats, self.transforms = None, None
         if 4 * math.prod(self.shape) <= WHOLE:
             self.floats = torch.cat([x.whole() if isinstance(x, Images) else x for x in self.sets])
-        keys, kinds = [], {}
-        for i, x in enumerate(self.sets):
-            keys.append((x.source.data_ptr(), *x.pixels.kind) if isinstance(x, Images) else i)
-            if isinstance(x, Images):
-                kinds[i] = x.pixels, x.source.shape[1:]
-        self.transforms = Transforms(kinds)
-        self.first = torch.tensor([keys.index(key) for key in keys])  # of each set, that it is made together with
-        self.together = {keys.index(key) for key in keys if keys.count(key) > 1}
-        places = [torch.arange(len(x)) for x in self.sets]  # of each sample: in its set or, if together, the source
-        for i, k in enumerate(self.first.tolist()):
-            if k in self.together and self.sets[i].rows is not None:
-                places[i] = self.sets[i].rows
-        self.place = torch.cat(places)
-        lengths = torch.tensor([len(x) for x in self.sets])
-        self.owner = torch.repeat_interleave(torch.arange(len(sets)), lengths)  # of each sample, its set
+        kinds = {isinstance(x, Images) and (x.source.data_ptr(), *x.pixels.kind) for x in self.sets}
+        places = [torch.arange(len(x)) for x in self.sets]  # in its set or, where there is one, the source
+        if len(kinds) == 1 < len(sets) and False not in kinds:
+            self.transforms = Transforms({i: (x.pixels, x.source.shape[1:]) for i, x in enumerate(self.sets)})
+            places = [p if x.rows is None else x.rows for p, x in zip(places, self.sets)]
+        self.place = torch.cat(places)  # of each sample
+        self.owner = torch.cat([torch.full_like(p, i) for i, p in enumerate(places)])  # its set
 
     @classmethod
     def told(cls, x, tasks):
@@ -63,13 +55,13 @@ class Joined:
             return self.floats[rows]
         rows = rows if isinstance(rows, slice) else rows.cpu()
         owner, place = self.owner[rows], self.place[rows]
+        if self.transforms:
+            return self.transforms(self.sets[0].source[place].flatten(1), owner)
 
         def make(i, mine):
-            x = self.sets[i]
-            if i in self.together:
-                return self.transforms(x.source[place[mine]].flatten(1), owner[mine])
-            return x[place[mine].to(x.device)]
-        return assembled(self.first[owner], make)
+            x, places = self.sets[i], place[mine].to(self.sets[i].device)
+            return x.pixels(x.raw(places)) if isinstance(x, Images) else x[places]
+        return assembled(owner, make)
 
     split = Images.split
 
@@ -79,15 +71,14 @@ class Joined:
 
 
 class Transforms:
-    """What makes images of the bytes that a buffer keeps: of {task: (Pixels, shape [h,w(,3)] of its raw
-    images)}."""
+    """What makes images of bytes that a buffer keeps, of {task: (Pixels, shape [h,w(,3)] of raw images)}."""
 
     def __init__(self, tasks):
         kinds = {}
         for t, (pixels, shape) in tasks.items():
             kinds.setdefault((*pixels.kind, tuple(shape)), []).append(t)
         self.kinds = []  # (Pixels, shape, permutations [tasks, h*w] or None, angles [tasks] or None)
-        self.kind, self.place = torch.zeros(2, max(tasks, default=0) + 1, dtype=torch.int64)  # of each task
+        self.kind, self.place = torch.zeros(2, max(tasks) + 1, dtype=torch.int64)  # of each task
         for k, members in enumerate(kinds.values()):
             self.kind[members], self.place[members] = k, torch.arange(len(members))
             several, shape = [tasks[t][0] for t in members], tasks[members[0]][1]
@@ -99,8 +90,7 @@ class Transforms:
             self.kinds.append((several[0], shape, orders, angles))
 
     def __call__(self, raw, t):
-        """Return float32 [B,C,H,W] of bytes [B,D], behind which there may be more than the raw image, of the
-        tasks t [B]."""
+        """Return float32 [B,C,H,W] of the tasks t [B]; raw: bytes [B,D], of each image the first ones."""
         def make(k, mine):
             pixels, shape, orders, angles = self.kinds[k]
             x = raw[mine, :math.prod(shape)].view(-1, *shape)

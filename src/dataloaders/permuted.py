@@ -1,4 +1,4 @@
-"""One data set again and again, its pixels permuted otherwise each time: --experiment permuted:<name>:<ntasks>."""
+"""One data set again and again, its pixels permuted each time: --experiment permuted:<name>:<ntasks>."""
 import numpy as np
 
 from dataloaders import common, raw
@@ -7,13 +7,14 @@ form = ('name', 'ntasks')
 network = common.network
 
 
-def get(seed=0, fixed_order=False, pc_valid=0., tasks=None, data_dir=None, name=None, ntasks=None, title=None):
-    """Return (data, taskcla, size); the permutations depend on the seed and the position alone.
-    permuted:mnist:10 is pmnist."""
+def get(seed=0, fixed_order=False, pc_valid=0., tasks=None, data_dir=None, name=None, ntasks=None,
+        title=None):
+    """Return (data, taskcla, size); the permutations depend on the seed and the position alone."""
     arrays, everything = raw.load(name, data_dir), []
     pixels = np.arange(np.prod(arrays['x_train'].shape[1:3]))
     for i, r in enumerate(common.order(ntasks, seed, fixed_order)):
         permutation = common.shuffle(pixels, max(100, ntasks) * int(r) + i)
-        everything.append(common.Task('%s-%d' % (title or 'permuted-' + name, i), name, permutation=permutation))
+        called = '%s-%d' % (title or 'permuted-' + name, i)
+        everything.append(common.Task(called, name, permutation=permutation))
     chosen = common.choose(everything, range(ntasks), tasks)
     return common.build(chosen, None, seed, pc_valid, data_dir, {name: arrays})

@@ -13,7 +13,7 @@ PHOTOMETRIC = 262  # of a TIFF; 0: white is zero, which Pillow heeds for 8 bits 
 
 
 def read(path, shape):
-    """Return a file's pixels, uint8 of a raw data set's shape [H,W] or [H,W,3], and what was converted, texts.
+    """Return a file's pixels, uint8 of a shape [H,W] or [H,W,3], and what was converted, a list of texts.
 
     Of several frames it is the first, turned as its EXIF says, on black where it is transparent. Raise
     ValueError for no image and for one that would not be read right.
@@ -46,7 +46,8 @@ def in_eight_bits(image, deep, reverse):
     transparent = image.mode in ('LA', 'La', 'PA', 'RGBA', 'RGBa') or 'transparency' in image.info
     if image.mode[0] in 'IF' or deep:
         demand(not reverse, 'more than 8 bits, and 0 is white: save it in 8')
-        demand(not transparent or 'A' in image.mode, 'more than 8 bits, and one of its colours is transparent: save it in 8')
+        demand('A' in image.mode or not transparent,
+               'more than 8 bits, and one of its colours is transparent: save it in 8')
     if image.mode[0] in 'IF':
         return from_numbers(np.asarray(image))
     said = ['16 bits to 8'] * deep
@@ -56,15 +57,16 @@ def in_eight_bits(image, deep, reverse):
 
 
 def from_numbers(x):
-    """Return whole numbers of 16 bits, of which 257 or 256 times a byte becomes that byte, or floats in 0..1 as an
-    image in mode L, and what was converted."""
+    """Return an image in mode L of 16 bits, of which 257 or 256 times a byte becomes that byte, or of floats in
+    0..1, and what was converted."""
     from PIL import Image
     least, most = x.min(), x.max()
     if x.dtype.kind == 'f':
-        demand(least >= 0 and most <= 1, 'pixels from %g to %g, expected 0..1 or bytes', least, most)  # nan, too
+        demand(0 <= least and most <= 1, 'pixels from %g to %g, expected 0..1 or bytes', least, most)
         return Image.fromarray((x * 255).round().astype(np.uint8)), ['0..1 to 8 bits']
     demand(least >= 0 and most < 2 ** 16, 'pixels from %d to %d, expected 8 or 16 bits', least, most)
-    demand(not 0 < most < 256, '16 bits of which only 8 are used, so that white may be 255 or 65535: save it in 8')
+    eight = 0 < most < 256
+    demand(not eight, '16 bits of which only 8 are used, so that white may be 255 or 65535: save it in 8')
     return Image.fromarray((x.astype(np.int64) >> 8).astype(np.uint8)), ['16 bits to 8']
 
 
@@ -80,7 +82,7 @@ def on_black(image):
 
 
 def fitted(image, shape, said, mode):
-    """Return an image in mode L or RGB as uint8 of a shape, and what was converted; mode: that of the file."""
+    """Return an image as uint8 of a shape, and what was converted; mode: that of the file."""
     from PIL import Image
     wanted, size = 'RGB' if len(shape) == 3 else 'L', (shape[1], shape[0])
     said = said + ['%s to %s' % (mode, wanted)] * (mode != wanted)

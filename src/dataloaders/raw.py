@@ -65,8 +65,8 @@ def load(source, data_dir=None):
     """Return {'x_train', 'y_train', 'x_test', 'y_test'}: uint8 [N,H,W] or [N,H,W,3], int64 [N].
 
     source: a Raw, or a name: of the table or of a user's <name>.npz. data_dir: the folder of <name>.npz and
-    of torchvision's files (default: dat/ of the project). Draw no random numbers. Raise UserError if the set is
-    neither there nor to be downloaded, or if it is not what its name says.
+    of torchvision's files (default: dat/ of the project). Draw no random numbers. Raise UserError if the set
+    is neither there nor to be downloaded, or if it is not what its name says.
     """
     folder = Path(data_dir or utils.ROOT / 'dat')
     name, row = (source.name, source) if isinstance(source, Raw) else (source, find(source, folder))
@@ -80,8 +80,9 @@ def load(source, data_dir=None):
         arrays = read.npz(path, most=4 * max(count or 50000 for count in row.counts))
     elif row.archive:
         there = [p for p in zips(row, name, folder) if p.exists()]
-        demand(there, '%s: neither %s.npz nor %s in %s, and it has no public download; supply either: the npz with '
-               '%s (uint8 images, integer labels), or the zip', name, name, row.archive[0], folder, ', '.join(ARRAYS))
+        demand(there, '%s: neither %s.npz nor %s in %s, and it has no public download; supply either: the '
+               'npz with %s (uint8 images, integer labels), or the zip', name, name, row.archive[0], folder,
+               ', '.join(ARRAYS))
         arrays, origin = read.pickled(there[0], row.archive[1:]), there[0]
     else:
         arrays, counts = download.torchvision(name, row, folder), row.counts
@@ -107,7 +108,8 @@ def find(name, folder):
     if path.is_file():
         return Raw(name=name)
     near = ''.join(' (perhaps %s)' % n for n in difflib.get_close_matches(name, TABLE, 1))
-    raise UserError('no data set %s%s: there are %s; or one of your own as %s' % (name, near, ', '.join(TABLE), path))
+    there = ', '.join(TABLE)
+    raise UserError('no data set %s%s: there are %s; or one of your own as %s' % (name, near, there, path))
 
 
 def obtainable(name, folder):

@@ -60,8 +60,8 @@ def header(z, name, most=None):
     there, packed = info.file_size, info.compress_size
     demand(size == there, '%s is broken: a header for %s of %s, in %d bytes', name, list(shape), kind, there)
     if most is None:
-        demand(size <= max(SMALL, GROWS * packed), '%s unpacks to %d bytes from %d: save it with np.savez instead of '
-               'np.savez_compressed', name, size, packed)
+        demand(size <= max(SMALL, GROWS * packed), '%s unpacks to %d bytes from %d: save it with np.savez '
+               'instead of np.savez_compressed', name, size, packed)
     else:
         allowed = most * (3072 if name.startswith('x') else 8) + 4096
         demand(size <= allowed, '%s is of %d bytes, more than %d images take', name, size, most)
@@ -82,8 +82,8 @@ def pickled(path, members):
         for member in members:
             info = next((i for i in z.infolist() if i.filename.split('/')[-1] == member), None)
             demand(info, 'it has no %s', member)
-            size = info.file_size
-            demand(size <= unpickler.LIMIT, '%s unpacks to %d bytes, more than %d', member, size, unpickler.LIMIT)
+            size, most = info.file_size, unpickler.LIMIT
+            demand(size <= most, '%s unpacks to %d bytes, more than %d', member, size, most)
             with z.open(info) as f:  # what the directory says of the size need not be so
                 content = unpickler.load(f.read(size), encoding='latin1')
             for name, kind in (('features', np.uint8), ('labels', np.int64)):
@@ -111,7 +111,8 @@ def checked(arrays, shapes=(), ncla=None, counts=(None, None)):
         images = arrays['x_' + s] = channels_last(x)
         shape = images.shape[1:]
         fits = len(shape) in (2, 3) and min(shape) > 0 and shape[2:] in ((), (3,))
-        demand(shape in shapes if shapes else fits, 'x_%s has shape %s, expected %s', s, list(x.shape), wanted)
+        fits = shape in shapes if shapes else fits
+        demand(fits, 'x_%s has shape %s, expected %s', s, list(x.shape), wanted)
         demand(y.dtype.kind in 'iu', 'y_%s is %s, expected integers', s, y.dtype)
         n = len(x)
         demand(y.shape == (n,), 'y_%s has shape %s for %d images, expected [%d]', s, list(y.shape), n, n)
@@ -126,12 +127,13 @@ def checked(arrays, shapes=(), ncla=None, counts=(None, None)):
         absent = sorted(set(range(min(ncla, len(there) + 9))) - set(there.tolist()))
         words = '; ' + ', '.join(map(str, absent[:8])) + ', ...' * (len(absent) > 8)
         words += ' is missing' if len(absent) == 1 else ' are missing'
-        demand(there[0] >= 0 and not absent, 'the labels of y_train run from %d to %d, expected 0 to n-1 with '
-               'none missing%s', there[0], there[-1], words if absent else '')
+        demand(there[0] >= 0 and not absent, 'the labels of y_train run from %d to %d, expected 0 to n-1 '
+               'with none missing%s', there[0], there[-1], words if absent else '')
     for s in ('train', 'test'):
         y = arrays['y_' + s]
-        demand(0 <= y.min() and y.max() < ncla, 'labels of y_%s run from %d to %d, %s 0 to %d', s, y.min(), y.max(),
-               expected, ncla - 1)
+        run = y.min(), y.max()
+        demand(0 <= run[0] and run[1] < ncla,
+               'labels of y_%s run from %d to %d, %s 0 to %d', s, *run, expected, ncla - 1)
         arrays['y_' + s] = y.astype(np.int64)
     names = arrays.get('class_names')
     if names is not None:

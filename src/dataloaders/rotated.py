@@ -8,8 +8,7 @@ network = common.network
 
 
 def get(seed=0, fixed_order=False, pc_valid=0.10, tasks=None, data_dir=None, name=None, ntasks=None):
-    """Return (data, taskcla, size); the angles are drawn from uniform(0, 180) degrees by the seed; fixed_order:
-    they rise evenly."""
+    """Return (data, taskcla, size); angles of 0 to 180 degrees, drawn or, if fixed_order, rising evenly."""
     angles = np.random.RandomState(seed).uniform(0, 180, ntasks)
     angles = np.arange(ntasks) * 180 / ntasks if fixed_order else angles
     everything = [common.Task('rotated-%s-%d-by-%d' % (name, i, round(a)), name, angle=float(a))

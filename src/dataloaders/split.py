@@ -10,12 +10,11 @@ network = common.network
 
 def get(seed=0, fixed_order=False, pc_valid=0.10, tasks=None, data_dir=None, name=None, ntasks=None,
         class_order='fixed'):
-    """Return (data, taskcla, size); the seed gives the validation share and, if class_order is 'seed', the order
-    of the classes."""
+    """Return (data, taskcla, size); class_order: 'fixed', or 'seed' to draw it by the seed."""
     arrays = raw.load(name, data_dir)
     ncla, fixed = raw.describe(name, arrays).ncla, class_order != 'seed'
-    demand(1 <= ntasks <= ncla // 2, 'split:%s:%d: %s has %d classes, of which every task needs two: give 1 to %d '
-           'tasks', name, ntasks, name, ncla, ncla // 2)
+    demand(1 <= ntasks <= ncla // 2, 'split:%s:%d: %s has %d classes, of which every task needs two: give '
+           '1 to %d tasks', name, ntasks, name, ncla, ncla // 2)
     parts = [tuple(c.tolist()) for c in np.array_split(common.order(ncla, seed, fixed), ntasks)]
     everything = []
     for c in parts:
