@@ -77,8 +77,8 @@ def apart(data, taskcla):
             words = ', '.join(str(names.get(c, c)) for c in both[:10]) + ', ...' * (len(both) > 10)
             words = 'class%s %s of %s' % ('es' * (len(both) > 1), words, source['name'])
             raise UserError('--scenario class: the tasks %s and %s share the %s, with the same pixels, which '
-                            'would count as different classes: give every class to one task, or use --scenario '
-                            'task or domain' % (data[shared[0]]['name'], task['name'], words))
+                            'would count as different classes: give every class to one task, or use '
+                            '--scenario task or domain' % (data[shared[0]]['name'], task['name'], words))
         owner.update(dict.fromkeys(mine, t))
 
 

@@ -101,7 +101,7 @@ def build(tasks, size, seed, pc_valid, data_dir=None, loaded=None):
 
 
 def check(task, shape, row, size):
-    """Raise UserError unless a task of a size [C,H,W] can be made of a raw data set with images of a shape."""
+    """Raise UserError unless a task of a size [C,H,W] can be made of a raw data set's images of a shape."""
     own, why, name, order = raw.size(shape), misfit(shape, size), task.name, task.permutation
     demand(why is None, 'its images are of size %s, task %s declares %s: %s', own, name, size, why)
     (channels, height, width), there = own, row.ncla
@@ -109,7 +109,8 @@ def check(task, shape, row, size):
            'the permutation of task %s is not one of the numbers 0 to %d', name, height * width - 1)
     for what in ('mean', 'std'):
         n = len(getattr(task, what) or getattr(row, what))
-        demand(n in (1, channels), 'task %s has %d numbers as %s, its images %d channels', name, n, what, channels)
+        fits = n in (1, channels)
+        demand(fits, 'task %s has %d numbers as %s, its images %d channels', name, n, what, channels)
     classes = list(range(there) if task.classes is None else task.classes)
     demand(len(set(classes)) == len(classes), 'task %s names a class twice: %s', name, classes)
     known = set(classes) <= set(range(there))

@@ -24,7 +24,7 @@ ATTEMPTS = 3
 
 
 def torchvision(name, row, folder):
-    """Return {name: array} of a row of raw.TABLE, downloaded if it is not there or broken, or raise UserError."""
+    """Return {name: array} of a row of raw.TABLE, downloaded if not there, or broken. Raise UserError."""
     from torchvision import datasets
     kind = getattr(datasets, row.source)
     key, *values = ('split', 'train', 'test') if name in ('svhn', 'traffic-signs') else ('train', True, False)

@@ -7,8 +7,8 @@ import numpy as np
 CHARACTERS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ'
 # Text fonts only. The test fonts are whole styles that training never shows.
 TRAIN_FONTS = ('DejaVuSans', 'DejaVuSans-Bold', 'DejaVuSans-Oblique', 'DejaVuSansMono',
-               'DejaVuSansMono-Oblique', 'DejaVuSerif', 'DejaVuSerif-Bold', 'STIXGeneral', 'STIXGeneralItalic',
-               'cmr10', 'cmtt10')
+               'DejaVuSansMono-Oblique', 'DejaVuSerif', 'DejaVuSerif-Bold', 'STIXGeneral',
+               'STIXGeneralItalic', 'cmr10', 'cmtt10')
 TEST_FONTS = ('DejaVuSansMono-Bold', 'DejaVuSerif-Italic', 'STIXGeneralBol', 'cmss10', 'cmb10')
 TRAIN, TEST = 300, 60  # images per character
 COUNTS = (TRAIN * len(CHARACTERS), TEST * len(CHARACTERS))
@@ -48,7 +48,7 @@ def render(fonts):
 
 
 def warp(images, rs):
-    """Return [N,28,28] of [N,FINE,FINE], uint8: rotated up to 12 degrees, scaled, shifted up to 2.5 pixels."""
+    """Return uint8 [N,28,28] of [N,FINE,FINE]: rotated by up to 12 degrees, scaled, shifted by 2.5 pixels."""
     import torch
     from torch.nn import functional as F
     n = len(images)

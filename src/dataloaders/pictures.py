@@ -29,9 +29,14 @@ def read(path, shape):
                 deep = any(mark in str(tile[-1]) for tile in image.tile for mark in (';16', '65535'))
                 reverse = getattr(image, 'tag_v2', {}).get(PHOTOMETRIC) == 0
                 image.load()
-                turned = ImageOps.exif_transpose(image)
-                eight, more = in_eight_bits(turned, deep, reverse)
-                return fitted(eight, shape, said + more, turned.mode)
+                image = ImageOps.exif_transpose(image)
+                eight, more = in_eight_bits(image, deep, reverse)
+                wanted, size = 'RGB' if len(shape) == 3 else 'L', (shape[1], shape[0])
+                more += ['%s to %s' % (image.mode, wanted)] * (image.mode != wanted)
+                more += ['%dx%d to %dx%d' % (*eight.size, *size)] * (eight.size != size)
+                eight = eight.convert(wanted)
+                eight = eight if eight.size == size else eight.resize(size, Image.Resampling.BILINEAR)
+                return np.asarray(eight), said + more
     except UserError as e:
         raise ValueError('%s: %s' % (path, e))
     except Image.DecompressionBombError:
@@ -57,8 +62,8 @@ def in_eight_bits(image, deep, reverse):
 
 
 def from_numbers(x):
-    """Return an image in mode L of 16 bits, of which 257 or 256 times a byte becomes that byte, or of floats in
-    0..1, and what was converted."""
+    """Return an image in mode L of numbers of 16 bits, of which 257 or 256 times a byte becomes that byte, or
+    of floats in 0..1, and what was converted."""
     from PIL import Image
     least, most = x.min(), x.max()
     if x.dtype.kind == 'f':
@@ -79,13 +84,3 @@ def on_black(image):
     shows = any(high for _, high in out.getextrema())
     demand(shows or least == most, 'all that it shows is in its transparency: save it without')
     return out
-
-
-def fitted(image, shape, said, mode):
-    """Return an image as uint8 of a shape, and what was converted; mode: that of the file."""
-    from PIL import Image
-    wanted, size = 'RGB' if len(shape) == 3 else 'L', (shape[1], shape[0])
-    said = said + ['%s to %s' % (mode, wanted)] * (mode != wanted)
-    said += ['%dx%d to %dx%d' % (*image.size, *size)] * (image.size != size)
-    image = image.convert(wanted)
-    return np.asarray(image if image.size == size else image.resize(size, Image.Resampling.BILINEAR)), said
