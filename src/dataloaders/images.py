@@ -122,8 +122,8 @@ class Images:
     def to(self, device):
         """Return the same on a device, or itself where that has no room for the bytes."""
         device, size = torch.device(device), self.source.numel()
-        full = device.type == 'cuda' and size > torch.cuda.mem_get_info(device)[0] // 2
-        if full or device.type == self.device.type:
+        same = device.type == self.device.type
+        if same or device.type == 'cuda' and size > torch.cuda.mem_get_info(device)[0] // 2:
             return self
         source = self.source if self.rows is None else self.source[self.rows]
         return Images(source.to(device), self.pixels)
