@@ -1,4 +1,4 @@
-"""Images of 0-9 and A-Z, rendered from the TrueType fonts that matplotlib ships: data that need no file or network."""
+"""Images of 0-9 and A-Z, rendered from the fonts that matplotlib ships: data that need no file or network."""
 import functools
 from pathlib import Path
 
@@ -6,8 +6,9 @@ import numpy as np
 
 CHARACTERS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ'
 # Text fonts only. The test fonts are whole styles that training never shows.
-TRAIN_FONTS = ('DejaVuSans', 'DejaVuSans-Bold', 'DejaVuSans-Oblique', 'DejaVuSansMono', 'DejaVuSansMono-Oblique',
-               'DejaVuSerif', 'DejaVuSerif-Bold', 'STIXGeneral', 'STIXGeneralItalic', 'cmr10', 'cmtt10')
+TRAIN_FONTS = ('DejaVuSans', 'DejaVuSans-Bold', 'DejaVuSans-Oblique', 'DejaVuSansMono',
+               'DejaVuSansMono-Oblique', 'DejaVuSerif', 'DejaVuSerif-Bold', 'STIXGeneral',
+               'STIXGeneralItalic', 'cmr10', 'cmtt10')
 TEST_FONTS = ('DejaVuSansMono-Bold', 'DejaVuSerif-Italic', 'STIXGeneralBol', 'cmss10', 'cmb10')
 TRAIN, TEST = 300, 60  # images per character
 COUNTS = (TRAIN * len(CHARACTERS), TEST * len(CHARACTERS))
@@ -17,14 +18,13 @@ STROKES = (0, 1, 2)    # extra thickness, in pixels of the rendering
 
 @functools.lru_cache(maxsize=1)
 def make():
-    """(x_train, y_train, x_test, y_test): uint8 [N,28,28], white on black, and int64 [N]; the same on
-    every call."""
-    return split(TRAIN_FONTS, TRAIN, np.random.RandomState(36)) + split(TEST_FONTS, TEST, np.random.RandomState(63))
+    """Return (x_train, y_train, x_test, y_test): uint8 [N,28,28], white on black, and int64 [N]."""
+    return split(TRAIN_FONTS, TRAIN, 36) + split(TEST_FONTS, TEST, 63)
 
 
-def split(fonts, count, rs):
-    """count images of each character, each of a random font, thickness, rotation, shift and scale."""
-    masters = render(fonts)  # [character, font and stroke, FINE, FINE]
+def split(fonts, count, seed):
+    """Return count images of each character, each of a random font, thickness, rotation, shift and scale."""
+    rs, masters = np.random.RandomState(seed), render(fonts)  # [character, font and stroke, FINE, FINE]
     labels = np.repeat(np.arange(len(CHARACTERS)), count)
     rs.shuffle(labels)
     chosen = masters[labels, rs.randint(masters.shape[1], size=len(labels))]
@@ -32,7 +32,7 @@ def split(fonts, count, rs):
 
 
 def render(fonts):
-    """Every character in every font and thickness, centred: uint8 [36, fonts * strokes, FINE, FINE]."""
+    """Return every character in every font and thickness: uint8 [36, fonts * strokes, FINE, FINE]."""
     import matplotlib
     from PIL import Image, ImageDraw, ImageFont
     folder = Path(matplotlib.get_data_path()) / 'fonts' / 'ttf'
@@ -41,15 +41,14 @@ def render(fonts):
         font = ImageFont.truetype(str(folder / (name + '.ttf')), 42)
         for c, character in enumerate(CHARACTERS):
             for k, stroke in enumerate(STROKES):
-                image = Image.new('L', (FINE, FINE))
-                ImageDraw.Draw(image).text((FINE / 2, FINE / 2), character, 255, font, 'mm', stroke_width=stroke)
+                image, middle = Image.new('L', (FINE, FINE)), (FINE / 2, FINE / 2)
+                ImageDraw.Draw(image).text(middle, character, 255, font, 'mm', stroke_width=stroke)
                 out[c, f * len(STROKES) + k] = np.asarray(image)
     return out
 
 
 def warp(images, rs):
-    """uint8 [N,FINE,FINE] to [N,28,28]: rotated up to 12 degrees, scaled by 0.8 to 1.1, shifted up to 2.5
-    pixels."""
+    """Return uint8 [N,28,28] of [N,FINE,FINE]: rotated by up to 12 degrees, scaled, shifted by 2.5 pixels."""
     import torch
     from torch.nn import functional as F
     n = len(images)

@@ -12,17 +12,16 @@ WHOLE = 2 ** 28  # bytes that the floats of a set may take to be made once for a
 
 
 def misfit(shape, size):
-    """Why images of a shape [h,w] or [h,w,c] cannot become those of a size [C,H,W], in words; None if they
-    can."""
+    """Return why images of a shape [h,w(,c)] cannot become those of a size [C,H,W], or None if they can."""
     if len(size) != 3:
         return 'expected [channels, height, width]'
-    channels = shape[2] if len(shape) == 3 else 1
-    more = [n - m for n, m in zip(size[1:], shape)]
-    if channels not in (1, size[0]):
+    if len(shape) == 3 and shape[2] not in (1, size[0]):
         return 'only grey images can be repeated over channels'
+    more = [n - m for n, m in zip(size[1:], shape)]
     if min(more) < 0:
         return 'images are padded, not cropped'
-    return 'padding is the same on both sides, so the difference has to be even' if any(n % 2 for n in more) else None
+    even = not any(n % 2 for n in more)
+    return None if even else 'padding is the same on both sides, so the difference has to be even'
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,27 +54,19 @@ class Pixels:
         return x.sub_(mean).div_(std).expand(-1, self.size[0], -1, -1).contiguous()
 
     @property
-    def sight(self):
-        """What, but for the size, images become: Pixels of the same sight make the same of them."""
-        permutation, angle = self.permutation, (self.angle or 0.) % 360
-        plain = permutation is None or np.array_equal(permutation, np.arange(len(permutation)))
-        order = b'' if plain else np.asarray(permutation, np.int64).tobytes()
-        return tuple(self.mean), tuple(self.std), order, angle
-
-    @property
     def kind(self):
-        """What Pixels have in common that differ in permutation or angle alone, and so can be applied
-        together."""
-        return tuple(self.mean), tuple(self.std), tuple(self.size), self.permutation is None, self.angle is None
+        """What Pixels have in common that one call can apply: they differ in permutation or angle alone."""
+        stats = tuple(self.mean), tuple(self.std)
+        return *stats, tuple(self.size), self.permutation is None, self.angle is None
 
 
 @functools.lru_cache(maxsize=256)
 def constants(mean, std, device):
-    """(255, mean, std) as tensors on a device, so that batches copy nothing to it. By a plain number CUDA
-    would not divide but multiply by its reciprocal, which can be another bit."""
+    """Return (255, mean, std) as tensors on a device, so that batches copy nothing to it. By a plain number
+    CUDA would not divide but multiply by its reciprocal, which can be another bit."""
     with torch.inference_mode(False):
-        numbers = [torch.tensor(v, dtype=torch.float32, device=device).view(1, -1, 1, 1) for v in ((255.,), mean, std)]
-    return numbers
+        values = [torch.tensor(v, dtype=torch.float32, device=device) for v in ((255.,), mean, std)]
+        return [v.view(1, -1, 1, 1) for v in values]
 
 
 def rotated(x, angle, chunk=4096):
@@ -89,7 +80,8 @@ def rotated(x, angle, chunk=4096):
         a = torch.deg2rad(angle[k:k + chunk] if len(angle) > 1 else angle).view(-1, 1, 1)
         grid = torch.stack(((xs * a.cos() - ys * a.sin()) * 2 / w, (xs * a.sin() + ys * a.cos()) * 2 / h), -1)
         part = x[k:k + chunk].float()
-        out.append(torch.nn.functional.grid_sample(part, grid.expand(len(part), -1, -1, -1), align_corners=False))
+        grid = grid.expand(len(part), -1, -1, -1)
+        out.append(torch.nn.functional.grid_sample(part, grid, align_corners=False))
     return torch.cat(out)
 
 
@@ -102,43 +94,36 @@ class Images:
 
     def __init__(self, source, pixels, rows=None):
         self.source, self.rows = (None if v is None else torch.as_tensor(v) for v in (source, rows))
-        self.pixels, self.floats = pixels, None
+        self.pixels, self.floats, self.device = pixels, None, self.source.device
+        self.shape = torch.Size((len(source if rows is None else rows), *pixels.size))
 
     def __len__(self):
-        return len(self.source if self.rows is None else self.rows)
-
-    @property
-    def shape(self):
-        """[N,C,H,W]."""
-        return torch.Size((len(self), *self.pixels.size))
-
-    @property
-    def device(self):
-        """Where batches are made."""
-        return self.source.device
+        return self.shape[0]
 
     def raw(self, rows):
-        """The bytes [B,h,w(,3)] of some rows, an int64 tensor or a slice, before anything is done to them."""
+        """Return the bytes [B,h,w(,3)] of some rows, an int64 tensor or a slice."""
         return self.source[rows if self.rows is None else self.rows[rows]]
+
+    def whole(self):
+        """Return all of them."""
+        with torch.inference_mode(False):  # a test may be the first to ask for what training uses later
+            return self.pixels(self.raw(slice(None))) if self.floats is None else self.floats
 
     def __getitem__(self, rows):
         if self.floats is None and 4 * math.prod(self.shape) <= WHOLE:
-            with torch.inference_mode(False):  # a test may be the first to ask for what training uses later
-                self.floats = self.pixels(self.raw(slice(None)))
+            self.floats = self.whole()
         return self.pixels(self.raw(rows)) if self.floats is None else self.floats[rows]
 
     def split(self, size):
-        """All of them in order, in batches."""
+        """Yield all of them in order, in batches."""
         for k in range(0, len(self), size):
             yield self[k:k + size]
 
     def to(self, device):
-        """The same on a device; where its memory does not hold the bytes, they stay, and batches are moved
-        when made."""
-        device = torch.device(device)
-        if device.type == self.device.type:
-            return self
-        if device.type == 'cuda' and self.source.numel() > torch.cuda.mem_get_info(device)[0] // 2:
+        """Return the same on a device, or itself where that has no room for the bytes."""
+        device, size = torch.device(device), self.source.numel()
+        same = device.type == self.device.type
+        if same or device.type == 'cuda' and size > torch.cuda.mem_get_info(device)[0] // 2:
             return self
         source = self.source if self.rows is None else self.source[self.rows]
         return Images(source.to(device), self.pixels)
@@ -150,17 +135,15 @@ class Split(UserDict):
 
     def __init__(self, source, rows, y, pixels):
         super().__init__(x=None, y=torch.from_numpy(y))
-        self.source, self.rows, self.pixels, self.made, self.there = source, rows, pixels, lambda: None, lambda: None
+        self.source, self.rows, self.pixels = source, rows, pixels
+        self.made = self.there = lambda: None  # weak references to x and to images
 
     def __getitem__(self, key):
-        value = super().__getitem__(key)
-        if key != 'x' or value is not None:
-            return value
+        if key != 'x' or self.replaced:
+            return super().__getitem__(key)
         x = self.made()
         if x is None:
-            images = self.images
-            with torch.inference_mode(False):
-                x = images.pixels(images.raw(slice(None))) if images.floats is None else images.floats
+            x = self.images.whole()
             self.made = weakref.ref(x)
         return x
 
@@ -181,16 +164,13 @@ class Split(UserDict):
         return self.data['x'] is not None
 
     def first(self, n):
-        """The first n images, of the data set's even where they have been replaced."""
+        """Return the first n images, the data set's even where they have been replaced."""
         return self.pixels(Images(self.source, self.pixels, self.rows).raw(slice(0, n)))
-
-    def some(self, chosen):
-        """The same of some images alone, by their places, an array."""
-        rows = np.arange(len(self['y'])) if self.rows is None else self.rows
-        return Split(self.source, rows[chosen], self['y'].numpy()[chosen], self.pixels)
 
 
 def some(split, chosen):
-    """A Split, or a dictionary of the tensors x and y, with some of its samples alone, by their places, an
-    array."""
-    return split.some(chosen) if isinstance(split, Split) else {k: split[k][chosen] for k in 'xy'}
+    """Return a Split, or a dictionary of tensors x and y, of the samples at some places, an array."""
+    if not isinstance(split, Split):
+        return {k: split[k][chosen] for k in 'xy'}
+    rows = chosen if split.rows is None else split.rows[chosen]
+    return Split(split.source, rows, split['y'].numpy()[chosen], split.pixels)

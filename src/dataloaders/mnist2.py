@@ -6,6 +6,5 @@ NTASKS = 2
 
 
 def get(seed=0, fixed_order=False, pc_valid=0., tasks=None, data_dir=None):
-    """(data, taskcla, size), as split:mnist:2, but validated on the training set; the order is always the
-    same."""
+    """Return (data, taskcla, size), as split:mnist:2, but validated on the training set."""
     return split.get(seed, fixed_order, pc_valid, tasks, data_dir, 'mnist', NTASKS)

@@ -1,4 +1,4 @@
-"""One data set again and again, each time with its pixels permuted otherwise: --experiment permuted:<name>:<ntasks>."""
+"""One data set again and again, its pixels permuted each time: --experiment permuted:<name>:<ntasks>."""
 import numpy as np
 
 from dataloaders import common, raw
@@ -7,14 +7,14 @@ form = ('name', 'ntasks')
 network = common.network
 
 
-def get(seed=0, fixed_order=False, pc_valid=0., tasks=None, data_dir=None, name=None, ntasks=None, title=None):
-    """(data, taskcla, size); the permutations depend on the seed and the position alone. permuted:mnist:10
-    is pmnist."""
-    arrays = raw.load(name, data_dir)
-    pixels, ids = int(np.prod(arrays['x_train'].shape[1:3])), np.arange(ntasks)
-    ids = ids if fixed_order else common.shuffle(ids, seed)
-    title = title or 'permuted-' + name
-    everything = [common.Task('%s-%d' % (title, i), name, permutation=common.shuffle(np.arange(pixels), max(100, ntasks) * int(r) + i))
-                  for i, r in enumerate(ids)]
-    return common.build(common.choose(everything, range(ntasks), tasks), common.size(arrays), seed, pc_valid, data_dir,
-                        {name: arrays})
+def get(seed=0, fixed_order=False, pc_valid=0., tasks=None, data_dir=None, name=None, ntasks=None,
+        title=None):
+    """Return (data, taskcla, size); the permutations depend on the seed and the position alone."""
+    arrays, everything = raw.load(name, data_dir), []
+    pixels = np.arange(np.prod(arrays['x_train'].shape[1:3]))
+    for i, r in enumerate(common.order(ntasks, seed, fixed_order)):
+        permutation = common.shuffle(pixels, max(100, ntasks) * int(r) + i)
+        called = '%s-%d' % (title or 'permuted-' + name, i)
+        everything.append(common.Task(called, name, permutation=permutation))
+    chosen = common.choose(everything, range(ntasks), tasks)
+    return common.build(chosen, None, seed, pc_valid, data_dir, {name: arrays})

@@ -3,17 +3,19 @@ import warnings
 
 import numpy as np
 
+from dataloaders.read import demand
+from utils import UserError
+
 FORMATS = 'PNG', 'JPEG', 'BMP', 'GIF', 'TIFF', 'WEBP', 'PPM'  # others may start programs, as EPS does
 MOST = 50  # megapixels
 ORIENTATION = 0x0112
-WHITE_IS_ZERO = 262, 0  # a TIFF's PhotometricInterpretation, which Pillow heeds for 8 bits alone
+PHOTOMETRIC = 262  # of a TIFF; 0: white is zero, which Pillow heeds for 8 bits alone
 
 
 def read(path, shape):
-    """Returns a file's pixels, uint8 of a raw data set's shape [H,W] or [H,W,3], and what was converted,
-    texts.
+    """Return a file's pixels, uint8 of a shape [H,W] or [H,W,3], and what was converted, a list of texts.
 
-    Of several frames it is the first, turned as its EXIF says, on black where it is transparent. Raises
+    Of several frames it is the first, turned as its EXIF says, on black where it is transparent. Raise
     ValueError for no image and for one that would not be read right.
     """
     from PIL import Image, ImageOps
@@ -21,16 +23,21 @@ def read(path, shape):
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # of sizes and of broken parts, which are refused below
             with Image.open(path, formats=FORMATS) as image:
-                too_large(image.size)
+                demand(image.size[0] * image.size[1] <= MOST * 10 ** 6, 'more than %d megapixels', MOST)
                 said = ['the first of several frames'] if getattr(image, 'is_animated', False) else []
-                deep = any(mark in str(tile[-1]) for tile in image.tile for mark in (';16', '65535'))
-                reverse = getattr(image, 'tag_v2', {}).get(WHITE_IS_ZERO[0]) == WHITE_IS_ZERO[1]
                 said += ['turned'] if image.getexif().get(ORIENTATION, 1) in range(2, 9) else []
+                deep = any(mark in str(tile[-1]) for tile in image.tile for mark in (';16', '65535'))
+                reverse = getattr(image, 'tag_v2', {}).get(PHOTOMETRIC) == 0
                 image.load()
-                turned = ImageOps.exif_transpose(image)
-                eight, more = in_eight_bits(turned, deep, reverse)
-                return fitted(eight, shape, said + more, turned.mode)
-    except Refused as e:
+                image = ImageOps.exif_transpose(image)
+                eight, more = in_eight_bits(image, deep, reverse)
+                wanted, size = 'RGB' if len(shape) == 3 else 'L', (shape[1], shape[0])
+                more += ['%s to %s' % (image.mode, wanted)] * (image.mode != wanted)
+                more += ['%dx%d to %dx%d' % (*eight.size, *size)] * (eight.size != size)
+                eight = eight.convert(wanted)
+                eight = eight if eight.size == size else eight.resize(size, Image.Resampling.BILINEAR)
+                return np.asarray(eight), said + more
+    except UserError as e:
         raise ValueError('%s: %s' % (path, e))
     except Image.DecompressionBombError:
         raise ValueError('%s: more than %d megapixels' % (path, MOST))
@@ -38,66 +45,42 @@ def read(path, shape):
         raise ValueError('%s is no image (%s)' % (path, type(e).__name__))
 
 
-class Refused(ValueError):
-    """An image that would not be read right."""
-
-
-def too_large(size):
-    """Refuses sizes that take much memory."""
-    if size[0] * size[1] > MOST * 10 ** 6:
-        raise Refused('more than %d megapixels' % MOST)
-
-
 def in_eight_bits(image, deep, reverse):
-    """Returns the image in mode L or RGB and what was converted; deep: of 16 bits; reverse: 0 is white."""
+    """Return the image in mode L or RGB and what was converted; deep: of 16 bits; reverse: 0 is white."""
     from PIL import Image
     transparent = image.mode in ('LA', 'La', 'PA', 'RGBA', 'RGBa') or 'transparency' in image.info
     if image.mode[0] in 'IF' or deep:
-        if reverse or transparent and 'A' not in image.mode:
-            why = '0 is white' if reverse else 'one of its colours is transparent'
-            raise Refused('more than 8 bits, and %s: save it in 8' % why)
-    if image.mode[0] == 'I':
-        return Image.fromarray(from_sixteen(np.asarray(image))), ['16 bits to 8']
-    if image.mode == 'F':
-        return Image.fromarray(from_floats(np.asarray(image))), ['0..1 to 8 bits']
+        demand(not reverse, 'more than 8 bits, and 0 is white: save it in 8')
+        demand('A' in image.mode or not transparent,
+               'more than 8 bits, and one of its colours is transparent: save it in 8')
+    if image.mode[0] in 'IF':
+        return from_numbers(np.asarray(image))
     said = ['16 bits to 8'] * deep
     if transparent:
         return on_black(image), [*said, 'put on black']
     return image if image.mode in ('L', 'RGB') else image.convert('L' if image.mode == '1' else 'RGB'), said
 
 
-def from_sixteen(x):
-    """Bytes of whole numbers of 16 bits: what is 257 or 256 times a byte becomes that byte."""
-    if x.min() < 0 or x.max() >= 2 ** 16:
-        raise Refused('pixels from %d to %d, expected 8 or 16 bits' % (x.min(), x.max()))
-    if 0 < x.max() < 256:
-        raise Refused('16 bits of which only 8 are used, so that white may be 255 or 65535: save it in 8')
-    return (x.astype(np.int64) >> 8).astype(np.uint8)
-
-
-def from_floats(x):
-    """Bytes of numbers in 0..1."""
-    if not (x.min() >= 0 and x.max() <= 1):  # nan, too
-        raise Refused('pixels from %g to %g, expected 0..1 or bytes' % (x.min(), x.max()))
-    return (x * 255).round().astype(np.uint8)
+def from_numbers(x):
+    """Return an image in mode L of numbers of 16 bits, of which 257 or 256 times a byte becomes that byte, or
+    of floats in 0..1, and what was converted."""
+    from PIL import Image
+    least, most = x.min(), x.max()
+    if x.dtype.kind == 'f':
+        demand(0 <= least and most <= 1, 'pixels from %g to %g, expected 0..1 or bytes', least, most)
+        return Image.fromarray((x * 255).round().astype(np.uint8)), ['0..1 to 8 bits']
+    demand(least >= 0 and most < 2 ** 16, 'pixels from %d to %d, expected 8 or 16 bits', least, most)
+    eight = 0 < most < 256
+    demand(not eight, '16 bits of which only 8 are used, so that white may be 255 or 65535: save it in 8')
+    return Image.fromarray((x.astype(np.int64) >> 8).astype(np.uint8)), ['16 bits to 8']
 
 
 def on_black(image):
-    """A transparent image in front of black, in mode RGB."""
+    """Return a transparent image in front of black, in mode RGB."""
     from PIL import Image
     image = image.convert('RGBA')
     out = Image.alpha_composite(Image.new('RGBA', image.size, (0, 0, 0, 255)), image).convert('RGB')
     least, most = image.getchannel('A').getextrema()
-    if least < most and not any(high for _, high in out.getextrema()):
-        raise Refused('all that it shows is in its transparency: save it without')
+    shows = any(high for _, high in out.getextrema())
+    demand(shows or least == most, 'all that it shows is in its transparency: save it without')
     return out
-
-
-def fitted(image, shape, said, mode):
-    """Returns an image in mode L or RGB as uint8 of a shape, and what was converted; mode: that of the file."""
-    from PIL import Image
-    wanted, size = 'RGB' if len(shape) == 3 else 'L', (shape[1], shape[0])
-    said = said + ['%s to %s' % (mode, wanted)] * (mode != wanted)
-    said += ['%dx%d to %dx%d' % (*image.size, *size)] * (image.size != size)
-    image = image.convert(wanted)
-    return np.asarray(image if image.size == size else image.resize(size, Image.Resampling.BILINEAR)), said

@@ -1,17 +1,16 @@
 """One data set again and again, each time rotated by another angle: --experiment rotated:<name>:<ntasks>."""
 import numpy as np
 
-from dataloaders import common, raw
+from dataloaders import common
 
 form = ('name', 'ntasks')
 network = common.network
 
 
 def get(seed=0, fixed_order=False, pc_valid=0.10, tasks=None, data_dir=None, name=None, ntasks=None):
-    """(data, taskcla, size); the angles are drawn from uniform(0, 180) degrees by the seed; fixed_order:
-    they rise evenly."""
-    arrays = raw.load(name, data_dir)
-    angles = np.arange(ntasks) * 180 / ntasks if fixed_order else np.random.RandomState(seed).uniform(0, 180, ntasks)
-    everything = [common.Task('rotated-%s-%d-by-%d' % (name, i, round(a)), name, angle=float(a)) for i, a in enumerate(angles)]
-    return common.build(common.choose(everything, range(ntasks), tasks), common.size(arrays), seed, pc_valid, data_dir,
-                        {name: arrays})
+    """Return (data, taskcla, size); angles of 0 to 180 degrees, drawn or, if fixed_order, rising evenly."""
+    angles = np.random.RandomState(seed).uniform(0, 180, ntasks)
+    angles = np.arange(ntasks) * 180 / ntasks if fixed_order else angles
+    everything = [common.Task('rotated-%s-%d-by-%d' % (name, i, round(a)), name, angle=float(a))
+                  for i, a in enumerate(angles)]
+    return common.build(common.choose(everything, range(ntasks), tasks), None, seed, pc_valid, data_dir)

@@ -6,5 +6,5 @@ NTASKS = 10
 
 
 def get(seed=0, fixed_order=False, pc_valid=0.10, tasks=None, data_dir=None, class_order='fixed'):
-    """(data, taskcla, size), as split:cifar100:10."""
+    """Return (data, taskcla, size), as split:cifar100:10."""
     return split.get(seed, fixed_order, pc_valid, tasks, data_dir, 'cifar100', NTASKS, class_order)

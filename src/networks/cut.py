@@ -1,10 +1,10 @@
-"""One task's network by itself: for HAT the units that its mask selects, the masks folded into the weights; to be exported."""
+"""One task's network by itself, to be exported: of HAT the units that its mask selects, masks folded in."""
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from networks import gated, variants
-from networks.layers import Features, Plain, inputs
+from networks import gated
+from networks.layers import Features, Plain, inputs, keeps
 
 
 class Preprocessing(nn.Module):
@@ -15,12 +15,13 @@ class Preprocessing(nn.Module):
         super().__init__()
         self.size = list(pixels.size)
         for name in ('mean', 'std'):
-            self.register_buffer(name, torch.tensor(getattr(pixels, name), dtype=torch.float32).view(1, -1, 1, 1))
-        permutation = pixels.permutation
-        self.register_buffer('permutation', None if permutation is None else torch.from_numpy(permutation))
+            values = torch.tensor(getattr(pixels, name), dtype=torch.float32)
+            self.register_buffer(name, values.view(1, -1, 1, 1))
+        order = pixels.permutation
+        self.register_buffer('permutation', None if order is None else torch.from_numpy(order))
 
     def forward(self, x):
-        """float32 [B,C,H,W]."""
+        """Return float32 [B,C,H,W]."""
         if self.permutation is not None:
             x = x.flatten(2)[:, :, self.permutation].view(x.shape)
         high, wide = ((n - m) // 2 for n, m in zip(self.size[1:], x.shape[2:]))
@@ -37,67 +38,60 @@ class Whole(nn.Module):
         self.net, self.logits = net.eval(), logits
 
     def forward(self, x):
-        """The logits [B, its classes]."""
+        """Return the logits [B, its classes]."""
         return self.logits(x)
 
 
 def sequential(net, t, weights, masks=None, least=None):
-    """Task t's network as an nn.Sequential of a Layered net's layers with the given weights {name: tensor}.
+    """Return task t's network as an nn.Sequential of a Layered net's layers with weights {name: tensor}.
 
     masks: a list of [units] by which the units are multiplied, which is folded into the weights above them;
     least: units of which the mask is below are left out (None: none), but for the strongest of a layer
     without others.
     """
-    parts, below, scale = [], None, None
+    parts, below, scale, maps = [], None, None, True  # maps: whether what comes from below is images or maps
     for i, layer in enumerate(net.layers):
-        rows = None if masks is None else torch.arange(layer.width) if least is None else chosen(masks[i], least)
-        parts += [nn.Flatten()] if not layer.kernel and (i == 0 or net.layers[i - 1].kernel) else []
-        parts += [linear(weights, layer.name, rows, inputs(below, net.positions[i]), repeated(scale, net.positions[i])), nn.ReLU()]
+        rows = None if masks is None else chosen(masks[i], least)
+        parts += [nn.Flatten()] if maps and not layer.kernel else []
+        parts += [linear(weights, layer.name, rows, below, scale, net.positions[i]), nn.ReLU()]
         parts += [nn.MaxPool2d(2)] if layer.kernel else []
-        below, scale = rows, None if masks is None else masks[i][rows]
-    last = next(n for n, m in net.named_modules() if m is net.heads()[t])
-    spread = 1 if not net.layers[-1].kernel else net.heads()[t].in_features // net.layers[-1].width
-    parts += [nn.Flatten()] if net.layers[-1].kernel else []
-    return nn.Sequential(*parts, linear(weights, last, None, inputs(below, spread), repeated(scale, spread))).eval()
+        below, scale, maps = rows, None if masks is None else masks[i][rows], layer.kernel > 0
+    head = net.heads()[t]
+    name = next(n for n, m in net.named_modules() if m is head)
+    parts += [nn.Flatten()] if maps else []
+    parts += [linear(weights, name, None, below, scale, head.in_features // net.below[-1])]
+    return nn.Sequential(*parts).eval()
 
 
 def chosen(mask, least):
-    """The units whose mask is not below least, or else the strongest."""
-    there = (mask >= least).nonzero().flatten()
+    """Return the units whose mask is not below least (None: all), or else the strongest."""
+    there = torch.arange(len(mask)) if least is None else (mask >= least).nonzero().flatten()
     return there if len(there) else mask.argmax()[None]
 
 
-def repeated(scale, positions):
-    """Each unit's factor for each of its positions."""
-    return None if scale is None else scale.repeat_interleave(positions)
-
-
-def linear(weights, name, rows, columns, scale):
-    """A Linear or Conv2d of chosen rows and columns (None: all) of a layer's weights, the columns times
-    scale."""
-    weight, bias = weights[name + '.weight'].detach().clone(), weights[name + '.bias'].detach().clone()
+def linear(weights, name, rows, below, scale, positions):
+    """Return a Linear or Conv2d of some rows of a layer's weights and the columns of some units below, each
+    of so many positions, times the units' scale; None: all, or 1."""
+    weight, bias = (weights['%s.%s' % (name, n)].detach().clone() for n in ('weight', 'bias'))
     weight, bias = (weight, bias) if rows is None else (weight[rows], bias[rows])
-    weight = weight if columns is None else weight[:, columns]
+    weight = weight if below is None else weight[:, inputs(below, positions)]
     if scale is not None:
-        weight = weight * scale.view(1, -1, *[1] * (weight.dim() - 2))
-    kind = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[2]) if weight.dim() == 4 else nn.Linear(weight.shape[1], weight.shape[0])
-    kind.load_state_dict({'weight': weight, 'bias': bias})
-    return kind
+        weight = weight * scale.repeat_interleave(positions).view(1, -1, *[1] * (weight.dim() - 2))
+    out, units, *kernel = weight.shape
+    module = nn.Conv2d(units, out, kernel) if kernel else nn.Linear(units, out)
+    module.load_state_dict({'weight': weight, 'bias': bias})
+    return module
 
 
 def plain(net):
-    """Whether a network's declared layers say all of what it computes."""
-    kind, methods = type(net), set(variants.OWN) - {'forward'}
-    return (isinstance(net, Plain) and kind.forward in (Plain.forward, Features.forward)
-            and all(getattr(kind, n) is getattr(Plain, n) for n in methods) and net.is_bare())
+    """Return whether a network's declared layers say all of what it computes."""
+    forward = type(net).forward in (Plain.forward, Features.forward)
+    return forward and keeps(type(net), Plain, 'hidden') and net.is_bare()
 
 
 def network(net, t, weights, logits, masks=None, least=None):
-    """Task t's network, ready to be exported. weights: {name: tensor} by which it is tested; logits: a
-    function of images to its own logits [B, its classes]; masks: of a gated network, [units] per layer;
-    least: units below are left out."""
+    """Return task t's network, ready to be exported. weights: {name: tensor} by which it is tested; logits: a
+    function of images to its logits [B, classes]; masks, least: of a gated network, as in sequential."""
     if masks is not None and gated.is_standard(net):
         return sequential(net, t, weights, masks, least)
-    if plain(net):
-        return sequential(net, t, weights)
-    return Whole(net, logits).eval()
+    return sequential(net, t, weights) if plain(net) else Whole(net, logits).eval()

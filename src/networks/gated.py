@@ -4,40 +4,40 @@ import warnings
 import torch
 from torch import nn
 
-from networks.layers import Layered, heads
+from networks.layers import Layered, heads, keeps
 from utils import UserError
 
 
 class Gated(Layered):
     """Layers whose every unit is multiplied by sigma(s * e), e an embedding of the task (Serrà et al., 2018,
-    Section 2.2).
-
-    The declared layers are the gated ones: masks, views and embeddings all follow their order. The embedding
-    of layer <name> is e<name>, [tasks, units].
+    Section 2.2). Masks, views and embeddings, e<name> [tasks, units], follow the layers' order.
     """
 
     pdrop_input = 0.
 
     def add_gate(self, i):
-        """Creates the embedding of layer i."""
+        """Create the embedding of layer i."""
         layer = self.layers[i]
         setattr(self, 'e' + layer.name, nn.Embedding(len(self.taskcla), layer.width))
 
     def embeddings(self):
-        """The embeddings' weights, one [tasks, units] per gated layer."""
+        """Return the embeddings' weights, one [tasks, units] per gated layer."""
         return [getattr(self, 'e' + layer.name).weight for layer in self.layers]
 
     def connections(self):
-        """(name, units or channels below, units, weights for each pair of the two) of every gated layer."""
-        return [(layer.name, below, layer.width, getattr(self, layer.name).weight.numel() // (below * layer.width))
-                for layer, below in zip(self.layers, self.below)]
+        """Return (name, units below, units, weights for each pair of the two) of every gated layer."""
+        out = []
+        for layer, below in zip(self.layers, self.below):
+            weights = getattr(self, layer.name).weight.numel()
+            out.append((layer.name, below, layer.width, weights // (below * layer.width)))
+        return out
 
     def mask(self, t, s=1):
-        """Attention of task t (int64 [1]) at steepness s: a list of [1, units], one per gated layer."""
+        """Return the attention of task t (int64 [1]) at steepness s: a list of [1, units], one per layer."""
         return [torch.sigmoid(s * nn.functional.embedding(t, e)) for e in self.embeddings()]
 
     def forward(self, t, x, s=1):
-        """(logits of all tasks, masks) of images x [B,C,H,W] under the gates of task t (int64 [1])."""
+        """Return (logits of all tasks, masks) of images x [B,C,H,W] under the gates of task t (int64 [1])."""
         masks = self.mask(t, s)
         h = self.drop(x, self.pdrop_input)
         for i, m in enumerate(masks):
@@ -45,23 +45,19 @@ class Gated(Layered):
         return self.outputs(h), masks
 
     def get_view_for(self, n, masks):
-        """masks, seen from parameter n: how far it is attended to (Section 2.3). None for heads and
-        embeddings.
+        """Return masks as parameter n sees them (Section 2.3), of its shape; None for heads and embeddings.
 
         A bias, or a weight of the first layer, has the mask of its unit; any other weight the minimum of the
-        masks of the two units it joins (a map's mask counts for all its positions). Shape: that of the
-        parameter, or one that broadcasts to it.
+        masks of the two units it joins (a map's mask counts for all its positions).
         """
         name, kind = n.split('.')[0], n.split('.')[-1]
         names = [layer.name for layer in self.layers]
         if name not in names:
             return None
-        i = names.index(name)
-        post = masks[i].flatten()
+        i, weight = names.index(name), getattr(self, name).weight
         if kind == 'bias':
-            return post
-        weight = getattr(self, name).weight
-        post = post.view(-1, *[1] * (weight.dim() - 1))
+            return masks[i].flatten()
+        post = masks[i].view(-1, *[1] * (weight.dim() - 1))
         if i == 0:
             return post.expand_as(weight)
         pre = masks[i - 1].flatten().repeat_interleave(self.positions[i])
@@ -78,35 +74,45 @@ class Stacked(Gated):
             self.add_gate(i)
 
 
+class Open(Stacked):
+    """A gated network whose every unit is on at the start: embeddings drawn from uniform(0, 2)."""
+
+    def __init__(self, layers, inputsize, taskcla):
+        super().__init__(layers, inputsize, taskcla)
+        for e in self.embeddings():
+            nn.init.uniform_(e, 0, 2)
+
+
 def is_standard(net):
-    """Whether a network is computed as Gated computes it, so that units can be left out."""
-    own = ('forward', 'mask', 'get_view_for', 'run', 'product', 'drop', 'finish', 'shaped', 'outputs')
-    return isinstance(net, Gated) and all(getattr(type(net), n) is getattr(Gated, n) for n in own) and net.is_bare()
+    """Return whether a network is computed as Gated computes it, so that units can be left out."""
+    return keeps(type(net), Gated, 'forward', 'mask', 'get_view_for') and net.is_bare()
 
 
 def embeddings(net):
-    """The weights of a network's embeddings, one [tasks, units] per gated layer: what its embeddings()
-    returns or, where it has none, those of all its nn.Embedding."""
+    """Return the weights of a network's embeddings, one [tasks, units] per gated layer: what its embeddings()
+    says or, where it has none, those of all its nn.Embedding."""
     if hasattr(net, 'embeddings'):
         return net.embeddings()
     return [m.weight for m in net.modules() if isinstance(m, nn.Embedding)]
 
 
 def check(net):
-    """Raises UserError, saying what is missing, unless a network can be trained by HAT: it has mask() and
-    get_view_for(), of shapes that fit its parameters. Warns of parameters that nothing protects."""
+    """Raise UserError, saying what is missing, unless a network can be trained by HAT: it has mask() and
+    get_view_for(), of shapes that fit its parameters. Warn of parameters that nothing protects."""
     name = '%s.Net' % type(net).__module__
     for method in ('mask', 'get_view_for'):
         if not callable(getattr(net, method, None)):
-            raise UserError('%s has no %s(): a gated network has mask(t, s), get_view_for(n, masks) and forward(t, x, s)' % (
-                name, method))
+            raise UserError('%s has no %s(): a gated network has mask(t, s), get_view_for(n, masks) and '
+                            'forward(t, x, s)' % (name, method))
     gates = embeddings(net)
     masks = net.mask(torch.zeros(1, dtype=torch.int64, device=next(net.parameters()).device), s=1)
     shapes, rows = ([list(getattr(m, 'shape', ())) for m in group] for group in (masks, gates))
     if not shapes or shapes != [[1, *row[1:]] for row in rows]:
-        raise UserError('%s: mask() returns %s and the embeddings are %s, expected a list of [1, units] and for each of them '
-                        'one [tasks, units]; embeddings() may name them' % (name, shapes, rows))
-    bare, known = [], {id(p) for p in (*gates, *(p for head in heads(net) for p in head.parameters()))}
+        raise UserError(
+            '%s: mask() returns %s and the embeddings are %s, expected a list of [1, units] and for each of '
+            'them one [tasks, units]; embeddings() may name them' % (name, shapes, rows))
+    bare, known = [], {id(p) for p in gates}
+    known.update(id(p) for head in heads(net) for p in head.parameters())
     for n, p in net.named_parameters():
         view = net.get_view_for(n, masks)
         if view is None and id(p) not in known:
@@ -116,8 +122,9 @@ def check(net):
         except (AttributeError, RuntimeError):
             fits = False
         if not fits:
-            raise UserError('%s: get_view_for(%r) returns %s, expected %s, or what broadcasts to it, or None' % (
-                name, n, list(getattr(view, 'shape', ())) or view, list(p.shape)))
+            found = list(getattr(view, 'shape', ())) or view
+            raise UserError('%s: get_view_for(%r) returns %s, expected %s, or what broadcasts to it, or None'
+                            % (name, n, found, list(p.shape)))
     if bare:
-        warnings.warn('%s: get_view_for() is None for %s, which are neither heads nor embeddings: later tasks change them' % (
-            name, ', '.join(bare)))
+        warnings.warn('%s: get_view_for() is None for %s, which are neither heads nor embeddings: later '
+                      'tasks change them' % (name, ', '.join(bare)))

@@ -3,7 +3,7 @@ from networks.layers import Layer, Plain
 
 
 def layers(nlayers=3, nhid=800, pdrop=0.5):
-    """The hidden layers fc1, fc2, ..."""
+    """Return the hidden layers fc1, fc2, ..."""
     return [Layer('fc%d' % (i + 1), nhid, pdrop) for i in range(nlayers)]
 
 

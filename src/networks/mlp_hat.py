@@ -4,7 +4,7 @@ from networks.gated import Gated
 
 
 class Net(Gated):
-    """nlayers layers of nhid units, dropout pdrop1 on the input and pdrop2 after each layer, before its gate."""
+    """nlayers layers of nhid units; dropout pdrop1 on the input, pdrop2 after each layer, before its gate."""
 
     def __init__(self, inputsize, taskcla, nlayers=2, nhid=2000, pdrop1=0.2, pdrop2=0.5):
         super().__init__(mlp.layers(nlayers, nhid, pdrop2), inputsize, taskcla)

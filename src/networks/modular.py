@@ -25,23 +25,25 @@ class Modular(Layered):
         self.add_heads()
 
     def forward(self, x, t, path=None, only=None):
-        """Logits of all tasks (only: of that one, else None) of images x [B,C,H,W] along a path [L,N]
-        (default: task t's best)."""
+        """Return the logits of all tasks (only: of that one, else None) of images x [B,C,H,W]; path: [L,N],
+        default: task t's best."""
         for i, chosen in enumerate(self.bestPath[t] if path is None else path):
             modules = getattr(self, self.layers[i].name)
             x = sum(self.run(i, x, modules[m]) for m in chosen)
         return self.outputs(x, only)
 
     def each_module(self):
-        """((layer's name, number), module) of all modules."""
-        return [((layer.name, m), module) for layer in self.layers for m, module in enumerate(getattr(self, layer.name))]
+        """Return ((layer's name, number), module) of all modules."""
+        names = [layer.name for layer in self.layers]
+        return [((name, m), module) for name in names for m, module in enumerate(getattr(self, name))]
 
     def modules_of(self, *paths):
-        """{(layer's name, module)} of all modules on the given paths."""
-        return {(layer.name, int(m)) for path in paths for layer, chosen in zip(self.layers, path) for m in chosen}
+        """Return {(layer's name, number)} of all modules on the given paths."""
+        names = [layer.name for layer in self.layers]
+        return {(names[i], int(path[i, k])) for path in paths for i, k in np.ndindex(path.shape)}
 
     def unfreeze_path(self, t, path):
-        """Trains the modules of a path that are on no earlier task's best one, and the heads."""
+        """Train the modules of a path that are on no earlier task's best one, and the heads."""
         train = self.modules_of(path) - self.modules_of(*self.bestPath[:t])
         for key, module in self.each_module():
             module.requires_grad_(key in train)
@@ -49,8 +51,8 @@ class Modular(Layered):
             head.requires_grad_()
 
     def draw_paths(self, count):
-        """So many random paths of distinct modules [count,L,N], drawn from numpy in the original's order."""
-        paths = np.random.randint(0, self.M - 1, size=(count, self.L, self.N))  # drawn as there, then replaced
+        """Return random paths of distinct modules [count,L,N], drawn from numpy in the original's order."""
+        paths = np.random.randint(0, self.M - 1, size=(count, self.L, self.N))  # and replaced, as there
         modules = list(range(self.M))
         for index in np.ndindex(count, self.L):
             np.random.shuffle(modules)
@@ -58,7 +60,7 @@ class Modular(Layered):
         return paths
 
     def mutated(self, path):
-        """A copy of a path [L,N], each entry moved by -2 to 2 with probability 1 / (N * L) (Section 2.1)."""
+        """Return a copy of a path [L,N], each entry moved by -2 to 2 with probability 1 / (N L)."""
         path = path.copy()
         for i in np.ndindex(path.shape):
             if np.random.rand() < 1 / path.size:

@@ -3,35 +3,25 @@ user's file declares the layers once."""
 import inspect
 
 import torch
-from torch import nn
 
 from networks.columns import Columns
-from networks.gated import Stacked
-from networks.layers import Features, Plain
+from networks.gated import Open, Stacked
+from networks.layers import Features, Plain, keeps
 from networks.modular import Modular
 from utils import UserError
 
-
-class Open(Stacked):
-    """A gated network whose every unit is on at the start: embeddings drawn from uniform(0, 2)."""
-
-    def __init__(self, layers, inputsize, taskcla):
-        super().__init__(layers, inputsize, taskcla)
-        for e in self.embeddings():
-            nn.init.uniform_(e, 0, 2)
-
-
 KINDS = {'_hat': Stacked, '_hat_test': Open, '_lfl': Features, '_pathnet': Modular, '_progressive': Columns}
-OWN = ('forward', 'hidden', 'run', 'product', 'drop', 'finish', 'shaped', 'outputs')  # what the variants do as Plain does it
 
 
 def of(plain, suffix):
-    """The variant of a class derived from layers.Plain, with the settings that this one takes. Raises
+    """Return the variant of a class derived from layers.Plain, with the settings that this one takes. Raise
     UserError for a class whose layers do not say all of what it computes."""
     name = plain.__module__.split('.')[-1]
-    if not issubclass(plain, Plain) or any(getattr(plain, n) is not getattr(Plain, n) for n in OWN):
-        raise UserError('%s computes in a way of its own, so that its variant %s%s does not follow from it: write '
-                        'networks/%s%s.py, or derive it from layers.Plain alone' % (name, name, suffix, name, suffix))
+    if not keeps(plain, Plain, 'forward', 'hidden'):
+        variant = name + suffix
+        raise UserError(
+            '%s computes in a way of its own, so that its variant %s does not follow from it: write '
+            'networks/%s.py, or derive it from layers.Plain alone' % (name, variant, variant))
 
     class Net(KINDS[suffix]):
         """The variant."""

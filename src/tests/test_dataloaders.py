@@ -21,7 +21,7 @@ import torch
 import run
 import utils
 from conftest import small
-from dataloaders import check, cifar, common, download, glyphs, glyphset, intact, mixture, mnist2, pmnist, raw
+from dataloaders import check, cifar, common, download, glyphs, glyphset, mixture, mnist2, pmnist, raw
 from results import records, unpickler
 from runs import build, options
 from networks import cut
@@ -362,9 +362,9 @@ def test_sets_without_sums_of_what_was_unpacked_are_broken_as_a_whole(tmp_path):
     (tmp_path / 'gtsrb').mkdir()
     (tmp_path / 'test_32x32.mat').write_bytes(b'cut short')
     gone, mat = [Path('gtsrb')], [Path('test_32x32.mat')]
-    assert intact.broken(datasets.GTSRB, tmp_path, ('gtsrb',), OSError('image file is truncated')) == (gone, gone)
-    assert intact.broken(datasets.GTSRB, tmp_path, ('gtsrb',), RuntimeError('not found')) == ([], [])
-    assert intact.broken(datasets.SVHN, tmp_path, ('train_32x32.mat', 'test_32x32.mat'), RuntimeError('corrupted')) == (mat, mat)
+    assert download.broken(datasets.GTSRB, tmp_path, ('gtsrb',), OSError('image file is truncated')) == (gone, gone)
+    assert download.broken(datasets.GTSRB, tmp_path, ('gtsrb',), RuntimeError('not found')) == ([], [])
+    assert download.broken(datasets.SVHN, tmp_path, ('train_32x32.mat', 'test_32x32.mat'), RuntimeError('corrupted')) == (mat, mat)
 
 
 def test_what_nobody_knew_to_be_broken_is_taken_along_once(tmp_path, monkeypatch, capsys):

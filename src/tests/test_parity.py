@@ -17,7 +17,7 @@ import torch
 
 import fast
 import utils
-from dataloaders import common, mixture, pmnist
+from dataloaders import common, mixture, pmnist, raw
 from synthetic import tasks
 
 ROWS = json.loads((Path(__file__).parent / 'golden.json').read_text())
@@ -92,6 +92,6 @@ def test_golden(row, tmp_path, one_thread):
     ('mlp_hat', pmnist, [1, 28, 28], 5812100)])
 def test_number_of_parameters(network, dataloader, size, count):
     order = common.shuffle(np.arange(8), 1)  # progressive: the first task's head has no adapter
-    classes = [mixture.TASKS[i].ncla for i in order] if dataloader is mixture else [10] * pmnist.NTASKS
+    classes = [raw.TABLE[mixture.TASKS[i].raw].ncla for i in order] if dataloader is mixture else [10] * pmnist.NTASKS
     net = utils.load('networks', network).Net(size, list(enumerate(classes)))
     assert sum(p.numel() for p in net.parameters()) == count
