@@ -13,8 +13,7 @@ def build():
     parser = commandline.Parser(prog='paper.py', allow_abbrev=False, description='Compares a published table with results of ours, cell by '
                                 'cell; exit status 1 if a cell that was run misses.', epilog='A cell passes if the means differ by at most 3 '
                                 'standard errors of both together, or by 2 points (or what the table says).')
-    parser.add_argument('table', metavar='TABLE', help='%s; or a .json file like these of src/papers' % ', '.join(
-        sorted(p.stem for p in papers.FOLDER.glob('*.json'))))
+    parser.add_argument('table', metavar='TABLE', help='%s; or a .json file like these of src/papers' % ', '.join(papers.names()))
     parser.add_argument('--seeds', metavar='0-9', help='default: those of the table\'s file')
     parser.add_argument('--rows', metavar='R,...', help='only these, by name')
     parser.add_argument('--columns', metavar='C,...', help='only these, by name')
@@ -54,7 +53,7 @@ def lacking(cells, data_dir):
 
 def main(argv=None):
     """Runs a command line; returns the exit status."""
-    from results import canvas, packed, papers
+    from results import canvas, archive, papers
     args = build().parse_args(argv)
     paper = papers.Paper(args.table)
     cells = chosen(paper.cells, args)
@@ -62,7 +61,7 @@ def main(argv=None):
     canvas.target(args.output)
     args.res_folder = args.res_folder or 'res/papers/' + paper.name
     folder, without = ROOT / args.res_folder, lacking(cells, args.data_dir)
-    packed.unpack(paper, folder)
+    archive.unpack(paper, folder)
     names = {}
     for i, c in enumerate(cells):
         if i not in without:
@@ -80,7 +79,7 @@ def main(argv=None):
         raise UserError('results of another configuration are in the way, remove them or give another --res_folder: %s%s' % (
             ', '.join(other[:3]), ', ...' * (len(other) > 3)))
     if args.keep:
-        print('%d results kept in %s' % (packed.pack(paper, folder), packed.path(paper)))
+        print('%d results kept in %s' % (archive.pack(paper, folder), archive.path(paper)))
     missed = show(paper, cells, [papers.values(c, folder, mine) for c, mine in zip(cells, seeds)], without, args)
     missing = sum(state != 'finished' for state in states.values())
     if missing:
@@ -95,7 +94,7 @@ def show(paper, cells, found, without, args):
     print((papers.wide(table) if args.wide else table).text(args.kind))
     if args.kind == 'markdown':
         print('\n%s. %s; published as mean +- %s, ours as mean +- standard deviation over seeds. %d cells pass, %d miss, %d of %d were '
-              'run.' % (paper.title, paper.source, {'sd': 'standard deviation', 'sem': 'standard error'}[paper.spread], passed, missed,
+              'run.' % (paper.title, paper.source, papers.SPREADS[paper.spread], passed, missed,
                         sum(map(bool, found)), len(cells)))
         print(''.join('\n- %s' % n for n in [*paper.notes, *dict.fromkeys('%s: %s' % (c.row, c.note) for c in cells if c.note)]))
     if args.output:

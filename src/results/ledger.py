@@ -64,6 +64,11 @@ def table(found):
     return Table(['task', 'layer', 'reused %', 'newly taken %', 'taken, not used %', 'free %', 'masks binary %'], rows)
 
 
+def sizes(found):
+    """Return the numbers of units of every layer, as a tuple for each task."""
+    return [tuple(row[0] for row in entry['layers']) for entry in found]
+
+
 def sound(value, tasks):
     """Whether a value is what entries() returns for so many tasks."""
     return isinstance(value, list) and len(value) == tasks and all(

@@ -15,12 +15,13 @@ FOLDER = ROOT / 'src' / 'papers'
 
 
 def weights_kept(path):
-    """Per cent of the weights that the log of a run of hat-test, beside its result, says to be kept."""
+    """Return per cent of the weights that the log of a run of hat-test, beside its result, says to be kept."""
     return float(masks.compression_table({'': unpickler.load_log(Path(path).with_suffix('.pkz'))}).rows[0][2])
 
 
+SPREADS = {'sd': 'standard deviation', 'sem': 'standard error'}
 MEASURES = {  # name: (a result's path to a number, how far the means may be apart)
-    'average accuracy %': (lambda path: 100 * measures.average_accuracy(collect.read(path)['acc']), 2.),
+    'average accuracy %': (lambda path: 100 * measures.average_accuracy(collect.matrix(path)), 2.),
     'weights kept %': (weights_kept, 2.),
     'forgetting ratio': (None, 0.05)}
 
@@ -57,8 +58,10 @@ class Cell:
 class Paper:
     """A table, from a file {title, source, spread: 'sd' or 'sem', runs, seeds, options, columns: {name: {options, run, measure, after,
     within, data, seeds}}, rows: [{name, options, note, runs, cells: {column: [mean, spread] or {published, options, within, note}}}],
-    notes};
-    {output} in options is the result's path without suffix. Raises UserError for one that is not so."""
+    notes}.
+
+    {output} in options is the result's path without suffix. Raises UserError for a file that is not so.
+    """
 
     def __init__(self, name):
         path = Path(name) if name.endswith('.json') else FOLDER / (name + '.json')
@@ -67,33 +70,41 @@ class Paper:
             TABLE(found, 'the table')
             self.name, self.title, self.source, self.spread = path.stem, found['title'], found['source'], found.get('spread', 'sd')
             self.notes = found.get('notes', [])
-            self.cells = [self.cell(found, row, column, cell) for row in found['rows'] for column, cell in row['cells'].items()]
+            self.cells = []
+            for row in found['rows']:
+                self.cells += [cell(found, row, column, content) for column, content in row['cells'].items()]
         except FileNotFoundError:
-            raise UserError('no table %s: there are %s; or a .json file of your own' % (
-                name, ', '.join(sorted(p.stem for p in FOLDER.glob('*.json')))))
+            raise UserError('no table %s: there are %s; or a .json file of your own' % (name, ', '.join(names())))
         except KeyError as e:
-            raise UserError('%s is not a table as results.papers.Paper describes it (a cell of a column %s, which there is not)' % (path, e))
+            raise UserError('%s is not a table as results.papers.Paper describes it (a cell of a column %s, which there is not)' % (
+                path, e))
         except (OSError, ValueError, RecursionError) as e:
             raise UserError('%s is not a table as results.papers.Paper describes it (%s)' % (path, str(e) or type(e).__name__))
 
-    @staticmethod
-    def cell(found, row, column, cell):
-        """The Cell of a row and a column."""
-        cell, about = {'published': cell} if isinstance(cell, list) else cell, found['columns'][column]
-        published, measure = cell.get('published'), about.get('measure', 'average accuracy %')
-        if published is not None:
-            mean, spread = published
-            published = float(mean), None if spread is None else float(spread)
-        texts = found.get('options', ''), about.get('options', ''), row.get('options', ''), cell.get('options', '')
-        return Cell(row['name'], column, [word for text in texts for word in shlex.split(text)],
-                    '_'.join(re.sub(r'[^a-z0-9.+-]+', '-', name.lower()) for name in (row['name'], about.get('run', column))), published,
-                    int(row.get('runs', found.get('runs', 10))), measure, about.get('after'),
-                    float(cell.get('within', about.get('within', MEASURES[measure][1]))), list(about.get('data', ())),
-                    cell.get('note', row.get('note', '')), str(about.get('seeds', found.get('seeds', '0-9'))))
+
+def names():
+    """Return the names of the tables that come with the project."""
+    return sorted(p.stem for p in FOLDER.glob('*.json'))
+
+
+def cell(found, row, column, content):
+    """Return the Cell of a row and a column of a table's file; what the cell says itself counts before the row, the column and all."""
+    content, about = {'published': content} if isinstance(content, list) else content, found['columns'][column]
+    measure, published = about.get('measure', 'average accuracy %'), content.get('published')
+    if published is not None:
+        mean, spread = published
+        published = float(mean), None if spread is None else float(spread)
+    options = [word for level in (found, about, row, content) for word in shlex.split(level.get('options', ''))]
+    parts = [re.sub(r'[^a-z0-9.+-]+', '-', name.lower()) for name in (row['name'], about.get('run', column))]
+    within = content.get('within', about.get('within', MEASURES[measure][1]))
+    return Cell(row=row['name'], column=column, options=options, name='_'.join(parts), published=published,
+                runs=int(row.get('runs', found.get('runs', 10))), measure=measure, after=about.get('after'), within=float(within),
+                data=list(about.get('data', ())), note=content.get('note', row.get('note', '')),
+                seeds=str(about.get('seeds', found.get('seeds', '0-9'))))
 
 
 def values(cell, folder, seeds):
-    """The cell's measure, one number for each seed of which there is a finished result."""
+    """Return the cell's measure, one number for each seed of which there is a finished result."""
     function, run, out = MEASURES[cell.measure][0], cell.name.split('_')[1], []
     for seed in seeds:
         names = [cell.name] if function else [cell.name, 'random_' + run, 'joint_' + run]
@@ -104,8 +115,11 @@ def values(cell, folder, seeds):
 
 
 def ratio(paths, after):
-    """The forgetting ratio after so many tasks (None: all), of the results of an approach, of random and of joint. Raises UserError."""
-    matrices = [collect.read(p)['acc'] for p in paths]
+    """Return the forgetting ratio after so many tasks (None: all), of the results of an approach, of random and of joint.
+
+    Raises UserError where they are of different numbers of tasks.
+    """
+    matrices = [collect.matrix(p) for p in paths]
     sizes = {len(m) for m in matrices}
     if len(sizes) > 1 or max(sizes) < (after or 0):
         raise UserError('%s are of %s tasks, expected the same number in all%s' % (
@@ -114,7 +128,7 @@ def ratio(paths, after):
 
 
 def compare(cell, ours, spread):
-    """(difference of the means, the same in standard errors or None, whether it passes) of a cell and our values. spread: 'sd' or
+    """Return (difference of the means, the same in standard errors or None, whether it passes) of a cell and our values. spread: 'sd' or
     'sem', what the published one is."""
     mean, published = cell.published
     error = (published or 0) / (np.sqrt(cell.runs) if spread == 'sd' else 1)
@@ -125,34 +139,40 @@ def compare(cell, ours, spread):
 
 
 def table(paper, cells, found, lacking):
-    """(Table of a line per cell, number of cells that pass, that miss) of {index of a cell: our values}; lacking: {index: why there are
-    none}."""
-    rows, verdicts = [], []
-    for i, cell in enumerate(cells):
-        ours = found[i]
-        published = '-' if cell.published is None else shown(*cell.published)
-        mine = shown(np.mean(ours), np.std(ours, ddof=1) if len(ours) > 1 else None) if ours else '-'
+    """Return (Table of a line per cell, number of cells that pass, that miss) of {index of a cell: our values}.
+
+    lacking: {index: why there are none}.
+    """
+    rows = []
+    for i, (cell, ours) in enumerate(zip(cells, found)):
+        published = mine = '-'
         difference = errors = None
-        verdict = lacking.get(i, 'not run') if not ours else 'ours alone' if cell.published is None else ''
-        if not verdict:
-            difference, errors, ok = compare(cell, ours, paper.spread)
-            verdict = 'pass' if ok else 'miss'
-        verdicts.append(verdict)
-        rows.append([cell.row, cell.column, published, mine, len(ours), None if difference is None else float(difference),
-                     None if errors is None else float(errors), verdict])
+        verdict = 'ours alone'
+        if cell.published is not None:
+            published = shown(*cell.published)
+        if ours:
+            mine = shown(np.mean(ours), np.std(ours, ddof=1) if len(ours) > 1 else None)
+        if not ours:
+            verdict = lacking.get(i, 'not run')
+        elif cell.published is not None:
+            difference, errors, passes = compare(cell, ours, paper.spread)
+            verdict = 'pass' if passes else 'miss'
+        numbers = [None if v is None else float(v) for v in (difference, errors)]
+        rows.append([cell.row, cell.column, published, mine, len(ours), *numbers, verdict])
+    verdicts = [row[-1] for row in rows]
     columns = ['method', 'column', 'published', 'ours', 'seeds', 'difference', 'in standard errors', 'verdict']
     return Table(columns, rows), verdicts.count('pass'), verdicts.count('miss')
 
 
 def wide(long):
-    """Of table()'s, a Table of a row per method and a column per column: 'published / ours', and what does not pass."""
-    lines = long.rows
-    columns = list(dict.fromkeys(row[1] for row in lines))
-    texts = {(row[0], row[1]): '%s / %s%s' % (row[2], row[3], '' if row[7] in ('pass', 'ours alone') else ', ' + row[7]) for row in lines}
-    return Table(['published / ours', *columns], [[r, *(texts.get((r, c), '') for c in columns)] for r in dict.fromkeys(
-        row[0] for row in lines)])
+    """Return table()'s as a row per method and a column per column: 'published / ours', and what does not pass."""
+    columns, texts = list(dict.fromkeys(row[1] for row in long.rows)), {}
+    for method, column, published, ours, *_, verdict in long.rows:
+        said = '' if verdict in ('pass', 'ours alone') else ', ' + verdict
+        texts.setdefault(method, {})[column] = '%s / %s%s' % (published, ours, said)
+    return Table(['published / ours', *columns], [[m, *(by.get(c, '') for c in columns)] for m, by in texts.items()])
 
 
 def shown(mean, spread):
-    """'97.5 +- 0.3'."""
+    """Return '97.5 +- 0.3'."""
     return '%.2f' % mean + ('' if spread is None else ' +- %.2f' % spread)

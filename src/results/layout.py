@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
+from results.drawing import plain
+
 
 @dataclass(frozen=True)
 class Look:
@@ -20,12 +22,12 @@ LOOKS = {'screen': Look(6.5, 11.8, 10, 8, 5, 1.4), 'paper': Look(3.3, 6.9, 8, 7,
 
 
 def settings(style):
-    """matplotlib's settings of a style; the letters of a PDF are embedded as they are, not as drawings of each."""
+    """Return matplotlib's settings of a style; the letters of a PDF are embedded as they are, not as drawings of each."""
     look = LOOKS[style]
-    return {'font.size': look.font, 'axes.titlesize': look.font, 'axes.labelsize': look.font, 'figure.titlesize': look.font,
-            'xtick.labelsize': look.small, 'ytick.labelsize': look.small, 'legend.fontsize': look.small, 'axes.linewidth': look.line / 2,
-            'lines.markersize': look.marker, 'lines.linewidth': look.line, 'pdf.fonttype': 42, 'hatch.linewidth': 0.6,
-            'axes.titlepad': 4}
+    letters = dict.fromkeys(('font.size', 'axes.titlesize', 'axes.labelsize', 'figure.titlesize'), look.font)
+    small = dict.fromkeys(('xtick.labelsize', 'ytick.labelsize', 'legend.fontsize'), look.small)
+    return {**letters, **small, 'axes.linewidth': look.line / 2, 'lines.markersize': look.marker, 'lines.linewidth': look.line,
+            'pdf.fonttype': 42, 'hatch.linewidth': 0.6, 'axes.titlepad': 4}
 
 
 class Page(Figure):
@@ -36,12 +38,12 @@ class Page(Figure):
         super().__init__(*args, **kwargs)
 
     def size(self, height, wide=False):
-        """Sets the page to one column or to both, and to a height in inches of the screen's style, which shrinks with the letters."""
+        """Set the page to one column or to both, and to a height in inches of the screen's style, which shrinks with the letters."""
         self.set_size_inches(self.look.wide if wide else self.look.one, height * (1 if self.look is LOOKS['screen'] else 0.64))
         return self
 
     def panels(self, n, most=3, height=3.2):
-        """n axes in rows of at most `most`; on one column if there is one panel, else on both."""
+        """Return n axes in rows of at most `most`; on one column if there is one panel, else on both."""
         columns = min(n, most)
         rows = -(-n // columns)
         self.size(0.8 + height * rows, wide=columns > 1)
@@ -51,15 +53,15 @@ class Page(Figure):
         return list(axes[:n])
 
     def letters(self, size, inches):
-        """How many letters of a size fit into a width, roughly."""
+        """Return how many letters of a size fit into a width, roughly."""
         return max(10, int(inches * 72 / (0.54 * size)))
 
     def grow(self, lines):
-        """Makes the page higher by so many lines of small text."""
+        """Make the page higher by so many lines of small text."""
         self.set_figheight(self.get_figheight() + 1.35 * self.look.small / 72 * lines)
 
     def key(self, handles=None, labels=None, **kwargs):
-        """A legend above all axes, in as many columns as fit."""
+        """Put a legend above all axes, in as many columns as fit."""
         if handles is None:
             handles, labels = self.axes[0].get_legend_handles_labels()
         room = self.letters(self.look.small, self.get_figwidth() - 0.2)
@@ -67,11 +69,12 @@ class Page(Figure):
         rows = -(-len(labels) // columns)
         columns = -(-len(labels) // rows)
         self.grow(rows - 1)
-        self.legend(handles, labels, loc='outside upper center', ncols=columns, handlelength=3.4, borderaxespad=0.2, columnspacing=1.2,
-                    **kwargs)
+        self.legend(handles, labels, loc='outside upper center', ncols=columns, handlelength=3.4, borderaxespad=0.2,
+                    columnspacing=1.2, **kwargs)
 
     def note(self, *parts):
-        """Small text below all axes; to be called last, when the width is known. Parts that are empty are left out."""
-        lines = textwrap.wrap('; '.join(p for p in parts if p), self.letters(self.look.small, self.get_figwidth() - 0.1))
+        """Write small text below all axes; to be called last, when the width is known. Parts that are empty are left out."""
+        text = '; '.join(plain(p, 400) for p in parts if p)
+        lines = textwrap.wrap(text, self.letters(self.look.small, self.get_figwidth() - 0.1))
         self.grow(len(lines) - 1)
         self.supxlabel('\n'.join(lines), fontsize=self.look.small, color='0.25')
