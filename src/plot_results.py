@@ -1,7 +1,7 @@
 """Figures and tables of saved results.
 
-    python src/plot_results.py --experiment cifar --approaches random,joint,sgd,hat --seeds 0-9 --output res/cifar.pdf
-    python src/plot_results.py --figure bars --experiment glyphs --approaches sgd,hat --table latex --spread std
+    python src/plot_results.py --experiment cifar --approaches random,joint,sgd,hat --output res/cifar.pdf
+    python src/plot_results.py --figure bars --experiment glyphs --approaches hat --table latex --spread std
     python src/plot_results.py --figure capacity --logs logs/mixture.pkz --output res/capacity.png
 """
 from results import plots
@@ -11,26 +11,36 @@ from utils import ROOT
 
 def build():
     """Return the parser."""
-    parser = commandline.Parser(prog='plot_results.py', allow_abbrev=False, description='Draws or prints saved results.',
-                                epilog='Figures: ' + '; '.join('%s: %s' % item for item in plots.FIGURES.items()) + '.')
-    parser.add_argument('--figure', choices=list(plots.FIGURES), default='ratio', help='default %(default)s; see below')
-    parser.add_argument('--experiment', metavar='E', help='as run.py takes it, split:glyphs:6 too, or as the names of the results begin')
+    figures = '; '.join('%s: %s' % item for item in plots.FIGURES.items())
+    parser = commandline.Parser(prog='plot_results.py', allow_abbrev=False, epilog='Figures: %s.' % figures,
+                                description='Draws or prints saved results.')
+    parser.add_argument('--figure', choices=list(plots.FIGURES), default='ratio',
+                        help='default %(default)s; see below')
+    parser.add_argument('--experiment', metavar='E',
+                        help='as run.py takes it, split:glyphs:6 too, or as the names of the results begin')
     parser.add_argument('--approaches', metavar='A,...')
-    parser.add_argument('--folders', nargs='+', default=['res'], metavar='DIR', help='where results are (default res)')
-    parser.add_argument('--seeds', metavar='0-9', help='the seeds that must be there (default: those that are)')
+    parser.add_argument('--folders', nargs='+', default=['res'], metavar='DIR',
+                        help='where results are (default res)')
+    parser.add_argument('--seeds', metavar='0-9',
+                        help='the seeds that must be there (default: those that are)')
     parser.add_argument('--tag', type=commandline.tags, default=[], metavar='A,...',
                         help='only results whose records have all of these tags')
     parser.add_argument('--against', metavar='A',
-                        help='what the others are compared with (default: the first approach but random and joint)')
+                        help='what the others are compared with (default: the first but random and joint)')
     parser.add_argument('--measure', choices=('valid_accuracy', 'valid_loss', 'train_loss', 'train_accuracy'),
                         help='of curves (default valid_accuracy)')
-    parser.add_argument('--over', metavar='H,H', help='hyper-parameters of a surface (default: those that vary)')
+    parser.add_argument('--over', metavar='H,H',
+                        help='hyper-parameters of a surface (default: those that vary)')
     parser.add_argument('--logs', nargs='+', default=[], metavar='FILE', help='logs of hat-test')
-    parser.add_argument('--output', metavar='FILE', help='file of the figure, .png or .pdf (default: a window, unless --table is given)')
-    parser.add_argument('--style', choices=('screen', 'paper'), default='screen', help='paper: sizes and letters for a page of two '
+    parser.add_argument('--output', metavar='FILE',
+                        help='file of the figure, .png or .pdf (default: a window, unless --table is given)')
+    parser.add_argument('--style', choices=('screen', 'paper'), default='screen',
+                        help='paper: sizes and letters for a page of two '
                         'columns, 3.3 or 6.9 inches wide (default %(default)s)')
-    parser.add_argument('--table', choices=('csv', 'latex', 'markdown'), help='print the numbers behind the figure')
-    parser.add_argument('--spread', choices=('std', 'ci'), default='ci', help='what follows the means of --table latex and markdown: '
+    parser.add_argument('--table', choices=('csv', 'latex', 'markdown'),
+                        help='print the numbers behind the figure')
+    parser.add_argument('--spread', choices=('std', 'ci'), default='ci',
+                        help='what follows the means of --table latex and markdown: '
                         'standard deviation over the seeds, or half of the 95 %% interval (default %(default)s)')
     return parser
 
@@ -42,10 +52,12 @@ def epochs_file(output):
 
 def query(args):
     """Return what a command line asks for."""
+    approaches = list(dict.fromkeys(args.approaches.split(','))) if args.approaches else []
     return plots.Query(
-        args.figure, args.experiment, tuple(dict.fromkeys(args.approaches.split(','))) if args.approaches else (),
-        [ROOT / d for d in args.folders], launch.seeds(args.seeds) if args.seeds else None, args.tag, args.against, args.measure,
-        args.over.split(',') if args.over else None, args.logs, epochs_file)
+        args.figure, args.experiment, approaches, folders=[ROOT / d for d in args.folders],
+        seeds=launch.seeds(args.seeds) if args.seeds else None, tags=args.tag, against=args.against,
+        measure=args.measure, over=args.over.split(',') if args.over else None, logs=args.logs,
+        epochs=epochs_file)
 
 
 def main(argv=None):

@@ -15,12 +15,15 @@ from utils import ROOT, UserError
 
 def build():
     """Return the parser."""
-    parser = commandline.Parser(prog='report.py', allow_abbrev=False, description='Writes one HTML page of all results in some '
+    parser = commandline.Parser(prog='report.py', allow_abbrev=False,
+                                description='Writes one HTML page of all results in some '
                                 'folders, which needs no network and no other file.')
     parser.add_argument('folders', nargs='*', default=['res'], metavar='FOLDER', help='default res')
-    parser.add_argument('--experiment', metavar='E', help='only its results, named as run.py takes it, or as the names of the results '
+    parser.add_argument('--experiment', metavar='E',
+                        help='only its results, named as run.py takes it, or as the names of the results '
                         'begin')
-    parser.add_argument('--tag', type=commandline.tags, default=[], metavar='A,...', help='only runs that have these tags')
+    parser.add_argument('--tag', type=commandline.tags, default=[], metavar='A,...',
+                        help='only runs that have these tags')
     parser.add_argument('--output', metavar='FILE', help='default <first folder>/report.html')
     return parser
 
@@ -54,12 +57,15 @@ def main(argv=None):
     query = plots.Query('', folders=folders, tags=args.tag, epochs=epochs_file, lenient=True)
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
-        sections = [report.section(label, sort(approaches), query) for label, approaches in sorted(plain.items())]
-        others = [report.figure('orders', label, sort(approaches), query) for label, approaches in sorted(orders.items())]
+        sections = [report.section(label, sort(approaches), query)
+                    for label, approaches in sorted(plain.items())]
+        others = [report.figure('orders', label, sort(approaches), query)
+                  for label, approaches in sorted(orders.items())]
         others += [report.figure('surface', label, [approach], query) for label, approach in sorted(grids)]
-    title = 'Results in %s' % ', '.join(args.folders) + (' with the tag %s' % ','.join(args.tag) if args.tag else '')
+    title = 'Results in ' + ', '.join(args.folders) + (' with the tag ' + ','.join(args.tag)) * bool(args.tag)
     table = overview.table([(r['path'], r['record']) for r in rows])
-    text = report.page(title=title, experiments=sorted({r['config']['experiment'] for r in rows}), sections=sections, others=others,
+    text = report.page(title=title, experiments=sorted({r['config']['experiment'] for r in rows}),
+                       sections=sections, others=others,
                        warnings=list(dict.fromkeys(said.getvalue().splitlines())), overview=table.cells(),
                        runs=[report.run(r, query) for r in rows])
     with utils.replacing(output) as f:

@@ -19,7 +19,8 @@ def path(paper):
 
 
 def contents(archive):
-    """Return {name: bytes} of the results and records in an archive. Raises UserError for one that is broken, or unpacks to too much."""
+    """Return {name: bytes} of the results and records in an archive. Raises UserError for one that is broken,
+    or unpacks to too much."""
     out = {}
     try:
         with lzma.open(archive) as f:
@@ -28,7 +29,8 @@ def contents(archive):
             raise ValueError('it unpacks to more than %d MB' % (MOST[1] / 1e6))
         with tarfile.open(fileobj=io.BytesIO(whole), mode='r:') as tar:
             for member in tar:
-                if member.isfile() and re.fullmatch(r'[\w.+-]+\.(txt|json)', member.name) and member.size < MOST[0]:
+                named = re.fullmatch(r'[\w.+-]+\.(txt|json)', member.name)
+                if named and member.isfile() and member.size < MOST[0]:
                     out[member.name] = tar.extractfile(member).read()
     except Exception as e:  # a malformed file can raise anything
         raise UserError('%s cannot be read (%s: %s)' % (archive, type(e).__name__, e))

@@ -10,7 +10,8 @@ from utils import ROOT, UserError
 
 
 def target(name):
-    """Return the path of a figure's file, or None for a window. Raises UserError for a name that is neither."""
+    """Return the path of a figure's file, or None for a window. Raises UserError for a name that is
+    neither."""
     if name and Path(name).suffix not in ('.png', '.pdf'):
         raise UserError('--output %s: expected a name that ends in .png or .pdf' % name)
     return ROOT / name if name else None
@@ -18,7 +19,8 @@ def target(name):
 
 @contextmanager
 def page(draw, style):
-    """Give a figure, a layout.Page that draw(page) has filled, while matplotlib has the settings of its style."""
+    """Give a figure, a layout.Page that draw(page) has filled, while matplotlib has the settings of its
+    style."""
     import matplotlib
     from matplotlib import pyplot
     from results import layout

@@ -1,30 +1,35 @@
-"""What a figure or a table has to say of the results it shows: their experiment, their tasks, how many seeds."""
+"""What a figure or a table has to say of the results it shows: their experiment, their tasks, how many
+seeds."""
 import json
 
 from results import records
 
 
 def label(found, asked=''):
-    """Return the experiment of {approach: {seed: row}}, by the records; the name asked for where there are none."""
+    """Return the experiment of {approach: {seed: row}}, by the records; the name asked for where there are
+    none."""
     names = [r['experiment'] for by in found.values() for r in by.values() if r['experiment']]
     return 'experiment ' + next(iter(names), asked)
 
 
 def tasks(found):
-    """Return the tasks' names, if all of {approach: {seed: row}} have them in one order, else None: then only the places are the same."""
+    """Return the tasks' names, if all of {approach: {seed: row}} have them in one order, else None: then only
+    the places are the same."""
     orders = {tuple(r['tasks']) for by in found.values() for r in by.values() if r['named']}
     return list(orders.pop()) if len(orders) == 1 else None
 
 
 def places(found):
-    """Return (labels of the tasks, a remark): their names, or 'place 1' and so on if seeds differ in their order."""
+    """Return (labels of the tasks, a remark): their names, or 'place 1' and so on if seeds differ in their
+    order."""
     names = tasks(found)
     if names:
         return names, ''
     rows = [r for by in found.values() for r in by.values()]
     differ = len({tuple(r['tasks']) for r in rows}) > 1
     n = max(len(r['acc']) for r in rows)
-    return ['place %d' % (t + 1) for t in range(n)], 'the order of the tasks differs from seed to seed' * differ
+    labels = ['place %d' % (t + 1) for t in range(n)]
+    return labels, 'the order of the tasks differs from seed to seed' * differ
 
 
 def counted(numbers, what='seed'):
@@ -45,7 +50,8 @@ def seeds(found):
 
 
 def spread(text, numbers):
-    """Return what bars or bands mean, of the numbers of seeds; that there are none where all are of one seed."""
+    """Return what bars or bands mean, of the numbers of seeds; that there are none where all are of one
+    seed."""
     return text if max(numbers) > 1 else 'no spread, being of one seed'
 
 

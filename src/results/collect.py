@@ -1,4 +1,5 @@
-"""Read folders of results: a row, a plain dictionary, for each result, and from rows what tables, figures and reports are made of."""
+"""Read folders of results: a row, a plain dictionary, for each result, and from rows what tables, figures and
+reports are made of."""
 import re
 import warnings
 from pathlib import Path
@@ -24,19 +25,21 @@ def listing(folders):
 def row(path):
     """Return the row of a result: what its record says, or, without one, what its matrix shows.
 
-    path, status, seconds, config, tags; experiment: its name with a scenario other than task; tasks: their names, named: whether
-    these are of a record; acc: the accuracy matrix [T,T] in 0..1; record: all of it, or None. Raises UserError.
+    path, status, seconds, config, tags; experiment: its name with a scenario other than task; tasks: their
+    names, named: whether these are of a record; acc: the accuracy matrix [T,T] in 0..1; record: all of it, or
+    None. Raises UserError.
     """
     path = Path(path)
     if not records.record_path(path).exists():
         acc = matrix(path)
         names = ['task %d' % (t + 1) for t in range(len(acc))]
-        return {'path': path, 'status': None, 'seconds': None, 'config': None, 'tags': [], 'experiment': None, 'tasks': names,
-                'named': False, 'acc': acc, 'record': None}
+        return {'path': path, 'status': None, 'seconds': None, 'config': None, 'tags': [], 'experiment': None,
+                'tasks': names, 'named': False, 'acc': acc, 'record': None}
     record = records.read_record(path)
-    return {'path': path, 'status': record['status'], 'seconds': record['seconds'], 'config': record['config'],
-            'tags': record.get('tags', []), 'experiment': records.experiment(record['config']), 'tasks': record['tasks'], 'named': True,
-            'acc': np.array(record['accuracy'], dtype=float), 'record': record}
+    out = {k: record[k] for k in ('status', 'seconds', 'config', 'tasks')}
+    return {**out, 'path': path, 'tags': record.get('tags', []),
+            'experiment': records.experiment(record['config']),
+            'named': True, 'acc': np.array(record['accuracy'], dtype=float), 'record': record}
 
 
 def matrix(path):
@@ -47,20 +50,21 @@ def matrix(path):
             acc = np.loadtxt(path, ndmin=2)
     except (OSError, ValueError) as e:
         raise UserError('%s is not a matrix (%s)' % (path, ' '.join(str(e).split())[:100]))
-    if acc.shape[0] != acc.shape[1] or not acc.size or not np.isfinite(acc).all() or acc.min() < 0 or acc.max() > 1:
+    if acc.shape[0] != acc.shape[1] or not acc.size or not ((acc >= 0) & (acc <= 1)).all():
         raise UserError('%s is not a square matrix of accuracies in 0..1' % path)
     return acc
 
 
 def read(path):
-    """Return the row of a result with the matrix of its text file; None if its record says that the run has not finished."""
+    """Return the row of a result with the matrix of its text file; None if its record says that the run has
+    not finished."""
     acc, found = matrix(path), row(path)
     return {**found, 'acc': acc} if found['status'] in (None, 'finished') else None
 
 
 def rows(folders, tags=(), name='.*'):
-    """Return the rows of all records in some folders that have all of some tags and whose name fits a pattern; warn of those that
-    cannot be read."""
+    """Return the rows of all records in some folders that have all of some tags and whose name fits a
+    pattern; warn of those that cannot be read."""
     out = []
     for path in listing(folders):
         if path.suffix == '.json' and re.fullmatch(name, path.stem):
@@ -72,11 +76,12 @@ def rows(folders, tags=(), name='.*'):
 
 
 def collect(experiment, approaches, folders=('res',), seeds=None, tags=()):
-    """Return {approach: {seed: row}} of the finished results of an experiment, named as run.py and run_multi.py take it.
+    """Return {approach: {seed: row}} of the finished results of an experiment, named as run.py and
+    run_multi.py take it.
 
-    seeds: those wanted (default: all that there are); tags: what the records must be marked with, all of them. Raises UserError naming
-    all missing and malformed files at once; leaves out, with a warning, results of runs that have not finished. Warns of results of one
-    approach that differ in more than the seed.
+    seeds: those wanted (default: all that there are); tags: what the records must be marked with, all of
+    them. Raises UserError naming all missing and malformed files at once; leaves out, with a warning, results
+    of runs that have not finished. Warns of results of one approach that differ in more than the seed.
     """
     experiment, out, wrong = label(experiment), {}, []
     where = ', '.join(map(str, folders)) + (' with the tag %s' % ' and '.join(tags) if tags else '')
@@ -102,7 +107,8 @@ def collect(experiment, approaches, folders=('res',), seeds=None, tags=()):
 
 
 def find(experiment, approach, folders, tags=()):
-    """Return ({seed: path}, [what is wrong]) of the results of an approach, of those whose records have all tags."""
+    """Return ({seed: path}, [what is wrong]) of the results of an approach, of those whose records have all
+    tags."""
     pattern = re.compile(r'%s_%s_(\d+)\.txt' % (re.escape(experiment), re.escape(approach)))
     found, wrong = {}, []
     for path in listing(folders):
@@ -154,7 +160,8 @@ def contents(folder):
 
 
 def numbered(experiment, folders):
-    """Return the numbers of the orders of tasks, as run_multi.py --orders runs them, of which there are results."""
+    """Return the numbers of the orders of tasks, as run_multi.py --orders runs them, of which there are
+    results."""
     pattern = re.compile(r'%s-order(\d{1,4})_.+_\d+\.txt' % re.escape(label(experiment)))
     matches = [pattern.fullmatch(f.name) for f in listing(folders)]
     return sorted({int(m[1]) for m in matches if m})
@@ -170,7 +177,8 @@ def orders(experiment, approaches, folders, seeds=None, tags=()):
 
 
 def sequences(experiment, approaches, folders, seeds=None, tags=()):
-    """Return what collect() finds, or, where only orders of the tasks have results, {approach: {'order k, seed s': row}} of all."""
+    """Return what collect() finds, or, where only orders of the tasks have results, {approach: {'order k,
+    seed s': row}} of all."""
     if any(find(label(experiment), a, folders)[0] for a in approaches) or not numbered(experiment, folders):
         return collect(experiment, approaches, folders, seeds, tags)
     out = {a: {} for a in approaches}
@@ -180,24 +188,30 @@ def sequences(experiment, approaches, folders, seeds=None, tags=()):
     return out
 
 
-def ledgers(experiment, approach, folders, seeds=None, tags=()):
-    """Return (what collect() finds of HAT, [its ledgers]). Raises UserError if there are none, or of different networks."""
-    results = collect(experiment, [approach], folders, seeds, tags)
-    found = [(r['record'] or {}).get('ledger') for r in results[approach].values()]
+def ledgers(experiment, approaches, folders, seeds=None, tags=()):
+    """Return (what collect() finds of one approach, HAT, [its ledgers]). Raises UserError if there are none,
+    or of different networks."""
+    results = collect(experiment, approaches, folders, seeds, tags)
+    found = [(r['record'] or {}).get('ledger') for r in results[approaches[0]].values()]
     if None in found:
-        raise UserError('the results of %s have no ledger: that is of hat and hat-test, of runs since there is one' % approach)
+        raise UserError(
+            'the results of %s have no ledger: that is of hat and hat-test, of runs since there is '
+                        'one' % approaches[0])
     if len({str(ledger.sizes(f)) for f in found}) > 1:
         raise UserError('the ledgers are of networks of different sizes')
     return results, found
 
 
 def beside(output, approach):
-    """Return the matrix [T,T] of another approach on the same tasks and seed, from the folder of a result; None if it is not there."""
+    """Return the matrix [T,T] of another approach on the same tasks and seed, from the folder of a result;
+    None if it is not there."""
     mine = records.read_record(output)
     found = re.fullmatch(r'(.+)_%s(_\d+)' % re.escape(mine['config']['approach']), Path(output).stem)
+    if not found:
+        return None
     try:
-        other = records.read_record(Path(output).with_name('%s_%s%s.txt' % (found[1], approach, found[2]))) if found else None
+        other = records.read_record(Path(output).with_name('%s_%s%s.txt' % (found[1], approach, found[2])))
     except UserError:
         return None
-    same = other and other['status'] == 'finished' and other['tasks'] == mine['tasks']
+    same = other['status'] == 'finished' and other['tasks'] == mine['tasks']
     return np.array(other['accuracy']) if same else None

@@ -1,11 +1,12 @@
-"""Whether results may stand side by side: of one experiment and the same tasks, and of one configuration but for the seed."""
+"""Whether results may stand side by side: of one experiment and the same tasks, and of one configuration but
+for the seed."""
 import json
 import reprlib
 import sys
 
 import utils
 
-FREE = 'seed', 'tasks', 'logpath'  # in which the results of one approach may differ; the tasks in their order only
+FREE = 'seed', 'tasks', 'logpath'  # in which results of one approach may differ; tasks in their order only
 
 
 def warn(text):
@@ -20,10 +21,12 @@ def wrong(found):
         named = [by[seed] for by in found.values() if seed in by and by[seed]['named']]
         names = {','.join(r['tasks']) for r in named}
         if len(names) > 1:
-            out.append('the results of seed %s are of different tasks: %s' % (seed, ' and '.join(sorted(names))))
+            text = ' and '.join(sorted(names))
+            out.append('the results of seed %s are of different tasks: %s' % (seed, text))
     sizes = {len(r['acc']) for by in found.values() for r in by.values()}
     if len(sizes) > 1:
-        out.append('the results are of %s tasks, expected the same number in all' % ' and '.join(map(str, sorted(sizes))))
+        text = ' and '.join(map(str, sorted(sizes)))
+        out.append('the results are of %s tasks, expected the same number in all' % text)
     return out + experiments(r for by in found.values() for r in by.values())
 
 
@@ -35,12 +38,14 @@ def experiments(rows):
             by.setdefault(r['experiment'], []).append(r['path'].name)
     if len(by) < 2:
         return []
-    names = ['%s (%s%s)' % (e, ', '.join(paths[:3]), ', ...' * (len(paths) > 3)) for e, paths in sorted(by.items())]
+    names = ['%s (%s%s)' % (e, ', '.join(paths[:3]), ', ...' * (len(paths) > 3))
+             for e, paths in sorted(by.items())]
     return ['the results are of different experiments: %s' % '; '.join(names)]
 
 
 def differences(results, free=FREE):
-    """Return {setting: {value as text: [seeds]}} of those settings, not free ones, in which {seed: row} differ."""
+    """Return {setting: {value as text: [seeds]}} of those settings, not free ones, in which {seed: row}
+    differ."""
     configs = {s: {**r['config'], 'the tasks': sorted(r['tasks'])} for s, r in results.items() if r['config']}
     out = {}
     for key in sorted({k for config in configs.values() for k in config} - set(free)):
@@ -54,11 +59,13 @@ def differences(results, free=FREE):
 
 
 def check(found, asked):
-    """Warn of an approach whose results differ in their settings, and of results that are not what their names say."""
+    """Warn of an approach whose results differ in their settings, and of results that are not what their
+    names say."""
     for a, results in found.items():
         texts = []
         for key, values in differences(results).items():
-            shown = {reprlib.repr(v) if len(v) > 40 else v: ','.join(map(str, seeds)) for v, seeds in values.items()}
+            shown = {reprlib.repr(v) if len(v) > 40 else v: ','.join(map(str, seeds))
+                     for v, seeds in values.items()}
             texts.append('%s %s' % (key, ' and '.join('%s (seed %s)' % item for item in shown.items())))
         if texts:
             warn('the results of %s differ in more than the seed: %s' % (a, '; '.join(texts)))

@@ -10,10 +10,12 @@ MEASURES = {'valid_accuracy': 'validation accuracy (%)', 'valid_loss': 'validati
 
 
 def gather(runs, measure):
-    """Return {approach: [values [seeds, epochs] of each task]} of {approach: {seed: what epochs.load returns}}.
+    """Return {approach: [values [seeds, epochs] of each task]} of {approach: {seed: what epochs.load
+    returns}}.
 
-    Accuracies are in per cent; nan where a seed's task had ended. All passes of a task count, also where a method counts its epochs
-    anew, as for every path. Approaches without any epoch are left out. Raises UserError if none is left.
+    Accuracies are in per cent; nan where a seed's task had ended. All passes of a task count, also where a
+    method counts its epochs anew, as for every path. Approaches without any epoch are left out. Raises
+    UserError if none is left.
     """
     rows = [r for by in runs.values() for epochs in by.values() for r in epochs]
     tasks = 1 + max((r['task'] for r in rows), default=-1)
@@ -41,7 +43,8 @@ def padded(lists):
 
 
 def summary(values):
-    """Return (mean, least, most, how many) over the seeds that reached an epoch, of [seeds, epochs]; nan where none did."""
+    """Return (mean, least, most, how many) over the seeds that reached an epoch, of [seeds, epochs]; nan
+    where none did."""
     reached = np.isfinite(values)
     count = reached.sum(0)
     with np.errstate(invalid='ignore', divide='ignore'):
@@ -57,4 +60,5 @@ def table(curves, found, measure):
             for e, (mean, least, most, n) in enumerate(zip(*summary(values))):
                 if n:
                     rows.append([a, name, e + 1, int(n), float(mean), float(least), float(most)])
-    return Table(['approach', 'task', 'epoch', 'seeds', MEASURES[measure].replace(' (%)', ' %'), 'least', 'most'], rows)
+    return Table(['approach', 'task', 'epoch', 'seeds', MEASURES[measure].replace(' (%)', ' %'), 'least',
+                  'most'], rows)

@@ -1,17 +1,20 @@
 """How figures look: lines differ by marker and dash, so that they can be read without colour."""
+import itertools
 import os
 
 import numpy as np
 
 MARKERS = 'os^Dv<>Xp*Ph'
-DASHES = ('-', (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)), (0, (8, 2)), (0, (4, 1.2, 1, 1.2, 1, 1.2)), (0, (2, 1)))
+DASHES = ('-', (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)), (0, (8, 2)),
+          (0, (4, 1.2, 1, 1.2, 1, 1.2)), (0, (2, 1)))
 HATCHES = ('', '///', '...', 'xxx', '\\\\\\', 'ooo', '+++')
 MANY = 12  # more tasks than this are not all named, nor are their numbers written
 
 
 def style(i):
     """Return the line style of the i-th series; no two of the first 84 share marker and dash."""
-    return {'marker': MARKERS[i % len(MARKERS)], 'linestyle': DASHES[i % len(DASHES)], 'color': 'C%d' % (i % 10)}
+    return {'marker': MARKERS[i % len(MARKERS)], 'linestyle': DASHES[i % len(DASHES)],
+            'color': 'C%d' % (i % 10)}
 
 
 def finish(ax, xlabel, ylabel, title=None):
@@ -30,7 +33,8 @@ def band(ax, x, least, most, i):
 
 
 def plain(text, length=40):
-    """Return a text from a file as it can be drawn: no formulas, no line ends, no more than so many letters."""
+    """Return a text from a file as it can be drawn: no formulas, no line ends, no more than so many
+    letters."""
     text = ''.join(c if c.isprintable() else '?' for c in text)
     text = text if len(text) <= length else text[:length - 1] + '…'
     return text.replace('$', r'\$')
@@ -47,7 +51,8 @@ def short(names):
 
 
 def ticks(ax, names, axis='x', first=0, every=False):
-    """Put names at the places first, first + 1, ... along an axis; of many only some, unless every one is wanted."""
+    """Put names at the places first, first + 1, ... along an axis; of many only some, unless every one is
+    wanted."""
     step = 1 if every else -(-len(names) // MANY)
     shown, places = list(names)[::step], np.arange(first, first + len(names))[::step]
     if axis == 'y':
@@ -68,8 +73,8 @@ def greys():
 def heat(ax, matrix, rows, columns, label, hide=None, below=None, span=(0, 100), every=False):
     """Draw a matrix as shades of one scale and return the image, for a colour bar.
 
-    The numbers are written in, and below them those of a second matrix of texts if given; not if there are many, unless every one is
-    wanted. hide: the cells left empty.
+    The numbers are written in, and below them those of a second matrix of texts if given; not if there are
+    many, unless every one is wanted. hide: the cells left empty.
     """
     matrix = np.ma.masked_array(matrix, ~np.isfinite(matrix) if hide is None else hide)
     image = ax.imshow(matrix, cmap=greys(), vmin=span[0], vmax=span[1], aspect='auto')
@@ -87,30 +92,22 @@ def heat(ax, matrix, rows, columns, label, hide=None, below=None, span=(0, 100),
 
 
 def label_points(ax, points, texts, size):
-    """Label points (x, y) of a plot that is laid out, near them but on no other point or label, with a line where it is far."""
-    points = np.asarray(points, float)
+    """Label points (x, y) of a plot that is laid out, near them but on no other point or label, with a line
+    where it is far."""
+    points, unit = np.asarray(points, float), ax.figure.dpi / 72  # pixels of a point, as letters are measured
     pixels = ax.transData.transform(points)
-    unit = ax.figure.dpi / 72  # pixels of a point, as letters are measured
-    taken = [(x, y, 3 * unit, 3 * unit) for x, y in pixels]  # centres, half widths, half heights
+    taken = [(*p, 3 * unit, 3 * unit) for p in pixels]  # centres, half widths, half heights
     angles = np.deg2rad(np.arange(-60, 300, 15))
-    rings = [r * np.stack([np.cos(angles), np.sin(angles)], 1) for r in np.arange(9, 150, 5)]
-    for point, (x, y), text in zip(points, pixels, texts):
-        wide, high = 0.33 * size * unit * len(text) + unit, 0.5 * size * unit
-        free = [(dx, dy) for dx, dy in np.concatenate(rings) if inside(ax, x + dx * unit, y + dy * unit, wide, high)
-                and clear(x + dx * unit, y + dy * unit, wide, high, taken)]
-        dx, dy = free[0] if free else rings[0][0]
-        taken.append((x + dx * unit, y + dy * unit, wide, high))
+    circle = np.stack([np.cos(angles), np.sin(angles)], 1)
+    for point, place, text in zip(points, pixels, texts):
+        half = np.array([0.33 * size * len(text) + 1, 0.5 * size]) * unit
+        for radius, (dx, dy) in itertools.product(range(9, 150, 5), circle):
+            at = place + (radius * dx * unit, radius * dy * unit)
+            inside = (at - half >= ax.bbox.min).all() and (at + half <= ax.bbox.max).all()
+            if inside and not any((abs(at - box[:2]) < half + box[2:]).all() for box in taken):
+                break
+        taken.append((*at, *half))
         line = {'arrowstyle': '-', 'linewidth': 0.4, 'color': '0.5', 'shrinkA': 0, 'shrinkB': 2}
-        ax.annotate(text, point, (dx, dy), textcoords='offset points', fontsize=size, ha='center', va='center',
-                    arrowprops=line if np.hypot(dx, dy) > 12 else None)
-
-
-def inside(ax, x, y, wide, high):
-    """Return whether a box lies within a plot, in pixels."""
-    box = ax.bbox
-    return box.x0 <= x - wide and x + wide <= box.x1 and box.y0 <= y - high and y + high <= box.y1
-
-
-def clear(x, y, wide, high, taken):
-    """Return whether a box overlaps none of those taken, in pixels."""
-    return all(abs(x - u) >= wide + w or abs(y - v) >= high + h for u, v, w, h in taken)
+        ax.annotate(text, point, (radius * dx, radius * dy), textcoords='offset points', fontsize=size,
+                    ha='center', va='center',
+                    arrowprops=line if radius > 12 else None)

@@ -10,7 +10,8 @@ INTERVALS = '95 % intervals over the seeds (Student\'s t)'
 
 
 def published(fig, both, paper):
-    """Draw ours against the published means, [(results.papers.Cell, our values)], with the spreads of both, a panel per column."""
+    """Draw ours against the published means, [(results.papers.Cell, our values)], with the spreads of both, a
+    panel per column."""
     kinds = list(dict.fromkeys((cell.column, cell.measure) for cell, _ in both))
     rows = list(dict.fromkeys(cell.row for cell, _ in both))
     axes, labels = fig.panels(len(kinds), 3, 3.9), []
@@ -19,7 +20,8 @@ def published(fig, both, paper):
         points = [(cell.published[0], np.mean(ours)) for cell, ours in mine]
         for (cell, ours), (x, y) in zip(mine, points):
             std = np.std(ours, ddof=1) if len(ours) > 1 else 0
-            ax.errorbar(x, y, std, cell.published[1], marker=MARKERS[0], color='C0', linestyle='', capsize=2, alpha=0.7)
+            ax.errorbar(x, y, std, cell.published[1], marker=MARKERS[0], color='C0', linestyle='', capsize=2,
+                        alpha=0.7)
         line = [np.min(points), np.max(points)]
         ax.plot(line, line, color='black', linewidth=0.8, zorder=0)
         ax.margins(0.1)
@@ -42,7 +44,8 @@ def ratio(fig, found, rho):
         beside = 0.5 / max(5, len(rho)) * (i - (len(rho) - 1) / 2)  # so that no bar hides another
         x = np.arange(1, len(mean) + 1) + beside
         if half is not None:
-            ax.errorbar(x, mean, half, fmt='none', color=style(i)['color'], alpha=0.5, elinewidth=0.6 * fig.look.line, capsize=0)
+            ax.errorbar(x, mean, half, fmt='none', color=style(i)['color'], alpha=0.5,
+                        elinewidth=0.6 * fig.look.line, capsize=0)
         ax.plot(x, mean, label=plain(a), **style(i))
     ax.axhline(0, color='black', linewidth=0.8)
     ax.set_xticks(np.arange(1, len(mean) + 1)[::-(-len(mean) // 12)])
@@ -50,7 +53,8 @@ def ratio(fig, found, rho):
     fig.key()
     numbers = {a: len(values) for a, values in rho.items()}
     above = metrics.undertrained(rho)
-    fig.note(captions.label(found), captions.counted(numbers), captions.spread('bars: ' + INTERVALS, numbers.values()),
+    fig.note(captions.label(found), captions.counted(numbers),
+             captions.spread('bars: ' + INTERVALS, numbers.values()),
              '0: as good as joint training, -1: as bad as guessing',
              above and 'above 0, so that joint is no ceiling and perhaps undertrained: %s' % ', '.join(above))
 
@@ -65,12 +69,15 @@ def bars(fig, found):
         for i, s in enumerate(each.values()):
             mean, half, _ = interval(s[k])
             ax.barh(i, mean, height=0.7, color='0.85', edgecolor='0.4', linewidth=0.8)
-            ax.errorbar(mean, i, xerr=half, color='black', capsize=0.6 * fig.look.marker, elinewidth=fig.look.line)
+            ax.errorbar(mean, i, xerr=half, color='black', capsize=0.6 * fig.look.marker,
+                        elinewidth=fig.look.line)
             if len(s[k]) > 1:
-                ax.plot(s[k], i + np.linspace(-0.2, 0.2, len(s[k])), 'o', color='black', markerfacecolor='white',
+                ax.plot(s[k], i + np.linspace(-0.2, 0.2, len(s[k])), 'o', color='black',
+                        markerfacecolor='white',
                         markersize=0.6 * fig.look.marker, markeredgewidth=0.6)
             end = max(mean + (half or 0), s[k].max(), 0)
-            ax.annotate('%.1f' % mean, (end, i), xytext=(4, 0), textcoords='offset points', va='center', fontsize=fig.look.small)
+            ax.annotate('%.1f' % mean, (end, i), xytext=(4, 0), textcoords='offset points', va='center',
+                        fontsize=fig.look.small)
         rows(ax, list(each) if n == 0 else [''] * len(each))
         ax.margins(x=0.18)
         finish(ax, labels[k], '')
@@ -85,14 +92,15 @@ def rows(ax, names):
 
 
 def orders(fig, found, values):
-    """Draw the average accuracy of each approach: a mark per order of the tasks, with the standard deviation over seeds, and a line at
-    the mean of all."""
+    """Draw the average accuracy of each approach: a mark per order of the tasks, with the standard deviation
+    over seeds, and a line at the mean of all."""
     fig.size(1.6 + 0.5 * len(values))
     ax = fig.subplots()
     for i, v in enumerate(values.values()):
         at = i + np.linspace(-0.25, 0.25, len(v)) if len(v) > 1 else [i]
         ax.errorbar(v.mean(1), at, xerr=v.std(1, ddof=1) if v.shape[1] > 1 else None, fmt='o', color='black',
-                    markersize=0.6 * fig.look.marker, elinewidth=0.6 * fig.look.line, capsize=0.4 * fig.look.marker)
+                    markersize=0.6 * fig.look.marker, elinewidth=0.6 * fig.look.line,
+                    capsize=0.4 * fig.look.marker)
         ax.plot([v.mean()] * 2, [i - 0.4, i + 0.4], color='0.5', zorder=0)
     rows(ax, values)
     finish(ax, 'average accuracy (%)', '')
@@ -103,18 +111,22 @@ def orders(fig, found, values):
 
 
 def paired(fig, found, diff, against):
-    """Draw differences of average accuracy from one approach, paired by seed, with 95 % intervals and p-values."""
+    """Draw differences of average accuracy from one approach, paired by seed, with 95 % intervals and
+    p-values."""
     fig.size(1.7 + 0.55 * len(diff))
     ax, names = fig.subplots(), []
     for i, (a, d) in enumerate(diff.items()):
-        ax.errorbar(d['mean'].mean, i, xerr=d['mean'].ci, fmt=MARKERS[i % len(MARKERS)], color='black', capsize=0.6 * fig.look.marker)
+        ax.errorbar(d['mean'].mean, i, xerr=d['mean'].ci, fmt=MARKERS[i % len(MARKERS)], color='black',
+                    capsize=0.6 * fig.look.marker)
         names.append('%s\nn=%d%s' % (plain(a), d['n'], '' if d['p'] is None else ', p=%.2g' % d['holm']))
     ax.axvline(0, color='black', linewidth=0.8)
     ax.set_yticks(range(len(diff)), names)
     ax.set_ylim(len(diff) - 0.5, -0.5)
     finish(ax, 'percentage points above %s' % plain(against), '')
     corrected = ', corrected for %d comparisons (Holm)' % len(diff) if len(diff) > 1 else ''
-    fig.note(captions.label(found), 'average accuracy after the last task, differences paired by seed, n seeds', 'bars: ' + INTERVALS,
+    fig.note(captions.label(found),
+             'average accuracy after the last task, differences paired by seed, n seeds',
+             'bars: ' + INTERVALS,
              'p: paired t-test' + corrected)
 
 
@@ -163,7 +175,8 @@ def line(fig, name, points, label):
 def shades(values, least=10):
     """Return (lowest, highest) per cent of a colour scale for some values.
 
-    Whole numbers around them, at least so many points apart, so that a difference of one point does not look like all.
+    Whole numbers around them, at least so many points apart, so that a difference of one point does not look
+    like all.
     """
     low, high = np.floor(np.nanmin(values)), np.ceil(np.nanmax(values))
     more = np.ceil(max(0, least - (high - low)) / 2)

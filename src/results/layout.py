@@ -1,4 +1,5 @@
-"""The page that a figure is drawn on: its widths and letters, the legend above and the line below that says what is shown."""
+"""The page that a figure is drawn on: its widths and letters, the legend above and the line below that says
+what is shown."""
 import textwrap
 from dataclasses import dataclass
 
@@ -18,15 +19,18 @@ class Look:
     line: float
 
 
-LOOKS = {'screen': Look(6.5, 11.8, 10, 8, 5, 1.4), 'paper': Look(3.3, 6.9, 8, 7, 3.5, 1.0)}  # paper: a page of two columns
+LOOKS = {'screen': Look(6.5, 11.8, 10, 8, 5, 1.4),
+         'paper': Look(3.3, 6.9, 8, 7, 3.5, 1.0)}  # paper: a page of two columns
 
 
 def settings(style):
-    """Return matplotlib's settings of a style; the letters of a PDF are embedded as they are, not as drawings of each."""
+    """Return matplotlib's settings of a style; the letters of a PDF are embedded as they are, not as drawings
+    of each."""
     look = LOOKS[style]
     letters = dict.fromkeys(('font.size', 'axes.titlesize', 'axes.labelsize', 'figure.titlesize'), look.font)
     small = dict.fromkeys(('xtick.labelsize', 'ytick.labelsize', 'legend.fontsize'), look.small)
-    return {**letters, **small, 'axes.linewidth': look.line / 2, 'lines.markersize': look.marker, 'lines.linewidth': look.line,
+    return {**letters, **small, 'axes.linewidth': look.line / 2, 'lines.markersize': look.marker,
+            'lines.linewidth': look.line,
             'pdf.fonttype': 42, 'hatch.linewidth': 0.6, 'axes.titlepad': 4}
 
 
@@ -38,8 +42,10 @@ class Page(Figure):
         super().__init__(*args, **kwargs)
 
     def size(self, height, wide=False):
-        """Set the page to one column or to both, and to a height in inches of the screen's style, which shrinks with the letters."""
-        self.set_size_inches(self.look.wide if wide else self.look.one, height * (1 if self.look is LOOKS['screen'] else 0.64))
+        """Set the page to one column or to both, and to a height in inches of the screen's style, which
+        shrinks with the letters."""
+        scale = 1 if self.look is LOOKS['screen'] else 0.64
+        self.set_size_inches(self.look.wide if wide else self.look.one, height * scale)
         return self
 
     def panels(self, n, most=3, height=3.2):
@@ -69,11 +75,13 @@ class Page(Figure):
         rows = -(-len(labels) // columns)
         columns = -(-len(labels) // rows)
         self.grow(rows - 1)
-        self.legend(handles, labels, loc='outside upper center', ncols=columns, handlelength=3.4, borderaxespad=0.2,
+        self.legend(handles, labels, loc='outside upper center', ncols=columns, handlelength=3.4,
+                    borderaxespad=0.2,
                     columnspacing=1.2, **kwargs)
 
     def note(self, *parts):
-        """Write small text below all axes; to be called last, when the width is known. Parts that are empty are left out."""
+        """Write small text below all axes; to be called last, when the width is known. Parts that are empty
+        are left out."""
         text = '; '.join(plain(p, 400) for p in parts if p)
         lines = textwrap.wrap(text, self.letters(self.look.small, self.get_figwidth() - 0.1))
         self.grow(len(lines) - 1)

@@ -9,24 +9,26 @@ FEW = 10  # with fewer epochs the masks have hardly begun to empty, and a path o
 
 
 def best_epochs(logs):
-    """{task: epoch whose weights were kept}: that of the lowest validation loss; tasks not trained are left out."""
+    """Return {task: epoch whose weights were kept}: that of the lowest validation loss; tasks not trained are
+    left out."""
     return {t: int(np.argmin(loss)) for t, loss in logs['valid_loss'].items() if len(loss)}
 
 
 def used(logs):
-    """{task: [bool [units] per layer]}: the units that each task learnt attends to."""
+    """Return {task: [bool [units] per layer]}: the units that each task learnt attends to."""
     return {t: [np.ravel(logs['mask'][t][i][e]) > ON for i in sorted(logs['mask'][t])]
             for t, e in best_epochs(logs).items()}
 
 
 def names(logs):
-    """Names of the gated layers."""
+    """Return the names of the gated layers."""
     return [row[0] for row in logs['layers']] if 'layers' in logs else [
         'layer %d' % (i + 1) for i in sorted(logs['mask'][0])]
 
 
 def capacity(logs):
-    """(of each task, cumulative): two arrays [tasks, layers], per cent of each layer's units in use."""
+    """Return (of each task, cumulative): two arrays [tasks, layers], per cent of each layer's units in
+    use."""
     masks = used(logs)
     if not masks:
         raise UserError('the log has no trained task')
@@ -39,14 +41,16 @@ def capacity(logs):
 
 
 def capacity_table(logs):
-    """A row per task: use of each layer, then cumulative use, in per cent."""
+    """Return a row per task: use of each layer, then cumulative use, in per cent."""
     each, total = capacity(logs)
     return Table(['task'] + ['%s %%' % n for n in names(logs)] + ['%s so far %%' % n for n in names(logs)],
-                 [[task, *map(float, each[i]), *map(float, total[i])] for i, task in enumerate(task_names(logs))])
+                 [[task, *map(float, each[i]), *map(float, total[i])]
+                  for i, task in enumerate(task_names(logs))])
 
 
 def overlap(logs):
-    """[tasks, tasks], per cent: of the units that task t (row) uses, how many task u (column) uses too."""
+    """Return [tasks, tasks], per cent: of the units that task t (row) uses, how many task u (column) uses
+    too."""
     masks = {t: np.concatenate(m) for t, m in used(logs).items()}
     if not masks:
         raise UserError('the log has no trained task')
@@ -55,26 +59,28 @@ def overlap(logs):
 
 
 def by_chance(logs):
-    """[tasks], per cent: |u| / units, the share of the units that task u uses; so many of any task's units it would share with u if
-    u's were drawn at random."""
+    """Return [tasks], per cent: |u| / units, the share of the units that task u uses; so many of any task's
+    units it would share with u if u's were drawn at random."""
     masks = used(logs)
     return np.array([100 * np.concatenate(masks[t]).mean() for t in sorted(masks)])
 
 
 def task_names(logs):
-    """Names of the tasks learnt."""
+    """Return the names of the tasks learnt."""
     return [str(logs['task_name'].get(t, t)) for t in sorted(used(logs))]
 
 
 def overlap_table(logs):
-    """A row per task of overlap(), and one of what chance would give."""
+    """Return a row per task of overlap(), and one of what chance would give."""
     tasks, rows = task_names(logs), [*overlap(logs), by_chance(logs)]
-    return Table(['of the units of'] + tasks, [[n, *map(float, row)] for n, row in zip([*tasks, 'any, by chance'], rows)])
+    names = [*tasks, 'any, by chance']
+    return Table(['of the units of', *tasks], [[n, *map(float, row)] for n, row in zip(names, rows)])
 
 
 def attention(logs):
-    """[[units, tasks] of each layer]: the attention of each task at the epoch kept, the units sorted by the task that uses them first,
-    those of one task by the tasks that use them later too, and those that none uses at the end."""
+    """Return [[units, tasks] of each layer]: the attention of each task at the epoch kept, the units sorted
+    by the task that uses them first, those of one task by the tasks that use them later too, and those that
+    none uses at the end."""
     epochs = best_epochs(logs)
     if not epochs:
         raise UserError('the log has no trained task')
@@ -86,18 +92,19 @@ def attention(logs):
 
 
 def masks_table(logs):
-    """A row per layer and task: units used, and how many of them are used by no earlier task."""
+    """Return a row per layer and task: units used, and how many of them are used by no earlier task."""
     rows = []
     for name, values in zip(names(logs), attention(logs)):
         on = values > ON
         first = np.where(on.any(1), on.argmax(1), -1)
-        rows += [[name, task, len(on), int(on[:, t].sum()), int((first == t).sum())] for t, task in enumerate(task_names(logs))]
+        rows += [[name, task, len(on), int(on[:, t].sum()), int((first == t).sum())]
+                 for t, task in enumerate(task_names(logs))]
     return Table(['layer', 'task', 'units', 'used', 'first used'], rows)
 
 
 def compression(logs):
-    """(per cent of the weights kept [epochs], validation accuracy in per cent [epochs]) of the first task: a weight is
-    kept while both its units are used; heads and biases are not counted."""
+    """Return (per cent of the weights kept [epochs], validation accuracy in per cent [epochs]) of the first
+    task: a weight is kept while both its units are used; heads and biases are not counted."""
     if 'layers' not in logs:
         raise UserError('the log does not say how its layers are connected: run hat-test again')
     epochs = len(logs['valid_acc'].get(0, ()))
@@ -114,15 +121,18 @@ def compression(logs):
 
 
 def too_short(by):
-    """Names of the logs, of {name: logs}, whose first task was trained for too few epochs for a path of compression."""
-    return ['%s (%d)' % (name, len(logs['valid_acc'].get(0, ()))) for name, logs in by.items() if len(logs['valid_acc'].get(0, ())) < FEW]
+    """Return the names of the logs, of {name: logs}, whose first task was trained for too few epochs for a
+    path of compression."""
+    epochs = {name: len(logs['valid_acc'].get(0, ())) for name, logs in by.items()}
+    return ['%s (%d)' % item for item in epochs.items() if item[1] < FEW]
 
 
 def compression_table(by):
-    """A row per log, {name: logs}: weights kept and validation accuracy at the epoch that was kept."""
+    """Return a row per log, {name: logs}: weights kept and validation accuracy at the epoch that was kept."""
     rows = []
     for name, logs in by.items():
         kept, acc = compression(logs)
         e = best_epochs(logs)[0]
-        rows.append([name, len(kept), float(kept[e]), float(acc[e]), 100 * float(np.ravel(logs['test_acc'][0])[0])])
+        rows.append([name, len(kept), float(kept[e]), float(acc[e]),
+                     100 * float(np.ravel(logs['test_acc'][0])[0])])
     return Table(['data set', 'epochs', 'weights kept %', 'validation accuracy %', 'test accuracy %'], rows)

@@ -7,17 +7,21 @@ from results.tables import Mean, Table, interval
 from utils import UserError
 
 BOUNDS = 'random', 'joint'  # the floor and the ceiling: never the best
-BEST = {'average accuracy %': max, 'forgetting %': min, 'incremental %': max, 'learning %': max, 'backward transfer %': max,
+BEST = {'average accuracy %': max, 'forgetting %': min, 'incremental %': max, 'learning %': max,
+        'backward transfer %': max,
         'intransigence %': min}
-MEASURES = {'average accuracy %': 'average_accuracy', 'forgetting %': 'forgetting', 'incremental %': 'average_incremental_accuracy',
-            'learning %': 'learning_accuracy', 'backward transfer %': 'backward_transfer', 'intransigence %': 'intransigence'}
+MEASURES = {'average accuracy %': 'average_accuracy', 'forgetting %': 'forgetting',
+            'incremental %': 'average_incremental_accuracy',
+            'learning %': 'learning_accuracy', 'backward transfer %': 'backward_transfer',
+            'intransigence %': 'intransigence'}
 
 
 def report(output):
-    """Return what a finished result says, {name: number}, with intransigence and rho where results of joint and random of the same
-    tasks and seed lie beside it."""
+    """Return what a finished result says, {name: number}, with intransigence and rho where results of joint
+    and random of the same tasks and seed lie beside it."""
     record = records.read_record(output)
-    acc, joint, random = np.array(record['accuracy']), collect.beside(output, 'joint'), collect.beside(output, 'random')
+    acc = np.array(record['accuracy'])
+    joint, random = (collect.beside(output, a) for a in ('joint', 'random'))
     out = summary(acc, record.get('before_learning'), record.get('untrained'))
     if joint is not None:
         out['intransigence'] = intransigence(acc, joint)
@@ -29,11 +33,13 @@ def report(output):
 def ratios(found):
     """Return {approach: rho [seeds, T]} of {approach: {seed: row}} for all but random and joint.
 
-    A seed counts where all three have it. Raises UserError where random or joint, or a common seed, is missing.
+    A seed counts where all three have it. Raises UserError where random or joint, or a common seed, is
+    missing.
     """
     missing = [a for a in BOUNDS if a not in found]
     if missing:
-        raise UserError('the forgetting ratio needs results of random and joint too: add %s to --approaches' % ','.join(missing))
+        raise UserError('the forgetting ratio needs results of random and joint too: add %s to '
+                        '--approaches' % ','.join(missing))
     out = {}
     for a, by in found.items():
         seeds = sorted(set(by) & set(found['random']) & set(found['joint']))
@@ -48,7 +54,8 @@ def ratios(found):
 
 
 def ratio_table(found, rho):
-    """Return a row per approach: seeds, rho after each number of tasks, and the mean over all numbers of tasks."""
+    """Return a row per approach: seeds, rho after each number of tasks, and the mean over all numbers of
+    tasks."""
     n = next(iter(rho.values())).shape[1]
     heads = ['rho %d' % (t + 1) for t in range(n)]
     rows = []
@@ -62,7 +69,8 @@ def ratio_table(found, rho):
 def undertrained(rho):
     """Return {approach: numbers of tasks learnt} at which the mean of {approach: rho [seeds, T]} is above 0.
 
-    By more than a few test images make: there the approach is better than joint training, which is to be the ceiling.
+    By more than a few test images make: there the approach is better than joint training, which is to be the
+    ceiling.
     """
     out = {}
     for a, values in rho.items():
@@ -95,8 +103,10 @@ def summary_table(found):
     rows = []
     for a, values in summaries(found).items():
         means = [Mean.of(values.get(name, ())) for name in MEASURES.values()]
-        rows.append([a, len(found[a]), *means, float(values['seconds'].mean()) if len(values['seconds']) else None])
-    return Table(['approach', 'seeds', *MEASURES, 'seconds'], rows, captions.of(found, 'Measures of each approach'), BEST, BOUNDS)
+        seconds = float(values['seconds'].mean()) if len(values['seconds']) else None
+        rows.append([a, len(found[a]), *means, seconds])
+    return Table(['approach', 'seeds', *MEASURES, 'seconds'], rows,
+                 captions.of(found, 'Measures of each approach'), BEST, BOUNDS)
 
 
 def over_orders(found):
@@ -114,13 +124,16 @@ def over_orders(found):
 
 
 def order_table(values):
-    """Return a row per approach: how far its average accuracy varies over orders and over seeds, as standard deviations."""
+    """Return a row per approach: how far its average accuracy varies over orders and over seeds, as standard
+    deviations."""
     rows = [[a, *v.shape, float(v.mean()), *spreads(v)] for a, v in values.items()]
-    return Table(['approach', 'orders', 'seeds', 'average accuracy %', 'std over orders', 'std over seeds'], rows)
+    return Table(['approach', 'orders', 'seeds', 'average accuracy %', 'std over orders', 'std over seeds'],
+                 rows)
 
 
 def spreads(values):
-    """Return (standard deviation over orders of the means over seeds, that over seeds within an order) of [orders, seeds].
+    """Return (standard deviation over orders of the means over seeds, that over seeds within an order) of
+    [orders, seeds].
 
     The second is a root mean square; None where there is only one.
     """
@@ -131,48 +144,35 @@ def spreads(values):
 
 
 def matrices(found):
-    """Return {approach: (mean accuracy matrix over seeds, in per cent, its standard deviation or None for one seed)}."""
-    out = {}
-    for a, by in found.items():
-        each = 100 * np.array([r['acc'] for r in by.values()])
-        out[a] = each.mean(0), each.std(0, ddof=1) if len(each) > 1 else None
-    return out
+    """Return {approach: accuracy matrices in per cent [seeds, T, T]}."""
+    return {a: 100 * np.array([r['acc'] for r in by.values()]) for a, by in found.items()}
 
 
 def matrix_table(found):
     """Return a row per approach and task learnt: accuracy on every task so far, in per cent."""
     names, rows = captions.places(found)[0], []
-    for a, by in found.items():
-        each = 100 * np.array([r['acc'] for r in by.values()])
+    for a, each in matrices(found).items():
         for t, name in enumerate(names):
             later = [None] * (len(names) - t - 1)
-            rows.append([a, len(by), name, *map(Mean.of, each[:, t, :t + 1].T), *later])
-    return Table(['approach', 'seeds', 'after', *('on ' + n for n in names)], rows,
-                 captions.of(found, 'Accuracy in per cent on each task after each'))
-
-
-def by_place(found):
-    """Return {approach: accuracies in per cent [2, seeds, T]} by the place t of a task in the sequence, just learnt, a[t,t], and after
-    the last task, a[T,t]."""
-    out = {}
-    for a, by in found.items():
-        each = 100 * np.array([r['acc'] for r in by.values()])
-        out[a] = np.stack([np.diagonal(each, axis1=1, axis2=2), each[:, -1]])
-    return out
+            rows.append([a, len(each), name, *map(Mean.of, each[:, t, :t + 1].T), *later])
+    caption = captions.of(found, 'Accuracy in per cent on each task after each')
+    return Table(['approach', 'seeds', 'after', *('on ' + n for n in names)], rows, caption)
 
 
 def place_table(found):
-    """Return a row per approach and place of by_place()."""
+    """Return a row per approach and place t in the sequence: accuracy on its task just learnt, a[t,t], and at
+    the end, a[T,t]."""
     rows, names = [], captions.places(found)[0]
-    for a, (learnt, last) in by_place(found).items():
+    for a, each in matrices(found).items():
         for t, name in enumerate(names):
-            rows.append([a, len(learnt), t + 1, name, Mean.of(learnt[:, t]), Mean.of(last[:, t])])
+            rows.append([a, len(each), t + 1, name, Mean.of(each[:, t, t]), Mean.of(each[:, -1, t])])
     return Table(['approach', 'runs', 'place', 'task', 'just learnt %', 'after the last task %'], rows,
                  'Accuracy by the place of a task in the sequence, ' + captions.label(found))
 
 
 def reference(approaches, against=None):
-    """Return what the others are compared with: the approach asked for, or the first that is neither the floor nor the ceiling.
+    """Return what the others are compared with: the approach asked for, or the first that is neither the
+    floor nor the ceiling.
 
     Raises UserError if there is none.
     """
@@ -183,10 +183,11 @@ def reference(approaches, against=None):
 
 
 def differences(found, against):
-    """Return {approach: {'mean': Mean, 'p', 'holm', 'n'}}: average accuracy minus that of the approach `against`, in points.
+    """Return {approach: {'mean': Mean, 'p', 'holm', 'n'}}: average accuracy minus that of the approach
+    `against`, in points.
 
-    Paired by seed, with a paired t-test, and 'holm', its p corrected for their number, None where all differences are the same.
-    Raises UserError where fewer than two seeds are common.
+    Paired by seed, with a paired t-test, and 'holm', its p corrected for their number, None where all
+    differences are the same. Raises UserError where fewer than two seeds are common.
     """
     if len(found) < 2:
         raise UserError('a comparison needs two approaches or more, not only %s' % against)
@@ -206,7 +207,8 @@ def difference(found, approach, against):
     from scipy import stats
     seeds = sorted(set(found[approach]) & set(found[against]))
     if len(seeds) < 2:
-        raise UserError('%s and %s have %d seed(s) in common: a paired comparison needs 2' % (approach, against, len(seeds)))
+        raise UserError('%s and %s have %d seed(s) in common: a paired comparison needs 2' % (
+            approach, against, len(seeds)))
     x, y = ([100 * found[a][s]['acc'][-1].mean() for s in seeds] for a in (approach, against))
     mean = Mean.of(np.subtract(x, y))
     p = float(stats.ttest_rel(x, y).pvalue) if mean.std > 0 else None
@@ -229,4 +231,5 @@ def difference_table(found, diff, against):
     rows = [[a, d['mean'], d['p'], d['holm'], d['n']] for a, d in diff.items()]
     caption = 'Average accuracy minus that of %s, paired by seed, %s; %s; p: paired t-test' % (
         against, captions.label(found), captions.counted({a: d['n'] for a, d in diff.items()}))
-    return Table(['approach', 'minus %s, points' % against, 'p', 'p (Holm)', 'seeds'], rows, caption, decimals={'p': 4, 'p (Holm)': 4})
+    return Table(['approach', 'minus %s, points' % against, 'p', 'p (Holm)', 'seeds'], rows, caption,
+                 decimals={'p': 4, 'p (Holm)': 4})

@@ -3,7 +3,7 @@ from results import collect, measures
 from results.tables import Table
 from utils import UserError
 
-ALIKE = ('experiment', 'approach', 'seed', 'data')  # of a configuration, what a line says otherwise, or not at all
+ALIKE = 'experiment', 'approach', 'seed', 'data'  # settings that a line says otherwise, or not at all
 
 
 def found(folders, tags=()):
@@ -12,7 +12,8 @@ def found(folders, tags=()):
 
 
 def rows(folders, tags=()):
-    """Return the rows of the results in some folders that have all of some tags, by experiment, approach and seed.
+    """Return the rows of the results in some folders that have all of some tags, by experiment, approach and
+    seed.
 
     Warns of records that cannot be read. Raises UserError if there are none.
     """
@@ -27,7 +28,8 @@ def rows(folders, tags=()):
 
 
 def varying(configs):
-    """Return the names of the settings that are not the same in all of some configurations of one approach."""
+    """Return the names of the settings that are not the same in all of some configurations of one
+    approach."""
     return [k for k in keys(configs) if len({str(c.get(k)) for c in configs}) > 1]
 
 
@@ -37,14 +39,16 @@ def keys(configs):
 
 
 def differing(configs):
-    """Return ['name=value, ...'] of configurations: what varies among those of the same experiment and approach, and of what all
-    approaches have on that experiment, or of the scenario, what varies among all."""
+    """Return ['name=value, ...'] of configurations: what varies among those of the same experiment and
+    approach, and of what all approaches have on that experiment, or of the scenario, what varies among
+    all."""
     by = {}
     for c in configs:
         by.setdefault(c['experiment'], {}).setdefault(c['approach'], []).append(c)
     names = {}
     for e, groups in by.items():
-        common = set.intersection(*(set(keys(group)) for group in groups.values())) - {'network'} | {'scenario'}
+        shared = set.intersection(*(set(keys(group)) for group in groups.values()))
+        common = shared - {'network'} | {'scenario'}
         general = [k for k in varying([c for group in groups.values() for c in group]) if k in common]
         for a, group in groups.items():
             names[e, a] = dict.fromkeys(general + varying(group))
@@ -70,18 +74,23 @@ def table(results):
     lines = []
     for (path, r), differ in zip(results, differing([r['config'] for _, r in results])):
         forgotten = None if r['forgetting'] is None else 100 * r['forgetting']
-        lines.append([r['config']['experiment'], r['config']['approach'], r['config'].get('seed'), ','.join(r.get('tags', ())), differ,
+        lines.append([r['config']['experiment'], r['config']['approach'], r['config'].get('seed'),
+                      ','.join(r.get('tags', ())), differ,
                       100 * r['average_accuracy'], forgotten, status(r), path.name])
-    return Table(['experiment', 'approach', 'seed', 'tags', 'settings that differ', 'average accuracy %', 'forgetting %', 'status',
+    return Table(['experiment', 'approach', 'seed', 'tags', 'settings that differ', 'average accuracy %',
+                  'forgetting %', 'status',
                   'record'], lines)
 
 
 def flat(row):
-    """Return a row as one of plain values, {column: text, number or None}: where it is, what came out, then every setting."""
+    """Return a row as one of plain values, {column: text, number or None}: where it is, what came out, then
+    every setting."""
     record, config = row['record'], row['config']
     out = {'record': str(row['path']), **{k: config.get(k) for k in ('experiment', 'approach', 'seed')},
-           'scenario': config.get('scenario', 'task'), 'tags': ' '.join(row['tags']), 'status': row['status'], 'seconds': row['seconds']}
-    out.update({k: record[k] for k in [f.__name__ for f in measures.MATRIX] + ['forward_transfer'] if k in record})
+           'scenario': config.get('scenario', 'task'), 'tags': ' '.join(row['tags']), 'status': row['status'],
+           'seconds': row['seconds']}
+    names = [*(f.__name__ for f in measures.MATRIX), 'forward_transfer']
+    out.update({k: record[k] for k in names if k in record})
     for u, name in enumerate(row['tasks'][:len(row['acc'])]):
         out.update({'task %d' % u: name, 'accuracy on task %d' % u: float(row['acc'][-1, u])})
     for k, v in config.items():

@@ -15,7 +15,8 @@ FOLDER = ROOT / 'src' / 'papers'
 
 
 def weights_kept(path):
-    """Return per cent of the weights that the log of a run of hat-test, beside its result, says to be kept."""
+    """Return per cent of the weights that the log of a run of hat-test, beside its result, says to be
+    kept."""
     return float(masks.compression_table({'': unpickler.load_log(Path(path).with_suffix('.pkz'))}).rows[0][2])
 
 
@@ -27,20 +28,25 @@ MEASURES = {  # name: (a result's path to a number, how far the means may be apa
 
 # What a table's file has to be.
 MEAN = forms.items(forms.number(), forms.either(forms.nothing, forms.number(0)))
-CELL = forms.fields({}, published=forms.either(forms.nothing, MEAN), options=forms.text, within=forms.number(0), note=forms.text)
+CELL = forms.fields({}, published=forms.either(forms.nothing, MEAN), options=forms.text,
+                    within=forms.number(0), note=forms.text)
 SEEDS = forms.either(forms.whole(), forms.text)
-COLUMN = forms.fields({}, options=forms.text, run=forms.text, measure=forms.one_of(*MEASURES), after=forms.whole(1),
+COLUMN = forms.fields({}, options=forms.text, run=forms.text, measure=forms.one_of(*MEASURES),
+                      after=forms.whole(1),
                       within=forms.number(0), data=forms.listed(forms.text), seeds=SEEDS)
-ROW = forms.fields({'name': forms.text, 'cells': forms.named(forms.either(MEAN, CELL))}, options=forms.text, note=forms.text,
+ROW = forms.fields({'name': forms.text, 'cells': forms.named(forms.either(MEAN, CELL))}, options=forms.text,
+                   note=forms.text,
                    runs=forms.whole(1))
-TABLE = forms.fields({'title': forms.text, 'source': forms.text, 'columns': forms.named(COLUMN), 'rows': forms.listed(ROW, 1)},
+TABLE = forms.fields({'title': forms.text, 'source': forms.text, 'columns': forms.named(COLUMN),
+                      'rows': forms.listed(ROW, 1)},
                      spread=forms.one_of('sd', 'sem'), runs=forms.whole(1), seeds=SEEDS, options=forms.text,
                      notes=forms.listed(forms.text))
 
 
 @dataclass
 class Cell:
-    """A published value, and the runs that are to reproduce it: their options, without seed and output, and the name of the result."""
+    """A published value, and the runs that are to reproduce it: their options, without seed and output, and
+    the name of the result."""
     row: str
     column: str
     options: list
@@ -56,9 +62,9 @@ class Cell:
 
 
 class Paper:
-    """A table, from a file {title, source, spread: 'sd' or 'sem', runs, seeds, options, columns: {name: {options, run, measure, after,
-    within, data, seeds}}, rows: [{name, options, note, runs, cells: {column: [mean, spread] or {published, options, within, note}}}],
-    notes}.
+    """A table, from a file {title, source, spread: 'sd' or 'sem', runs, seeds, options, columns: {name:
+    {options, run, measure, after, within, data, seeds}}, rows: [{name, options, note, runs, cells: {column:
+    [mean, spread] or {published, options, within, note}}}], notes}.
 
     {output} in options is the result's path without suffix. Raises UserError for a file that is not so.
     """
@@ -68,18 +74,19 @@ class Paper:
         try:
             found = json.loads(path.read_text(encoding='utf-8'))
             TABLE(found, 'the table')
-            self.name, self.title, self.source, self.spread = path.stem, found['title'], found['source'], found.get('spread', 'sd')
+            self.name, self.title, self.source = path.stem, found['title'], found['source']
+            self.spread = found.get('spread', 'sd')
             self.notes = found.get('notes', [])
             self.cells = []
             for row in found['rows']:
                 self.cells += [cell(found, row, column, content) for column, content in row['cells'].items()]
         except FileNotFoundError:
-            raise UserError('no table %s: there are %s; or a .json file of your own' % (name, ', '.join(names())))
-        except KeyError as e:
-            raise UserError('%s is not a table as results.papers.Paper describes it (a cell of a column %s, which there is not)' % (
-                path, e))
-        except (OSError, ValueError, RecursionError) as e:
-            raise UserError('%s is not a table as results.papers.Paper describes it (%s)' % (path, str(e) or type(e).__name__))
+            raise UserError('no table %s: there are %s; or a .json file of your own' % (
+                name, ', '.join(names())))
+        except (KeyError, OSError, ValueError, RecursionError) as e:
+            why = 'a cell of a column %s, which there is not' % e if isinstance(e, KeyError) else str(e)
+            raise UserError('%s is not a table as results.papers.Paper describes it (%s)' % (
+                path, why or type(e).__name__))
 
 
 def names():
@@ -88,17 +95,21 @@ def names():
 
 
 def cell(found, row, column, content):
-    """Return the Cell of a row and a column of a table's file; what the cell says itself counts before the row, the column and all."""
-    content, about = {'published': content} if isinstance(content, list) else content, found['columns'][column]
+    """Return the Cell of a row and a column of a table's file; what the cell says itself counts before the
+    row, the column and all."""
+    content = {'published': content} if isinstance(content, list) else content
+    about = found['columns'][column]
     measure, published = about.get('measure', 'average accuracy %'), content.get('published')
     if published is not None:
         mean, spread = published
         published = float(mean), None if spread is None else float(spread)
-    options = [word for level in (found, about, row, content) for word in shlex.split(level.get('options', ''))]
+    options = [word for level in (found, about, row, content)
+               for word in shlex.split(level.get('options', ''))]
     parts = [re.sub(r'[^a-z0-9.+-]+', '-', name.lower()) for name in (row['name'], about.get('run', column))]
     within = content.get('within', about.get('within', MEASURES[measure][1]))
     return Cell(row=row['name'], column=column, options=options, name='_'.join(parts), published=published,
-                runs=int(row.get('runs', found.get('runs', 10))), measure=measure, after=about.get('after'), within=float(within),
+                runs=int(row.get('runs', found.get('runs', 10))), measure=measure, after=about.get('after'),
+                within=float(within),
                 data=list(about.get('data', ())), note=content.get('note', row.get('note', '')),
                 seeds=str(about.get('seeds', found.get('seeds', '0-9'))))
 
@@ -115,21 +126,23 @@ def values(cell, folder, seeds):
 
 
 def ratio(paths, after):
-    """Return the forgetting ratio after so many tasks (None: all), of the results of an approach, of random and of joint.
+    """Return the forgetting ratio after so many tasks (None: all), of the results of an approach, of random
+    and of joint.
 
     Raises UserError where they are of different numbers of tasks.
     """
     matrices = [collect.matrix(p) for p in paths]
     sizes = {len(m) for m in matrices}
     if len(sizes) > 1 or max(sizes) < (after or 0):
+        least = ', and at least %d' % after if after else ''
         raise UserError('%s are of %s tasks, expected the same number in all%s' % (
-            ', '.join(map(str, paths)), ' and '.join(map(str, sorted(sizes))), ', and at least %d' % after if after else ''))
+            ', '.join(map(str, paths)), ' and '.join(map(str, sorted(sizes))), least))
     return measures.forgetting_ratio(*matrices)[(after or len(matrices[0])) - 1]
 
 
 def compare(cell, ours, spread):
-    """Return (difference of the means, the same in standard errors or None, whether it passes) of a cell and our values. spread: 'sd' or
-    'sem', what the published one is."""
+    """Return (difference of the means, the same in standard errors or None, whether it passes) of a cell and
+    our values. spread: 'sd' or 'sem', what the published one is."""
     mean, published = cell.published
     error = (published or 0) / (np.sqrt(cell.runs) if spread == 'sd' else 1)
     mine = np.std(ours, ddof=1) / np.sqrt(len(ours)) if len(ours) > 1 else 0
@@ -139,7 +152,8 @@ def compare(cell, ours, spread):
 
 
 def table(paper, cells, found, lacking):
-    """Return (Table of a line per cell, number of cells that pass, that miss) of {index of a cell: our values}.
+    """Return (Table of a line per cell, number of cells that pass, that miss) of {index of a cell: our
+    values}.
 
     lacking: {index: why there are none}.
     """
@@ -160,17 +174,20 @@ def table(paper, cells, found, lacking):
         numbers = [None if v is None else float(v) for v in (difference, errors)]
         rows.append([cell.row, cell.column, published, mine, len(ours), *numbers, verdict])
     verdicts = [row[-1] for row in rows]
-    columns = ['method', 'column', 'published', 'ours', 'seeds', 'difference', 'in standard errors', 'verdict']
+    columns = ['method', 'column', 'published', 'ours', 'seeds', 'difference', 'in standard errors',
+               'verdict']
     return Table(columns, rows), verdicts.count('pass'), verdicts.count('miss')
 
 
 def wide(long):
-    """Return table()'s as a row per method and a column per column: 'published / ours', and what does not pass."""
+    """Return table()'s as a row per method and a column per column: 'published / ours', and what does not
+    pass."""
     columns, texts = list(dict.fromkeys(row[1] for row in long.rows)), {}
     for method, column, published, ours, *_, verdict in long.rows:
         said = '' if verdict in ('pass', 'ours alone') else ', ' + verdict
         texts.setdefault(method, {})[column] = '%s / %s%s' % (published, ours, said)
-    return Table(['published / ours', *columns], [[m, *(by.get(c, '') for c in columns)] for m, by in texts.items()])
+    return Table(['published / ours', *columns],
+                 [[m, *(by.get(c, '') for c in columns)] for m, by in texts.items()])
 
 
 def shown(mean, spread):

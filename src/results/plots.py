@@ -2,15 +2,19 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from results import collect, curves, epochs, figures, ledger, masks, metrics, surfaces, task_figures, unit_figures, unpickler
+from results import (collect, curves, epochs, figures, ledger, masks, metrics, surfaces, task_figures,
+                     unit_figures,
+                     unpickler)
 from results.comparable import warn
 from utils import ROOT, UserError
 
 FIGURES = {
     'ratio': 'forgetting ratio against tasks (the original\'s figure); needs random and joint',
     'matrix': 'accuracy matrices', 'tasks': 'accuracy of each task over the sequence',
-    'bars': 'average accuracy and forgetting', 'paired': 'differences from one approach, paired by seed (--against)',
-    'order': 'accuracy just learnt and at the end by a task\'s place in the sequence (of all orders, where only those are there)',
+    'bars': 'average accuracy and forgetting',
+    'paired': 'differences from one approach, paired by seed (--against)',
+    'order': 'accuracy just learnt and at the end by a task\'s place in the sequence (of all orders, where only '
+             'those are there)',
     'orders': 'spread over orders of the tasks beside that over seeds (of run_multi.py --orders)',
     'ledger': 'what each task takes of every layer, reuses and leaves (one approach: hat)',
     'curves': 'a number of every epoch, task after task (--measure)',
@@ -20,7 +24,8 @@ FIGURES = {
     'masks': 'attention of each task to each unit (--logs, one)',
     'compression': 'weights kept against accuracy (--logs, one or more)',
 }
-OF_LOGS = {'capacity': unit_figures.capacity, 'overlap': unit_figures.overlap, 'masks': unit_figures.attention,
+OF_LOGS = {'capacity': unit_figures.capacity, 'overlap': unit_figures.overlap,
+           'masks': unit_figures.attention,
            'compression': unit_figures.compression}
 
 
@@ -28,7 +33,8 @@ OF_LOGS = {'capacity': unit_figures.capacity, 'overlap': unit_figures.overlap, '
 class Query:
     """What is asked for: a figure and the results, or logs, that it is of.
 
-    epochs: a function from the path of a result to that of its epochs.csv; lenient: whether runs without one are left out.
+    epochs: a function from the path of a result to that of its epochs.csv; lenient: whether runs without one
+    are left out.
     """
     figure: str
     experiment: str = None
@@ -69,7 +75,8 @@ def of_ratio(query):
     rho = metrics.ratios(found)
     above = ['%s after %s' % (a, ','.join(map(str, tasks))) for a, tasks in metrics.undertrained(rho).items()]
     if above:
-        warn('rho is above 0, so that joint is no ceiling and perhaps undertrained: %s tasks' % ', '.join(above))
+        warn('rho is above 0, so that joint is no ceiling and perhaps undertrained: %s tasks' % ', '.join(
+            above))
     return metrics.ratio_table(found, rho), lambda fig: figures.ratio(fig, found, rho)
 
 
@@ -89,7 +96,8 @@ def of_paired(query):
     """Return compute() of paired."""
     found, against = query.results(), metrics.reference(query.approaches, query.against)
     diff = metrics.differences(found, against)
-    return metrics.difference_table(found, diff, against), lambda fig: figures.paired(fig, found, diff, against)
+    table = metrics.difference_table(found, diff, against)
+    return table, lambda fig: figures.paired(fig, found, diff, against)
 
 
 def of_order(query):
@@ -107,7 +115,7 @@ def of_orders(query):
 
 def of_ledger(query):
     """Return compute() of ledger."""
-    found, ledgers = query.results(lambda experiment, approaches, *which: collect.ledgers(experiment, approaches[0], *which))
+    found, ledgers = query.results(collect.ledgers)
     return ledger.table(ledgers), lambda fig: unit_figures.ledger(fig, found, ledgers)
 
 
@@ -127,12 +135,14 @@ def of_curves(query):
     return curves.table(lines, found, measure), lambda fig: task_figures.curves(fig, found, lines, measure)
 
 
-OF_RESULTS = {'ratio': of_ratio, 'matrix': of_matrix, 'tasks': of_matrix, 'bars': of_bars, 'paired': of_paired, 'order': of_order,
+OF_RESULTS = {'ratio': of_ratio, 'matrix': of_matrix, 'tasks': of_matrix, 'bars': of_bars,
+              'paired': of_paired, 'order': of_order,
               'orders': of_orders, 'ledger': of_ledger, 'curves': of_curves, 'surface': of_surface}
 
 
 def load_epochs(found, query):
-    """Return {approach: {seed: epochs}} of collected results, from where their runs left them. Raises UserError naming all missing."""
+    """Return {approach: {seed: epochs}} of collected results, from where their runs left them. Raises
+    UserError naming all missing."""
     out, wrong = {}, []
     for a, by in found.items():
         for seed, row in by.items():
@@ -140,7 +150,8 @@ def load_epochs(found, query):
                 rows = epochs.load(query.epochs(row['path']))
                 last = max((r['task'] for r in rows), default=0)
                 if last >= len(row['acc']):
-                    raise UserError('the epochs of %s are of another run: they have task %d' % (row['path'].name, last))
+                    raise UserError('the epochs of %s are of another run: they have task %d' % (
+                        row['path'].name, last))
                 out.setdefault(a, {})[seed] = rows
             except UserError as e:
                 wrong.append(str(e))
@@ -162,14 +173,16 @@ def of_logs(query):
         except UserError:
             raise
         except Exception as e:  # anything may be in a stranger's log
-            raise UserError('%s is not a log as hat-test writes it (%s)' % (' or '.join(query.logs), type(e).__name__))
+            raise UserError('%s is not a log as hat-test writes it (%s)' % (
+                ' or '.join(query.logs), type(e).__name__))
 
     def draw(fig):
         OF_LOGS[query.figure](fig, what)
         fig.draw_without_rendering()  # which lays out the names, whatever they are
     table = tried(getattr(masks, query.figure + '_table'), what)
-    if query.figure == 'compression' and masks.too_short(what):
-        warn('too few epochs to show compression (fewer than %d): %s' % (masks.FEW, ', '.join(masks.too_short(what))))
+    short = masks.too_short(what) if query.figure == 'compression' else []
+    if short:
+        warn('too few epochs to show compression (fewer than %d): %s' % (masks.FEW, ', '.join(short)))
     return table, lambda fig: tried(draw, fig)
 
 

@@ -21,7 +21,8 @@ def record_path(output):
     Raises UserError for another suffix: then two results could have one record.
     """
     output = Path(output)
-    if not output.stem.strip('.') or output.suffix not in ('.txt', '.json') or '\0' in str(output) or '\n' in str(output):
+    named = output.stem.strip('.') and output.suffix in ('.txt', '.json')
+    if not named or '\0' in str(output) or '\n' in str(output):
         raise UserError('%r is not the name of a result: expected one that ends in .txt' % str(output))
     return output.with_suffix('.json')
 
@@ -30,7 +31,8 @@ def check_output(output, config, overwrite=False):
     """Raise UserError unless a run of this configuration may put its result there."""
     output = Path(output)
     if '\0' not in str(output) and (output.is_dir() or output.is_symlink()):
-        raise UserError('--output %s is a %s, expected a file' % (output, 'folder' if output.is_dir() else 'link'))
+        kind = 'folder' if output.is_dir() else 'link'
+        raise UserError('--output %s is a %s, expected a file' % (output, kind))
     record = record_path(output)
     if record == output:
         raise UserError('--output %s: that is the name of a record: expected one that ends in .txt' % output)
@@ -40,10 +42,12 @@ def check_output(output, config, overwrite=False):
         try:
             old = read_record(output)['config']
         except (UserError, KeyError):
-            raise UserError('%s exists and has no record (%s) that shows its configuration: give another --output, or '
+            raise UserError(
+                '%s exists and has no record (%s) that shows its configuration: give another --output, or '
                             '--overwrite' % (output, record.name))
         if differences(old, config):
-            raise UserError('%s exists with another configuration (%s): give another --output, or --overwrite' % (
+            raise UserError(
+                '%s exists with another configuration (%s): give another --output, or --overwrite' % (
                 output, differences(old, config)))
 
 
@@ -74,8 +78,8 @@ def check_writable(path):
 
 
 def check_log(path, output, config, overwrite=False):
-    """Raise UserError unless an approach may write its log there: over nothing but an older log, and without overwrite over one of
-    this configuration only."""
+    """Raise UserError unless an approach may write its log there: over nothing but an older log, and without
+    overwrite over one of this configuration only."""
     path = Path(path)
     if path in (Path(output), record_path(output)):
         raise UserError('the log %s would replace the result: give it another name' % path)
@@ -86,14 +90,15 @@ def check_log(path, output, config, overwrite=False):
         except UserError as e:
             raise UserError('%s: it is not overwritten; give another name' % e)
         if not overwrite and not (isinstance(old, str) and old == json.dumps(config, sort_keys=True)):
-            raise UserError('%s is the log of another configuration: give another name, or --overwrite' % path)
+            raise UserError(
+                '%s is the log of another configuration: give another name, or --overwrite' % path)
 
 
 def save(output, acc, record):
     """Write the record as JSON, and beside it the matrix [T,T] as text.
 
-    The record holds the SHA-256 of the matrix: so it shows if only one of the two was written. The record comes first, as a matrix
-    alone does not show what it is of.
+    The record holds the SHA-256 of the matrix: so it shows if only one of the two was written. The record
+    comes first, as a matrix alone does not show what it is of.
     """
     lines = io.StringIO()
     np.savetxt(lines, acc, '%.4f')
@@ -132,11 +137,13 @@ def sha256(text):
 
 def has_log(appr):
     """Return whether an approach logs something for run.py to write, a dictionary, and says where to."""
-    return isinstance(getattr(appr, 'logs', None), dict) and isinstance(getattr(appr, 'logpath', None), (str, Path))
+    logs, path = getattr(appr, 'logs', None), getattr(appr, 'logpath', None)
+    return isinstance(logs, dict) and isinstance(path, (str, Path))
 
 
 def save_logs(path, logs, names, acc, lss, **more):
-    """Write what an approach logged, with the names [T], accuracies and losses [T,T] of the tasks learnt, and more.
+    """Write what an approach logged, with the names [T], accuracies and losses [T,T] of the tasks learnt, and
+    more.
 
     The file is a gzipped pickle of a dictionary of numpy arrays and builtins.
     """
@@ -153,7 +160,8 @@ SECONDS = forms.number(0, 1e12)
 
 def configuration(value, where):
     """Raise ValueError unless a value is a configuration: its names are texts, its numbers finite."""
-    forms.having({'experiment': TEXT, 'approach': TEXT}, seed=forms.number(-math.inf, math.inf, (int,)))(value, where)
+    forms.having({'experiment': TEXT, 'approach': TEXT},
+                 seed=forms.number(-math.inf, math.inf, (int,)))(value, where)
     for name, v in value.items():
         if isinstance(v, (int, float)) and not abs(v) <= sys.float_info.max:
             raise ValueError('%s.%s: expected a finite number' % (where, name))
@@ -165,21 +173,28 @@ def form(record):
     share = forms.number(0, 1)
     each = forms.listed(share, n, n)
     square = forms.listed(each, n, n)
-    losses = forms.listed(forms.listed(forms.of('a number', lambda v: type(v) in (int, float)), n, n), n, n)  # some may be nan
+    loss = forms.of('a number', lambda v: type(v) in (int, float))  # some may be nan
+    losses = forms.listed(forms.listed(loss, n, n), n, n)
     names = forms.listed(TEXT, n, n if record.get('status') == 'finished' else math.inf)
-    change = forms.having({'logits': forms.listed(forms.number(0), n, n)}, weights=forms.number(0), buffer=forms.number(0),
+    change = forms.having({'logits': forms.listed(forms.number(0), n, n)}, weights=forms.number(0),
+                          buffer=forms.number(0),
                           buffer_name=TEXT)
     taken = forms.of('what each task takes of every layer', lambda v: ledger.sound(v, n))
     return forms.having(
-        {'accuracy': forms.listed(each, 1), 'status': TEXT, 'config': configuration, 'command': forms.listed(TEXT),
+        {'accuracy': forms.listed(each, 1), 'status': TEXT, 'config': configuration,
+         'command': forms.listed(TEXT),
          'seconds': SECONDS, 'tasks': names},
-        loss=losses, valid_accuracy=each, valid_matrix=square, before_learning=each, untrained=each, ledger=taken,
-        largest_change=change, shared_statistics=forms.listed(TEXT), origin=DICTIONARY, tags=forms.listed(TEXT), task_inferred=square,
-        diverged=forms.listed(forms.whole(0, n - 1)), seconds_per_task=forms.listed(SECONDS), matrix_sha256=TEXT)
+        loss=losses, valid_accuracy=each, valid_matrix=square, before_learning=each, untrained=each,
+        ledger=taken,
+        largest_change=change, shared_statistics=forms.listed(TEXT), origin=DICTIONARY,
+        tags=forms.listed(TEXT), task_inferred=square,
+        diverged=forms.listed(forms.whole(0, n - 1)), seconds_per_task=forms.listed(SECONDS),
+        matrix_sha256=TEXT)
 
 
 def parsed(text, path):
-    """Return a record from its text; path: what it is called in messages. Raises UserError if it is not one."""
+    """Return a record from its text; path: what it is called in messages. Raises UserError if it is not
+    one."""
     try:
         record = json.loads(text)
     except (ValueError, RecursionError) as e:
@@ -196,7 +211,8 @@ def parsed(text, path):
 
 
 def read_record(output):
-    """Return the record beside a result, with its measures. Raises UserError if there is none or it is not one."""
+    """Return the record beside a result, with its measures. Raises UserError if there is none or it is not
+    one."""
     path = record_path(output)
     try:
         text = path.read_text(encoding='utf-8')
@@ -215,7 +231,8 @@ def read_record(output):
 
 
 def finished(output, valid=False):
-    """Return whether there is a result whose record says that its run has finished, and, if asked, was validated at the end."""
+    """Return whether there is a result whose record says that its run has finished, and, if asked, was
+    validated at the end."""
     if not (Path(output).exists() and record_path(output).exists()):
         return False
     record = read_record(output)
@@ -233,4 +250,5 @@ def compare(old, new):
     if old.shape != new.shape:
         return '%s tasks, now %s' % (len(old), len(new))
     t, u = np.unravel_index(np.abs(new - old).argmax(), new.shape)
-    return 'by %.4f at most, on task %d after task %d (%.4f, now %.4f)' % (abs(new - old)[t, u], u, t, old[t, u], new[t, u])
+    return 'by %.4f at most, on task %d after task %d (%.4f, now %.4f)' % (abs(new - old)[t, u], u, t,
+                                                                           old[t, u], new[t, u])

@@ -9,20 +9,22 @@ from utils import UserError
 
 ORDER = 'bars', 'paired', 'ratio', 'tasks', 'matrix', 'order', 'curves'
 WIDE = 600  # points: a figure of several panels in a row
-SHOWN = {'accuracy', 'loss', 'config', 'origin', 'command', 'ledger', 'tasks', 'matrix_sha256', 'seconds_per_task'}
+SHOWN = {'accuracy', 'loss', 'config', 'origin', 'command', 'ledger', 'tasks', 'matrix_sha256',
+         'seconds_per_task'}
 
 
 def page(**parts):
     """Return the page as HTML, of what report.html needs."""
     import jinja2
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    template = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined).get_template('report.html')
+    template = jinja2.Environment(loader=loader, autoescape=True,
+                                  undefined=jinja2.StrictUndefined).get_template('report.html')
     return template.render(**parts)
 
 
 def groups(rows):
-    """Return ({label: approaches}, {label: approaches of its orders}, [(label, approach)] of grids) of the rows, by the names that
-    run.py, run_multi.py and work.py give their files."""
+    """Return ({label: approaches}, {label: approaches of its orders}, [(label, approach)] of grids) of the
+    rows, by the names that run.py, run_multi.py and work.py give their files."""
     plain, orders, grids = {}, {}, {}
     for r in rows:
         approach, seed = r['config']['approach'], r['config'].get('seed')
@@ -35,7 +37,8 @@ def groups(rows):
 
 
 def figure(name, label, approaches, query):
-    """Return {'svg' as base64 or None, 'wide', 'caption', 'reason' why it is not there} of a figure of some approaches."""
+    """Return {'svg' as base64 or None, 'wide', 'caption', 'reason' why it is not there} of a figure of some
+    approaches."""
     wanted = dataclasses.replace(query, figure=name, experiment=label, approaches=approaches)
     try:
         svg = canvas.svg(plots.compute(wanted)[1])
@@ -48,7 +51,8 @@ def figure(name, label, approaches, query):
 
 
 def section(label, approaches, query):
-    """Return the part of the page on one experiment: its table and figures, or the reason why there are none."""
+    """Return the part of the page on one experiment: its table and figures, or the reason why there are
+    none."""
     try:
         found = collect.collect(label, approaches, query.folders, None, query.tags)
     except UserError as e:
@@ -60,7 +64,8 @@ def section(label, approaches, query):
 
 
 def run(row, query):
-    """Return a row with what the page shows of it, as texts: measures, matrix, curve, ledger, settings, the rest of the record."""
+    """Return a row with what the page shows of it, as texts: measures, matrix, curve, ledger, settings, the
+    rest of the record."""
     record, config, acc = row['record'], row['config'], row['record']['accuracy']
     found = measures.summary(acc, record.get('before_learning'), record.get('untrained'))
     names, origin = row['tasks'][:len(acc)], record.get('origin', {})
@@ -68,8 +73,10 @@ def run(row, query):
     for t, (name, values) in enumerate(zip(names, acc)):
         matrix.append([name, *('%.1f' % (100 * a) for a in values[:t + 1]), *[''] * (len(acc) - t - 1)])
     settings = [[k, text(v), origin.get(k, '')] for k, v in config.items() if k != 'data']
-    out = {'names': names, 'measures': [line.rsplit(None, 1) for line in measures.lines(found)], 'matrix': matrix, 'settings': settings,
-           'rest': [[k, text(v)] for k, v in record.items() if k not in {*config, *SHOWN}], 'curve': None, 'reason': 'no epochs',
+    out = {'names': names, 'measures': [line.rsplit(None, 1) for line in measures.lines(found)],
+           'matrix': matrix, 'settings': settings,
+           'rest': [[k, text(v)] for k, v in record.items() if k not in {*config, *SHOWN}], 'curve': None,
+           'reason': 'no epochs',
            'ledger': None}
     if record.get('ledger'):
         layers = ['layer %d' % (i + 1) for i in range(len(record['ledger'][-1]['layers']))]
@@ -90,7 +97,8 @@ def text(value):
 
 
 def curve(rows):
-    """Return the validation accuracies of a run's epochs, rows of epochs.csv, as points of 600 x 120, and the ends of its tasks."""
+    """Return the validation accuracies of a run's epochs, rows of epochs.csv, as points of 600 x 120, and the
+    ends of its tasks."""
     step = 600 / len(rows)
     points = ['%.1f,%.1f' % (step * (i + .5), 116 - 112 * r['valid_accuracy']) for i, r in enumerate(rows)]
     ends = [i for i in range(1, len(rows)) if rows[i]['task'] != rows[i - 1]['task']]

@@ -9,11 +9,12 @@ from utils import UserError
 
 
 def surface(experiment, approach, folders, over=None, tags=()):
-    """Return {'names': one or two hyper-parameters, 'points': {(value, ...): [average accuracy in per cent of each run]}, 'which':
-    'validation' or 'test', 'experiment', 'approach'} of the runs of a grid: files <experiment>_<approach>-*_<seed>.txt and records.
+    """Return {'names': one or two hyper-parameters, 'points': {(value, ...): [average accuracy in per cent of
+    each run]}, 'which': 'validation' or 'test', 'experiment', 'approach'} of the runs of a grid: files
+    <experiment>_<approach>-*_<seed>.txt and records.
 
-    over: the hyper-parameters (default: those that vary). Validation accuracy where all records have it. Warns of runs that differ in
-    something else than those and the seed.
+    over: the hyper-parameters (default: those that vary). Validation accuracy where all records have it.
+    Warns of runs that differ in something else than those and the seed.
     """
     experiment = collect.label(experiment)
     found = collect.rows(folders, tags, r'%s_%s-.*_\d+' % (re.escape(experiment), re.escape(approach)))
@@ -25,18 +26,22 @@ def surface(experiment, approach, folders, over=None, tags=()):
     if wrong:
         raise UserError('; '.join(wrong))
     configs = [r['config'] for r in runs]
-    numbers = [k for k in configs[0] if k != 'seed' and all(isinstance(c.get(k), (int, float)) for c in configs)]
+    numbers = [k for k in configs[0] if k != 'seed'
+               and all(isinstance(c.get(k), (int, float)) for c in configs)]
     names = over or [k for k in numbers if len({c[k] for c in configs}) > 1]
     if not 1 <= len(names) <= 2 or not set(names) <= set(numbers) or len(set(names)) < len(names):
-        raise UserError('a surface is over one or two hyper-parameters, not %s: choose with --over from %s' % (
+        raise UserError(
+            'a surface is over one or two hyper-parameters, not %s: choose with --over from %s' % (
             ', '.join(names) or 'none', ', '.join(numbers)))
     differ = comparable.differences(dict(enumerate(runs)), (*comparable.FREE, *names))
     if differ:
-        comparable.warn('the runs of %s differ in %s too: their mean is drawn' % (approach, ', '.join(differ)))
+        comparable.warn('the runs of %s differ in %s too: their mean is drawn' % (approach,
+                                                                                  ', '.join(differ)))
     which = 'validation' if all('valid_accuracy' in r['record'] for r in runs) else 'test'
     points = {}
     for r in runs:
-        value = np.mean(r['record']['valid_accuracy']) if which == 'validation' else r['record']['average_accuracy']
+        value = np.mean(
+            r['record']['valid_accuracy']) if which == 'validation' else r['record']['average_accuracy']
         points.setdefault(tuple(r['config'][n] for n in names), []).append(100 * float(value))
     return {'names': names, 'points': dict(sorted(points.items())), 'which': which, 'approach': approach,
             'experiment': runs[0]['experiment']}
@@ -45,5 +50,6 @@ def surface(experiment, approach, folders, over=None, tags=()):
 def table(found):
     """Return a row per point of surface()."""
     rows = [[*map(float, point), Mean.of(values), len(values)] for point, values in found['points'].items()]
-    caption = 'Average %s accuracy, experiment %s, %s' % (found['which'], found['experiment'], found['approach'])
+    caption = 'Average %s accuracy, experiment %s, %s' % (found['which'], found['experiment'],
+                                                          found['approach'])
     return Table([*found['names'], 'average %s accuracy %%' % found['which'], 'runs'], rows, caption)

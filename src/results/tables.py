@@ -8,8 +8,10 @@ import numpy as np
 
 from utils import UserError, is_number, visible
 
-DIGITS = re.compile(r'[-+\d.% ]*', re.ASCII)  # what a spreadsheet may compute, as it comes to nothing but a number
-LATEX = {**{c: '\\' + c for c in '&%$#_{}'}, '\\': r'\textbackslash{}', '~': r'\textasciitilde{}', '^': r'\textasciicircum{}',
+DIGITS = re.compile(r'[-+\d.% ]*',
+                    re.ASCII)  # what a spreadsheet may compute, as it comes to nothing but a number
+LATEX = {**{c: '\\' + c for c in '&%$#_{}'}, '\\': r'\textbackslash{}', '~': r'\textasciitilde{}',
+         '^': r'\textasciicircum{}',
          '[': '{[}', '*': '{*}'}  # the last two would belong to the end of the line before
 MARKDOWN = {c: '\\' + c for c in '|`<*['}
 SPREADS = {'ci': '95 % interval (Student\'s t)', 'std': 'standard deviation'}
@@ -18,7 +20,8 @@ HEADS = {'ci': 'ci95 ', 'std': 'std '}
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean over runs with the half width of its 95 % interval and the standard deviation; both None for one run."""
+    """A mean over runs with the half width of its 95 % interval and the standard deviation; both None for one
+    run."""
     mean: float
     ci: float
     std: float
@@ -34,7 +37,8 @@ class Mean:
 
 
 def interval(values):
-    """Return (mean, half width of the 95 % Student-t interval, standard deviation) over the first axis [seeds, ...].
+    """Return (mean, half width of the 95 % Student-t interval, standard deviation) over the first axis
+    [seeds, ...].
 
     The last two are None for one seed.
     """
@@ -50,9 +54,9 @@ def interval(values):
 class Table:
     """Column heads and rows of cells: texts, numbers, Means, or None for what there is not.
 
-    caption: what a paper says of it, which has the numbers of seeds, so that the column 'seeds' is for programs alone; best: {column
-    head: max or min}, of which the best is set in bold, but for the rows that begin with one of `apart`; decimals: {column head: how
-    many}.
+    caption: what a paper says of it, which has the numbers of seeds, so that the column 'seeds' is for
+    programs alone; best: {column head: max or min}, of which the best is set in bold, but for the rows that
+    begin with one of `apart`; decimals: {column head: how many}.
     """
     columns: list
     rows: list
@@ -62,7 +66,8 @@ class Table:
     decimals: dict = field(default_factory=dict)
 
     def text(self, kind, spread='ci'):
-        """Return the table as 'csv', 'latex' or 'markdown'; spread: what stands after the means, 'ci' or 'std'."""
+        """Return the table as 'csv', 'latex' or 'markdown'; spread: what stands after the means, 'ci' or
+        'std'."""
         if kind == 'csv':
             return self.csv()
         special = str.maketrans(MARKDOWN if kind == 'markdown' else LATEX)
@@ -78,7 +83,8 @@ class Table:
             texts = ['| %s |' % ' | '.join(cells) for cells in lines]
             return '\n'.join(texts + ['', self.said(spread)] * bool(self.caption))
         texts = [' & '.join(cells) + r' \\' for cells in rows]
-        tabular = [r'\begin{tabular}{l%s}' % ('r' * (len(heads) - 1)), r'\toprule', ' & '.join(heads) + r' \\', r'\midrule',
+        tabular = [r'\begin{tabular}{l%s}' % ('r' * (len(heads) - 1)), r'\toprule',
+                   ' & '.join(heads) + r' \\', r'\midrule',
                    *texts, r'\bottomrule', r'\end{tabular}']
         if self.caption:
             caption = self.said(spread).translate(special).replace('+-', r'$\pm$')
@@ -101,7 +107,8 @@ class Table:
         return out.getvalue().rstrip('\n')
 
     def cells(self, spread='ci'):
-        """Return (heads, rows of (text, whether it is the best of its column)) for reading, without seeds if the caption has them."""
+        """Return (heads, rows of (text, whether it is the best of its column)) for reading, without seeds if
+        the caption has them."""
         shown = [k for k, head in enumerate(self.columns) if not (self.caption and head == 'seeds')]
         columns = [self.column(k, spread) for k in shown]
         return [visible(self.columns[k]) for k in shown], list(zip(*columns))
@@ -116,7 +123,8 @@ class Table:
         if not better or len(numbers) < 2:
             return [(text, False) for text in texts]
         best = '%.*f' % (digits, better(numbers))
-        ties = [not out and number(v) is not None and '%.*f' % (digits, number(v)) == best for v, out in zip(values, alone)]
+        ties = [not out and number(v) is not None and '%.*f' % (digits, number(v)) == best
+                for v, out in zip(values, alone)]
         return list(zip(texts, ties))
 
     def said(self, spread):
@@ -127,7 +135,8 @@ class Table:
 
 
 def harmless(row):
-    """Return the cells of a line of CSV; a text that a spreadsheet would compute begins with an apostrophe, which it does not show."""
+    """Return the cells of a line of CSV; a text that a spreadsheet would compute begins with an apostrophe,
+    which it does not show."""
     texts = [visible(v) if isinstance(v, str) else v for v in row]
     return ["'" + t if isinstance(t, str) and computed(t) else t for t in texts]
 
@@ -150,7 +159,8 @@ def decimals(values):
 
 
 def cell(value, digits, spread='ci'):
-    """Return a cell as text: '-', a text, a whole number, or a number with so many decimals, perhaps with its spread."""
+    """Return a cell as text: '-', a text, a whole number, or a number with so many decimals, perhaps with its
+    spread."""
     if value is None:
         return '-'
     if isinstance(value, Mean):
@@ -163,10 +173,12 @@ def cell(value, digits, spread='ci'):
 
 
 def side_by_side(records):
-    """Return the lines of a table of records side by side: final accuracy on every task, average accuracy, forgetting."""
+    """Return the lines of a table of records side by side: final accuracy on every task, average accuracy,
+    forgetting."""
     names = [visible(n) for n in records[0]['tasks']]
     if any(r['tasks'] != records[0]['tasks'] for r in records):
-        raise UserError('the results are of different tasks: %s' % '; '.join(','.join(r['tasks']) for r in records))
+        raise UserError('the results are of different tasks: %s' % '; '.join(','.join(r['tasks'])
+                                                                             for r in records))
     rows = [('after the last task, on', [visible(r['config']['approach']) for r in records])]
     for u, name in enumerate(names):
         rows.append((name, ['%5.1f%%' % (100 * r['accuracy'][-1][u]) for r in records]))

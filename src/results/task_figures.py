@@ -15,66 +15,83 @@ def matrix(fig, found):
     columns = 3 if roomy else 2
     axes = fig.panels(len(by), columns, 3.6)
     above = np.triu(np.ones((n, n), bool), 1)
-    for k, (ax, (a, (m, std))) in enumerate(zip(axes, by.items())):
+    for k, (ax, (a, each)) in enumerate(zip(axes, by.items())):
         below, title = None, plain(a)
-        if std is not None and roomy:
-            below = np.vectorize(lambda s: ('±%.1f' if s < 9.95 else '±%.0f') % s)(std)
-        elif std is not None:
-            title += ' (std up to %.1f)' % std[~above].max()
-        image = heat(ax, m, names if k % columns == 0 else [''] * n, names, title, hide=above, below=below)
+        if len(each) > 1:
+            std = each.std(0, ddof=1)
+            if roomy:
+                below = np.vectorize(lambda s: ('±%.1f' if s < 9.95 else '±%.0f') % s)(std)
+            else:
+                title += ' (std up to %.1f)' % std[~above].max()
+        image = heat(ax, each.mean(0), names if k % columns == 0 else [''] * n, names, title, hide=above,
+                     below=below)
         ax.set_xlabel('on task ' + start)
         if k % columns == 0:
             ax.set_ylabel('after task ' + start)
     fig.colorbar(image, ax=axes, label=ACCURACY, aspect=20 * -(-len(axes) // columns))
-    spread = ', ± standard deviation over the seeds' if roomy else ', std: standard deviation over the seeds'
-    fig.note(captions.label(found), captions.seeds(found), 'means' + spread * (max(map(len, found.values())) > 1), remark)
+    mean = 'means, %s standard deviation over the seeds' % ('±' if roomy else 'std:')
+    fig.note(captions.label(found), captions.seeds(found),
+             mean if max(map(len, by.values())) > 1 else 'means', remark)
+
+
+def spread(ax, x, values, i):
+    """Draw the standard deviation of the i-th series [runs, x] around its mean, if there are several runs."""
+    if len(values) > 1:
+        mean, std = values.mean(0), values.std(0, ddof=1)
+        band(ax, x, mean - std, mean + std, i)
 
 
 def tasks(fig, found):
-    """Draw the accuracy of each task over the sequence, one plot per approach, mean over seeds and standard deviation."""
+    """Draw the accuracy of each task over the sequence, one plot per approach, mean over seeds and standard
+    deviation."""
     by, (names, remark) = metrics.matrices(found), captions.places(found)
     names, start = short(names)
     n = len(names)
     shown = range(n) if n <= MANY else sorted({round(x) for x in np.linspace(0, n - 1, 10)})
-    for k, (ax, (a, (m, std))) in enumerate(zip(fig.panels(len(by)), by.items())):
+    for k, (ax, (a, each)) in enumerate(zip(fig.panels(len(by)), by.items())):
         for i, u in enumerate(shown):
             after = np.append(np.arange(u, n), n - 1)
-            x = np.append(np.arange(u, n) + 1, n + 0.4)  # a line goes on at its end, so that that of the last task is one
-            ax.plot(x, m[after, u], label=names[u], markevery=list(range(0, n - u, -(-n // MANY))), **style(i))
-            if std is not None:
-                band(ax, x, m[after, u] - std[after, u], m[after, u] + std[after, u], i)
+            x = np.append(np.arange(u, n) + 1,
+                          n + 0.4)  # a line goes on at its end, so that that of the last task is one
+            values = each[:, after, u]
+            ax.plot(x, values.mean(0), label=names[u], markevery=list(range(0, n - u, -(-n // MANY))),
+                    **style(i))
+            spread(ax, x, values, i)
         ax.set_xticks(np.arange(1, n + 1)[::-(-n // MANY)])
         ax.set_xlim(0.7, n + 0.5)
         ax.set_ylim(-2, 102)
         finish(ax, 'tasks learnt', ACCURACY if k % 3 == 0 else '', plain(a))
     fig.key(title='on task ' + start)
-    spread = captions.spread('lines: means, bands: ± standard deviation over the seeds', map(len, found.values()))
-    fig.note(captions.label(found), captions.seeds(found), spread,
+    bands = captions.spread('lines: means, bands: ± standard deviation over the seeds',
+                            map(len, found.values()))
+    fig.note(captions.label(found), captions.seeds(found), bands,
              'a line begins where its task is learnt and goes on at its final value to the right edge',
              len(shown) < n and '%d of %d tasks are shown' % (len(shown), n), remark)
 
 
 def order(fig, found):
-    """Draw the accuracy on the task at each place of the sequence, just learnt and after the last task, one plot per approach."""
-    by, (names, remark) = metrics.by_place(found), captions.places(found)
+    """Draw the accuracy on the task at each place of the sequence, just learnt and after the last task, one
+    plot per approach."""
+    by, (names, remark) = metrics.matrices(found), captions.places(found)
     apart = not captions.tasks(found)
     names, start = short([n.replace('place ', '') for n in names] if apart else names)
     x = np.arange(1, len(names) + 1)
-    for k, (ax, (a, values)) in enumerate(zip(fig.panels(len(by)), by.items())):
-        for i, text in ((0, 'just learnt'), (1, 'after the last task')):
-            mean, size = values[i].mean(0), (1.6, 1)[i] * fig.look.marker
-            ax.plot(x, mean, label=text, markerfacecolor=('white', None)[i], markersize=size, **style(i))
-            if values.shape[1] > 1:
-                std = values[i].std(0, ddof=1)
-                band(ax, x, mean - std, mean + std, i)
+    for k, (ax, (a, each)) in enumerate(zip(fig.panels(len(by)), by.items())):
+        learnt, last = np.diagonal(each, axis1=1, axis2=2), each[:, -1]
+        ax.plot(x, learnt.mean(0), label='just learnt', markerfacecolor='white',
+                markersize=1.6 * fig.look.marker, **style(0))
+        ax.plot(x, last.mean(0), label='after the last task', **style(1))
+        spread(ax, x, learnt, 0)
+        spread(ax, x, last, 1)
         ticks(ax, names, first=1)
         ax.set_ylim(-2, 102)
-        finish(ax, 'place in the sequence' if apart else 'task ' + start, ACCURACY if k % 3 == 0 else '', plain(a))
+        finish(ax, 'place in the sequence' if apart else 'task ' + start, ACCURACY if k % 3 == 0 else '',
+               plain(a))
     fig.key()
     numbers = {a: len(r) for a, r in found.items()}
     what = 'seed' if all(isinstance(s, int) for r in found.values() for s in r) else 'run'
-    spread = 'lines: means, bands: ± standard deviation over the %ss' % what
-    fig.note(captions.label(found), captions.counted(numbers, what), captions.spread(spread, numbers.values()),
+    bands = 'lines: means, bands: ± standard deviation over the %ss' % what
+    fig.note(captions.label(found), captions.counted(numbers, what), captions.spread(bands, numbers.values()),
              'each place is of several tasks' if apart else 'tasks in the order in which they were learnt',
              remark and 'the order of the tasks differs from %s to %s' % (what, what))
 
@@ -106,7 +123,8 @@ def curves(fig, found, runs, measure):
     above.set_xlabel('task ' + start if start else '')
     fig.key(*ax.get_legend_handles_labels())
     seeds = {a: len(found[a]) for a in runs}
-    text = 'lines: means, bands: least to most, both over the seeds that reached the epoch, fainter where some had ended'
+    text = ('lines: means, bands: least to most, both over the seeds that reached the epoch, fainter where some '
+            'had ended')
     fig.note(captions.label(found), captions.counted(seeds), captions.spread(text, seeds.values()), remark)
 
 

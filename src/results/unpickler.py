@@ -1,7 +1,8 @@
 """Read pickles of plain data without running anything that they name.
 
-A pickle names what it wants called. Here only the names that a numpy array needs are known, and none is called: the pickle gets
-a Wanted in its place, which notes the arguments, and arrays are made afterwards, from dtypes, shapes and contents that fit.
+A pickle names what it wants called. Here only the names that a numpy array needs are known, and none is
+called: the pickle gets a Wanted in its place, which notes the arguments, and arrays are made afterwards, from
+dtypes, shapes and contents that fit.
 """
 import gzip
 import io
@@ -17,7 +18,8 @@ from utils import UserError
 
 LIMIT = 2 ** 30  # bytes of one unpacked pickle
 PART = 2 ** 20   # bytes that are unpacked at a time
-PLAIN = re.compile(r'[<>|=]?(b1|\?|[iu][1248]|f[248]|[SU][1-9]\d{0,3})')  # dtypes: numbers, bool, text of a fixed length
+PLAIN = re.compile(
+    r'[<>|=]?(b1|\?|[iu][1248]|f[248]|[SU][1-9]\d{0,3})')  # dtypes: numbers, bool, text of a fixed length
 VALUES = type(None), bool, int, float, complex, str, bytes, bytearray
 ALLOWED = {('numpy', 'ndarray'), ('numpy', 'dtype'), ('_codecs', 'encode'), ('__builtin__', 'bytes')}
 for core in ('core', '_core'):  # of numpy 1 and 2
@@ -46,7 +48,8 @@ class Unpickler(pickle.Unpickler):
     def find_class(self, module, name):
         """Return what stands for a name; raise UserError for one that plain data do not need."""
         if (module, name) not in ALLOWED:
-            raise UserError('the pickle asks for %s.%s, which only a program would need: not loaded' % (module, name))
+            raise UserError('the pickle asks for %s.%s, which only a program would need: not loaded' % (
+                module, name))
         return Wanted(name)
 
 
@@ -62,7 +65,8 @@ def load(content, **kwargs):
 
 
 def plain(value, done):
-    """Return a value with its arrays made. done: {id: (value, result)}, as a value may stand in several places."""
+    """Return a value with its arrays made. done: {id: (value, result)}, as a value may stand in several
+    places."""
     if id(value) not in done:
         done[id(value)] = value, convert(value, done)
     return done[id(value)][1]
@@ -94,9 +98,11 @@ def convert(value, done):
 
 
 def array(content, dtype, shape, order='C'):
-    """Return an array of bytes, or of text as Python 2 wrote them. Raises UserError where they do not fit the dtype and shape."""
+    """Return an array of bytes, or of text as Python 2 wrote them. Raises UserError where they do not fit the
+    dtype and shape."""
     if not (isinstance(dtype, Wanted) and dtype.name == 'dtype' and PLAIN.fullmatch(dtype.args[0])):
-        raise UserError('the pickle has an array of something else than plain numbers, bools or texts: not loaded')
+        raise UserError(
+            'the pickle has an array of something else than plain numbers, bools or texts: not loaded')
     content = content.encode('latin1') if isinstance(content, str) else content
     kind = np.dtype(dtype.args[0]).newbyteorder(dtype.state[1] if dtype.state else '=')
     length = math.prod(shape) * kind.itemsize
@@ -106,7 +112,8 @@ def array(content, dtype, shape, order='C'):
 
 
 def load_log(path):
-    """Return the log that hat-test wrote, a gzipped pickle of a dictionary. Raises UserError if it is not one."""
+    """Return the log that hat-test wrote, a gzipped pickle of a dictionary. Raises UserError if it is not
+    one."""
     try:
         with gzip.open(path) as f:
             # in parts: for a length that is asked for at once, memory is reserved at once
@@ -115,7 +122,8 @@ def load_log(path):
         if len(content) > LIMIT:
             raise UserError('it unpacks to more than %d bytes' % LIMIT)
         logs = load(content)
-        missing = {'mask', 'mask_pre', 'valid_acc', 'valid_loss', 'task_name', 'test_acc'}.difference(logs.keys())
+        missing = {'mask', 'mask_pre', 'valid_acc', 'valid_loss', 'task_name',
+                   'test_acc'}.difference(logs.keys())
     except UserError as e:
         raise UserError('%s: %s' % (path, e))
     except FileNotFoundError:
@@ -123,5 +131,6 @@ def load_log(path):
     except Exception as e:  # a malformed pickle can raise anything
         raise UserError('%s is not a log of hat-test (%s)' % (path, type(e).__name__))
     if missing:
-        raise UserError('%s is not a complete log of hat-test: it lacks %s' % (path, ', '.join(sorted(missing))))
+        raise UserError('%s is not a complete log of hat-test: it lacks %s' % (path,
+                                                                               ', '.join(sorted(missing))))
     return logs
