@@ -11,10 +11,10 @@ from utils import ROOT
 
 def build():
     """Return the parser."""
-    figures = '; '.join('%s: %s' % item for item in plots.FIGURES.items())
+    figures = '; '.join('%s: %s' % (name, kind.about) for name, kind in plots.KINDS.items())
     parser = commandline.Parser(prog='plot_results.py', allow_abbrev=False, epilog='Figures: %s.' % figures,
                                 description='Draws or prints saved results.')
-    parser.add_argument('--figure', choices=list(plots.FIGURES), default='ratio',
+    parser.add_argument('--figure', choices=list(plots.KINDS), default='ratio',
                         help='default %(default)s; see below')
     parser.add_argument('--experiment', metavar='E',
                         help='as run.py takes it, split:glyphs:6 too, or as the names of the results begin')

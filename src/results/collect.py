@@ -188,18 +188,16 @@ def sequences(experiment, approaches, folders, seeds=None, tags=()):
     return out
 
 
-def ledgers(experiment, approaches, folders, seeds=None, tags=()):
-    """Return (what collect() finds of one approach, HAT, [its ledgers]). Raises UserError if there are none,
-    or of different networks."""
-    results = collect(experiment, approaches, folders, seeds, tags)
-    found = [(r['record'] or {}).get('ledger') for r in results[approaches[0]].values()]
-    if None in found:
+def ledgers(found):
+    """Return the ledgers of HAT's rows {approach: {seed: row}}. Raises UserError if there are none, or of
+    different networks."""
+    out = [(r['record'] or {}).get('ledger') for by in found.values() for r in by.values()]
+    if None in out:
         raise UserError(
-            'the results of %s have no ledger: that is of hat and hat-test, of runs since there is '
-                        'one' % approaches[0])
-    if len({str(ledger.sizes(f)) for f in found}) > 1:
+            'the results of %s have no ledger: that is of hat and hat-test, of runs since there is one' % ', '.join(found))
+    if len({str(ledger.sizes(entries)) for entries in out}) > 1:
         raise UserError('the ledgers are of networks of different sizes')
-    return results, found
+    return out
 
 
 def beside(output, approach):

@@ -52,9 +52,9 @@ def summary(values):
     return mean, np.fmin.reduce(values), np.fmax.reduce(values), count
 
 
-def table(curves, found, measure):
+def table(found, values):
     """Return a row per approach, task and epoch of gather(), of collected results."""
-    names, rows = captions.places(found)[0], []
+    names, rows, (curves, measure) = captions.places(found)[0], [], values
     for a, tasks in curves.items():
         for name, values in zip(names, tasks):
             for e, (mean, least, most, n) in enumerate(zip(*summary(values))):

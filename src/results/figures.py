@@ -59,9 +59,8 @@ def ratio(fig, found, rho):
              above and 'above 0, so that joint is no ceiling and perhaps undertrained: %s' % ', '.join(above))
 
 
-def bars(fig, found):
+def bars(fig, found, each):
     """Draw average accuracy and forgetting of each approach, with 95 % intervals and a mark for each seed."""
-    each = metrics.summaries(found)
     labels = {'average_accuracy': 'average accuracy (%)', 'forgetting': 'forgetting (percentage points)'}
     kinds = [k for k in labels if all(k in s for s in each.values())]
     fig.size(1.5 + 0.5 * len(each), wide=len(kinds) > 1)
@@ -110,7 +109,7 @@ def orders(fig, found, values):
              captions.spread('lines: ± standard deviation over the seeds', seeds.values()))
 
 
-def paired(fig, found, diff, against):
+def paired(fig, found, diff):
     """Draw differences of average accuracy from one approach, paired by seed, with 95 % intervals and
     p-values."""
     fig.size(1.7 + 0.55 * len(diff))
@@ -122,7 +121,7 @@ def paired(fig, found, diff, against):
     ax.axvline(0, color='black', linewidth=0.8)
     ax.set_yticks(range(len(diff)), names)
     ax.set_ylim(len(diff) - 0.5, -0.5)
-    finish(ax, 'percentage points above %s' % plain(against), '')
+    finish(ax, 'percentage points above %s' % plain(d['against']), '')
     corrected = ', corrected for %d comparisons (Holm)' % len(diff) if len(diff) > 1 else ''
     fig.note(captions.label(found),
              'average accuracy after the last task, differences paired by seed, n seeds',
@@ -130,7 +129,7 @@ def paired(fig, found, diff, against):
              'p: paired t-test' + corrected)
 
 
-def surface(fig, found):
+def surface(fig, runs, found):
     """Draw average accuracy over one or two hyper-parameters, of surfaces.surface()."""
     points, label = found['points'], 'average %s accuracy (%%)' % found['which']
     runs = sorted({len(v) for v in points.values()})

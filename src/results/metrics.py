@@ -80,7 +80,7 @@ def undertrained(rho):
     return out
 
 
-def summaries(found):
+def summaries(found, query=None):
     """Return {approach: {name of a measure: [seeds], 'seconds': [seeds]}} in per cent and seconds.
 
     What needs two tasks, or joint's result of every seed, is left out where there is none.
@@ -98,10 +98,10 @@ def summaries(found):
     return out
 
 
-def summary_table(found):
+def summary_table(found, each):
     """Return a row per approach: seeds, the measures in per cent, seconds."""
     rows = []
-    for a, values in summaries(found).items():
+    for a, values in each.items():
         means = [Mean.of(values.get(name, ())) for name in MEASURES.values()]
         seconds = float(values['seconds'].mean()) if len(values['seconds']) else None
         rows.append([a, len(found[a]), *means, seconds])
@@ -143,15 +143,15 @@ def spreads(values):
     return over, within
 
 
-def matrices(found):
+def matrices(found, query=None):
     """Return {approach: accuracy matrices in per cent [seeds, T, T]}."""
     return {a: 100 * np.array([r['acc'] for r in by.values()]) for a, by in found.items()}
 
 
-def matrix_table(found):
+def matrix_table(found, by):
     """Return a row per approach and task learnt: accuracy on every task so far, in per cent."""
     names, rows = captions.places(found)[0], []
-    for a, each in matrices(found).items():
+    for a, each in by.items():
         for t, name in enumerate(names):
             later = [None] * (len(names) - t - 1)
             rows.append([a, len(each), name, *map(Mean.of, each[:, t, :t + 1].T), *later])
@@ -159,44 +159,33 @@ def matrix_table(found):
     return Table(['approach', 'seeds', 'after', *('on ' + n for n in names)], rows, caption)
 
 
-def place_table(found):
+def place_table(found, by):
     """Return a row per approach and place t in the sequence: accuracy on its task just learnt, a[t,t], and at
     the end, a[T,t]."""
     rows, names = [], captions.places(found)[0]
-    for a, each in matrices(found).items():
+    for a, each in by.items():
         for t, name in enumerate(names):
             rows.append([a, len(each), t + 1, name, Mean.of(each[:, t, t]), Mean.of(each[:, -1, t])])
     return Table(['approach', 'runs', 'place', 'task', 'just learnt %', 'after the last task %'], rows,
                  'Accuracy by the place of a task in the sequence, ' + captions.label(found))
 
 
-def reference(approaches, against=None):
-    """Return what the others are compared with: the approach asked for, or the first that is neither the
-    floor nor the ceiling.
+def differences(found, against=None):
+    """Return {approach: {'mean': Mean, 'p', 'holm', 'n', 'against'}}: average accuracy minus that of the
+    approach `against`, in points.
 
-    Raises UserError if there is none.
+    Against: the one asked for, or the first that is neither the floor nor the ceiling. Paired by seed, with a
+    paired t-test, and 'holm', its p corrected for their number, None where all differences are the same.
+    Raises UserError where fewer than two seeds are common.
     """
-    first = next((a for a in approaches if a not in BOUNDS), None)
-    if not (against or first):
-        raise UserError('%s alone are compared: say with --against with which' % ' and '.join(approaches))
-    return against or first
-
-
-def differences(found, against):
-    """Return {approach: {'mean': Mean, 'p', 'holm', 'n'}}: average accuracy minus that of the approach
-    `against`, in points.
-
-    Paired by seed, with a paired t-test, and 'holm', its p corrected for their number, None where all
-    differences are the same. Raises UserError where fewer than two seeds are common.
-    """
+    against = against or next((a for a in found if a not in BOUNDS), None)
+    if not against:
+        raise UserError('%s alone are compared: say with --against with which' % ' and '.join(found))
     if len(found) < 2:
         raise UserError('a comparison needs two approaches or more, not only %s' % against)
     if against not in found:
         raise UserError('--against %s is not among --approaches: %s' % (against, ', '.join(found)))
-    out = {}
-    for a in found:
-        if a != against:
-            out[a] = difference(found, a, against)
+    out = {a: difference(found, a, against) for a in found if a != against}
     for a, p in holm({a: d['p'] for a, d in out.items() if d['p'] is not None}).items():
         out[a]['holm'] = p
     return out
@@ -212,7 +201,7 @@ def difference(found, approach, against):
     x, y = ([100 * found[a][s]['acc'][-1].mean() for s in seeds] for a in (approach, against))
     mean = Mean.of(np.subtract(x, y))
     p = float(stats.ttest_rel(x, y).pvalue) if mean.std > 0 else None
-    return {'mean': mean, 'p': p, 'holm': None, 'n': len(seeds)}
+    return {'mean': mean, 'p': p, 'holm': None, 'n': len(seeds), 'against': against}
 
 
 def holm(ps):
@@ -226,8 +215,9 @@ def holm(ps):
     return out
 
 
-def difference_table(found, diff, against):
+def difference_table(found, diff):
     """Return a row per approach of differences()."""
+    against = next(iter(diff.values()))['against']
     rows = [[a, d['mean'], d['p'], d['holm'], d['n']] for a, d in diff.items()]
     caption = 'Average accuracy minus that of %s, paired by seed, %s; %s; p: paired t-test' % (
         against, captions.label(found), captions.counted({a: d['n'] for a, d in diff.items()}))

@@ -1,32 +1,83 @@
-"""The figures there are: from what is asked for to the numbers, as a table, and to what draws them."""
+"""The figures there are: how each finds its results, what it computes, its table, and what draws it."""
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Callable
 
-from results import (collect, curves, epochs, figures, ledger, masks, metrics, surfaces, task_figures,
-                     unit_figures,
-                     unpickler)
+from results import collect, curves, epochs, figures, ledger, masks, metrics, surfaces, task_figures, unit_figures
 from results.comparable import warn
+from results.unpickler import load_log
 from utils import ROOT, UserError
 
-FIGURES = {
-    'ratio': 'forgetting ratio against tasks (the original\'s figure); needs random and joint',
-    'matrix': 'accuracy matrices', 'tasks': 'accuracy of each task over the sequence',
-    'bars': 'average accuracy and forgetting',
-    'paired': 'differences from one approach, paired by seed (--against)',
-    'order': 'accuracy just learnt and at the end by a task\'s place in the sequence (of all orders, where only '
-             'those are there)',
-    'orders': 'spread over orders of the tasks beside that over seeds (of run_multi.py --orders)',
-    'ledger': 'what each task takes of every layer, reuses and leaves (one approach: hat)',
-    'curves': 'a number of every epoch, task after task (--measure)',
-    'surface': 'accuracy over the hyper-parameters of a grid by work.py (one approach; --over)',
-    'capacity': 'share of the layers that tasks use (--logs, one)',
-    'overlap': 'overlap of the tasks\' masks (--logs, one)',
-    'masks': 'attention of each task to each unit (--logs, one)',
-    'compression': 'weights kept against accuracy (--logs, one or more)',
-}
-OF_LOGS = {'capacity': unit_figures.capacity, 'overlap': unit_figures.overlap,
-           'masks': unit_figures.attention,
-           'compression': unit_figures.compression}
+
+@dataclass(frozen=True)
+class Kind:
+    """A figure of results; draw(page, found, values) fills a layout.Page."""
+    about: str
+    table: Callable  # (found, values) -> tables.Table
+    draw: Callable
+    values: Callable = lambda found, query: None
+    find: Callable = collect.collect
+
+
+def of_logs(about, table, draw):
+    """Return the Kind of a figure of logs of hat-test."""
+    return Kind(about, lambda found, values: table(found), lambda page, found, values: draw(page, found),
+                find=None)
+
+
+def ratios(found, query):
+    """Return the forgetting ratios; warn of an approach that is better than joint training."""
+    rho = metrics.ratios(found)
+    above = ['%s after %s' % (a, ','.join(map(str, tasks))) for a, tasks in metrics.undertrained(rho).items()]
+    if above:
+        warn('rho is above 0, so that joint is no ceiling and perhaps undertrained: %s tasks' % ', '.join(
+            above))
+    return rho
+
+
+def learning_curves(found, query):
+    """Return (curves, the name of their measure); warn of approaches that have none."""
+    loaded, measure = load_epochs(found, query), query.measure or 'valid_accuracy'
+    lines = curves.gather(loaded, measure)
+    for a in sorted(set(loaded) - set(lines)):
+        warn('%s trains no epochs: left out' % a)
+    return lines, measure
+
+
+KINDS = {
+    'ratio': Kind('forgetting ratio against tasks (the original\'s figure); needs random and joint',
+                  metrics.ratio_table,
+                  figures.ratio, ratios),
+    'matrix': Kind('accuracy matrices', metrics.matrix_table, task_figures.matrix, metrics.matrices),
+    'tasks': Kind('accuracy of each task over the sequence', metrics.matrix_table, task_figures.tasks,
+                  metrics.matrices),
+    'bars': Kind('average accuracy and forgetting', metrics.summary_table, figures.bars, metrics.summaries),
+    'paired': Kind('differences from one approach, paired by seed (--against)', metrics.difference_table,
+                   figures.paired,
+                   lambda found, query: metrics.differences(found, query.against)),
+    'order': Kind(
+        'accuracy just learnt and at the end by a task\'s place in the sequence (of all orders, where only those '
+                  'are there)', metrics.place_table, task_figures.order, metrics.matrices, collect.sequences),
+    'orders': Kind('spread over orders of the tasks beside that over seeds (of run_multi.py --orders)',
+                   lambda found, values: metrics.order_table(values), figures.orders,
+                   lambda found, query: metrics.over_orders(found), collect.orders),
+    'ledger': Kind('what each task takes of every layer, reuses and leaves (one approach: hat)',
+                   lambda found, values: ledger.table(values), unit_figures.ledger,
+                   lambda found, query: collect.ledgers(found)),
+    'curves': Kind('a number of every epoch, task after task (--measure)', curves.table, task_figures.curves,
+                   learning_curves),
+    'surface': Kind('accuracy over the hyper-parameters of a grid by work.py (one approach; --over)',
+                    surfaces.table,
+                    figures.surface, lambda found, query: surfaces.points(found, query.over), surfaces.grid),
+    'capacity': of_logs('share of the layers that tasks use (--logs, one)', masks.capacity_table,
+                        unit_figures.capacity),
+    'overlap': of_logs('overlap of the tasks\' masks (--logs, one)', masks.overlap_table,
+                       unit_figures.overlap),
+    'masks': of_logs('attention of each task to each unit (--logs, one)', masks.masks_table,
+                     unit_figures.attention),
+    'compression': of_logs('weights kept against accuracy (--logs, one or more)', masks.compression_table,
+                           unit_figures.compression)}
+OF_LOGS = [name for name, kind in KINDS.items() if not kind.find]
 
 
 @dataclass(frozen=True)
@@ -46,102 +97,28 @@ class Query:
     measure: str = None
     over: list = None
     logs: tuple = ()
-    epochs: object = None
+    epochs: Callable = None
     lenient: bool = False
-
-    def results(self, find=collect.collect):
-        """Return what a function of collect.py finds."""
-        return find(self.experiment, self.approaches, self.folders, self.seeds, self.tags)
 
 
 def compute(query):
     """Return (table, draw) of what is asked for; draw fills a layout.Page. Raises UserError."""
+    kind = KINDS[query.figure]
     if query.measure and query.figure != 'curves':
         raise UserError('--measure is of --figure curves')
     if query.figure in OF_LOGS:
-        if query.tags:
-            raise UserError('--tag chooses results, and --figure %s is of --logs' % query.figure)
-        return of_logs(query)
+        return compute_logs(query, kind)
     if not query.experiment or not query.approaches:
         raise UserError('--figure %s needs --experiment and --approaches' % query.figure)
     if query.figure in ('surface', 'ledger') and len(query.approaches) > 1:
         raise UserError('--figure %s takes one approach' % query.figure)
-    return OF_RESULTS[query.figure](query)
-
-
-def of_ratio(query):
-    """Return compute() of ratio; warn of an approach that is better than joint training."""
-    found = query.results()
-    rho = metrics.ratios(found)
-    above = ['%s after %s' % (a, ','.join(map(str, tasks))) for a, tasks in metrics.undertrained(rho).items()]
-    if above:
-        warn('rho is above 0, so that joint is no ceiling and perhaps undertrained: %s tasks' % ', '.join(
-            above))
-    return metrics.ratio_table(found, rho), lambda fig: figures.ratio(fig, found, rho)
-
-
-def of_bars(query):
-    """Return compute() of bars."""
-    found = query.results()
-    return metrics.summary_table(found), lambda fig: figures.bars(fig, found)
-
-
-def of_matrix(query):
-    """Return compute() of matrix and tasks."""
-    found, draw = query.results(), getattr(task_figures, query.figure)
-    return metrics.matrix_table(found), lambda fig: draw(fig, found)
-
-
-def of_paired(query):
-    """Return compute() of paired."""
-    found, against = query.results(), metrics.reference(query.approaches, query.against)
-    diff = metrics.differences(found, against)
-    table = metrics.difference_table(found, diff, against)
-    return table, lambda fig: figures.paired(fig, found, diff, against)
-
-
-def of_order(query):
-    """Return compute() of order."""
-    found = query.results(collect.sequences)
-    return metrics.place_table(found), lambda fig: task_figures.order(fig, found)
-
-
-def of_orders(query):
-    """Return compute() of orders."""
-    found = query.results(collect.orders)
-    values = metrics.over_orders(found)
-    return metrics.order_table(values), lambda fig: figures.orders(fig, found, values)
-
-
-def of_ledger(query):
-    """Return compute() of ledger."""
-    found, ledgers = query.results(collect.ledgers)
-    return ledger.table(ledgers), lambda fig: unit_figures.ledger(fig, found, ledgers)
-
-
-def of_surface(query):
-    """Return compute() of surface."""
-    found = surfaces.surface(query.experiment, query.approaches[0], query.folders, query.over, query.tags)
-    return surfaces.table(found), lambda fig: figures.surface(fig, found)
-
-
-def of_curves(query):
-    """Return compute() of curves."""
-    found, measure = query.results(), query.measure or 'valid_accuracy'
-    loaded = load_epochs(found, query)
-    lines = curves.gather(loaded, measure)
-    for a in sorted(set(loaded) - set(lines)):
-        warn('%s trains no epochs: left out' % a)
-    return curves.table(lines, found, measure), lambda fig: task_figures.curves(fig, found, lines, measure)
-
-
-OF_RESULTS = {'ratio': of_ratio, 'matrix': of_matrix, 'tasks': of_matrix, 'bars': of_bars,
-              'paired': of_paired, 'order': of_order,
-              'orders': of_orders, 'ledger': of_ledger, 'curves': of_curves, 'surface': of_surface}
+    found = kind.find(query.experiment, query.approaches, query.folders, query.seeds, query.tags)
+    values = kind.values(found, query)
+    return kind.table(found, values), lambda page: kind.draw(page, found, values)
 
 
 def load_epochs(found, query):
-    """Return {approach: {seed: epochs}} of collected results, from where their runs left them. Raises
+    """Return {approach: {seed: epochs}} of collected results, from where their runs left them; raise
     UserError naming all missing."""
     out, wrong = {}, []
     for a, by in found.items():
@@ -162,10 +139,12 @@ def load_epochs(found, query):
     return out
 
 
-def of_logs(query):
-    """Return compute() of the figures of logs."""
+def compute_logs(query, kind):
+    """Return compute() of a figure of logs."""
+    if query.tags:
+        raise UserError('--tag chooses results, and --figure %s is of --logs' % query.figure)
     logs = load_logs(query)
-    what = logs if query.figure == 'compression' else next(iter(logs.values()))
+    found = logs if query.figure == 'compression' else next(iter(logs.values()))
 
     def tried(function, *values):
         try:
@@ -173,17 +152,17 @@ def of_logs(query):
         except UserError:
             raise
         except Exception as e:  # anything may be in a stranger's log
-            raise UserError('%s is not a log as hat-test writes it (%s)' % (
-                ' or '.join(query.logs), type(e).__name__))
+            raise UserError('%s is not a log as hat-test writes it (%s)' % (' or '.join(query.logs),
+                                                                            type(e).__name__))
 
-    def draw(fig):
-        OF_LOGS[query.figure](fig, what)
-        fig.draw_without_rendering()  # which lays out the names, whatever they are
-    table = tried(getattr(masks, query.figure + '_table'), what)
-    short = masks.too_short(what) if query.figure == 'compression' else []
+    def draw(page):
+        kind.draw(page, found, None)
+        page.draw_without_rendering()  # which lays out the names, whatever they are
+    table = tried(kind.table, found, None)
+    short = masks.too_short(found) if query.figure == 'compression' else []
     if short:
         warn('too few epochs to show compression (fewer than %d): %s' % (masks.FEW, ', '.join(short)))
-    return table, lambda fig: tried(draw, fig)
+    return table, lambda page: tried(draw, page)
 
 
 def load_logs(query):
@@ -194,7 +173,7 @@ def load_logs(query):
     out, wrong = {}, []
     for f in query.logs:
         try:
-            out[Path(f).stem] = unpickler.load_log(ROOT / f)
+            out[Path(f).stem] = load_log(ROOT / f)
         except UserError as e:
             wrong.append(str(e))
     if wrong:

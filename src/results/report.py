@@ -47,7 +47,7 @@ def figure(name, label, approaches, query):
         return {'svg': None, 'reason': reason if len(reason) < 200 else reason[:200] + '...'}
     width = re.search(rb'width="([\d.]+)pt"', svg[:2000])
     return {'svg': base64.b64encode(svg).decode(), 'wide': bool(width) and float(width[1]) > WIDE,
-            'caption': plots.FIGURES[name].split(' (')[0] + ', ' + label}
+            'caption': plots.KINDS[name].about.split(' (')[0] + ', ' + label}
 
 
 def section(label, approaches, query):
@@ -60,7 +60,7 @@ def section(label, approaches, query):
     names = [n for n in ORDER if n not in ('paired', 'bars') or len(approaches) > 1]
     drawn = [figure(n, label, approaches, query) for n in names]
     drawn += [figure('ledger', label, [a], query) for a in approaches if a == 'hat']
-    return {'label': label, 'table': metrics.summary_table(found), 'figures': drawn}
+    return {'label': label, 'table': metrics.summary_table(found, metrics.summaries(found)), 'figures': drawn}
 
 
 def run(row, query):

@@ -9,14 +9,14 @@ from utils import UserError
 
 
 def surface(experiment, approach, folders, over=None, tags=()):
-    """Return {'names': one or two hyper-parameters, 'points': {(value, ...): [average accuracy in per cent of
-    each run]}, 'which': 'validation' or 'test', 'experiment', 'approach'} of the runs of a grid: files
-    <experiment>_<approach>-*_<seed>.txt and records.
+    """Return points() of the runs of a grid, of one approach."""
+    return points(grid(experiment, [approach], folders, None, tags), over)
 
-    over: the hyper-parameters (default: those that vary). Validation accuracy where all records have it.
-    Warns of runs that differ in something else than those and the seed.
-    """
-    experiment = collect.label(experiment)
+
+def grid(experiment, approaches, folders, seeds=None, tags=()):
+    """Return the rows of the runs of a grid of an approach: files <experiment>_<approach>-*_<seed>.txt with
+    their records."""
+    experiment, approach = collect.label(experiment), approaches[0]
     found = collect.rows(folders, tags, r'%s_%s-.*_\d+' % (re.escape(experiment), re.escape(approach)))
     runs = [r for r in found if r['config']['approach'] == approach and r['status'] == 'finished']
     if not runs:
@@ -25,7 +25,17 @@ def surface(experiment, approach, folders, over=None, tags=()):
     wrong = comparable.experiments(runs)
     if wrong:
         raise UserError('; '.join(wrong))
-    configs = [r['config'] for r in runs]
+    return runs
+
+
+def points(runs, over=None):
+    """Return {'names': one or two hyper-parameters, 'points': {(value, ...): [average accuracy in per cent of
+    each run]}, 'which': 'validation' or 'test', 'experiment', 'approach'} of the rows of a grid.
+
+    over: the hyper-parameters (default: those that vary). Validation accuracy where all records have it.
+    Warns of runs that differ in something else than those and the seed.
+    """
+    configs, approach = [r['config'] for r in runs], runs[0]['config']['approach']
     numbers = [k for k in configs[0] if k != 'seed'
                and all(isinstance(c.get(k), (int, float)) for c in configs)]
     names = over or [k for k in numbers if len({c[k] for c in configs}) > 1]
@@ -38,17 +48,17 @@ def surface(experiment, approach, folders, over=None, tags=()):
         comparable.warn('the runs of %s differ in %s too: their mean is drawn' % (approach,
                                                                                   ', '.join(differ)))
     which = 'validation' if all('valid_accuracy' in r['record'] for r in runs) else 'test'
-    points = {}
+    out = {}
     for r in runs:
         value = np.mean(
             r['record']['valid_accuracy']) if which == 'validation' else r['record']['average_accuracy']
-        points.setdefault(tuple(r['config'][n] for n in names), []).append(100 * float(value))
-    return {'names': names, 'points': dict(sorted(points.items())), 'which': which, 'approach': approach,
+        out.setdefault(tuple(r['config'][n] for n in names), []).append(100 * float(value))
+    return {'names': names, 'points': dict(sorted(out.items())), 'which': which, 'approach': approach,
             'experiment': runs[0]['experiment']}
 
 
-def table(found):
-    """Return a row per point of surface()."""
+def table(runs, found):
+    """Return a row per point of points()."""
     rows = [[*map(float, point), Mean.of(values), len(values)] for point, values in found['points'].items()]
     caption = 'Average %s accuracy, experiment %s, %s' % (found['which'], found['experiment'],
                                                           found['approach'])

@@ -1,15 +1,15 @@
 """Draw accuracies task by task, as metrics.py and curves.py computed them: each function fills a page."""
 import numpy as np
 
-from results import captions, curves as learning, metrics
+from results import captions, curves as learning
 from results.drawing import MANY, band, finish, heat, plain, short, style, ticks
 
 ACCURACY = 'accuracy (%)'
 
 
-def matrix(fig, found):
+def matrix(fig, found, by):
     """Draw accuracy matrices as heat maps, one per approach, mean over seeds and standard deviation."""
-    by, (names, remark) = metrics.matrices(found), captions.places(found)
+    names, remark = captions.places(found)
     names, start = short(names)
     n, roomy = len(names), len(names) <= 6
     columns = 3 if roomy else 2
@@ -41,10 +41,10 @@ def spread(ax, x, values, i):
         band(ax, x, mean - std, mean + std, i)
 
 
-def tasks(fig, found):
+def tasks(fig, found, by):
     """Draw the accuracy of each task over the sequence, one plot per approach, mean over seeds and standard
     deviation."""
-    by, (names, remark) = metrics.matrices(found), captions.places(found)
+    names, remark = captions.places(found)
     names, start = short(names)
     n = len(names)
     shown = range(n) if n <= MANY else sorted({round(x) for x in np.linspace(0, n - 1, 10)})
@@ -69,10 +69,10 @@ def tasks(fig, found):
              len(shown) < n and '%d of %d tasks are shown' % (len(shown), n), remark)
 
 
-def order(fig, found):
+def order(fig, found, by):
     """Draw the accuracy on the task at each place of the sequence, just learnt and after the last task, one
     plot per approach."""
-    by, (names, remark) = metrics.matrices(found), captions.places(found)
+    names, remark = captions.places(found)
     apart = not captions.tasks(found)
     names, start = short([n.replace('place ', '') for n in names] if apart else names)
     x = np.arange(1, len(names) + 1)
@@ -96,12 +96,13 @@ def order(fig, found):
              remark and 'the order of the tasks differs from %s to %s' % (what, what))
 
 
-def curves(fig, found, runs, measure):
+def curves(fig, found, values):
     """Draw a number of every epoch, tasks one after another, a line per approach.
 
-    runs: {approach: [values [seeds, epochs] of each task]}.
+    values: ({approach: [values [seeds, epochs] of each task]}, the name of the measure).
     """
     names, remark = captions.places(found)
+    runs, measure = values
     tasks = max(map(len, runs.values()))
     names, start = short(names[:tasks])
     lengths = [max(values[t].shape[1] for values in runs.values() if t < len(values)) for t in range(tasks)]

@@ -121,7 +121,7 @@ def write_epochs(folder, monkeypatch, lengths=((3, 2), (4, 2), (2, 2))):
 
 
 @pytest.mark.parametrize('suffix', ['png', 'pdf'])
-@pytest.mark.parametrize('figure', list(plots.FIGURES))
+@pytest.mark.parametrize('figure', list(plots.KINDS))
 def test_every_figure_is_drawn(figure, suffix, folder, capsys, monkeypatch):
     output = folder / 'new' / ('x.' + suffix)
     if figure in plots.OF_LOGS:
