@@ -107,10 +107,9 @@ def show(paper, cells, found, without, args):
     table, passed, missed = papers.table(paper, cells, found, without)
     print((papers.wide(table) if args.wide else table).text(args.kind))
     if args.kind == 'markdown':
-        print('\n%s. %s; published as mean +- %s, ours as mean +- standard deviation over seeds. %d cells pass, '
-              '%d miss, %d of %d were run.' % (paper.title, paper.source, papers.SPREADS[paper.spread],
-                                               passed, missed,
-                        sum(map(bool, found)), len(cells)))
+        print('\n%s. %s; published as mean +- %s, ours as mean +- standard deviation over seeds. %d cells '
+              'pass, %d miss, %d of %d were run.' % (paper.title, paper.source, papers.SPREADS[paper.spread],
+                                               passed, missed, sum(map(bool, found)), len(cells)))
         remarks = dict.fromkeys('%s: %s' % (c.row, c.note) for c in cells if c.note)
         print(''.join('\n- ' + n for n in [*paper.notes, *remarks]))
     if args.output:

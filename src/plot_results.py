@@ -40,8 +40,8 @@ def build():
     parser.add_argument('--table', choices=('csv', 'latex', 'markdown'),
                         help='print the numbers behind the figure')
     parser.add_argument('--spread', choices=('std', 'ci'), default='ci',
-                        help='what follows the means of --table latex and markdown: '
-                        'standard deviation over the seeds, or half of the 95 %% interval (default %(default)s)')
+                        help='what follows the means of --table latex and markdown: standard deviation over the '
+                        'seeds, or half of the 95 %% interval (default %(default)s)')
     return parser
 
 
@@ -53,8 +53,7 @@ def epochs_file(output):
 def query(args):
     """Return what a command line asks for."""
     approaches = list(dict.fromkeys(args.approaches.split(','))) if args.approaches else []
-    return plots.Query(
-        args.figure, args.experiment, approaches, folders=[ROOT / d for d in args.folders],
+    return plots.Query(args.figure, args.experiment, approaches, folders=[ROOT / d for d in args.folders],
         seeds=launch.seeds(args.seeds) if args.seeds else None, tags=args.tag, against=args.against,
         measure=args.measure, over=args.over.split(',') if args.over else None, logs=args.logs,
         epochs=epochs_file)

@@ -19,8 +19,8 @@ def path(paper):
 
 
 def contents(archive):
-    """Return {name: bytes} of the results and records in an archive. Raises UserError for one that is broken,
-    or unpacks to too much."""
+    """Return {name: bytes} of an archive's results and records. Raises UserError if it is broken or too
+    large."""
     out = {}
     try:
         with lzma.open(archive) as f:

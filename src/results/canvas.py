@@ -10,8 +10,7 @@ from utils import ROOT, UserError
 
 
 def target(name):
-    """Return the path of a figure's file, or None for a window. Raises UserError for a name that is
-    neither."""
+    """Return the path of a figure's file, or None for a window. Raises UserError for another name."""
     if name and Path(name).suffix not in ('.png', '.pdf'):
         raise UserError('--output %s: expected a name that ends in .png or .pdf' % name)
     return ROOT / name if name else None
@@ -19,8 +18,7 @@ def target(name):
 
 @contextmanager
 def page(draw, style):
-    """Give a figure, a layout.Page that draw(page) has filled, while matplotlib has the settings of its
-    style."""
+    """Give a figure, a layout.Page that draw(page) has filled, within the settings of its style."""
     import matplotlib
     from matplotlib import pyplot
     from results import layout

@@ -6,22 +6,19 @@ from results import records
 
 
 def label(found, asked=''):
-    """Return the experiment of {approach: {seed: row}}, by the records; the name asked for where there are
-    none."""
+    """Return the experiment of {approach: {seed: row}}, by the records, or else the name asked for."""
     names = [r['experiment'] for by in found.values() for r in by.values() if r['experiment']]
     return 'experiment ' + next(iter(names), asked)
 
 
 def tasks(found):
-    """Return the tasks' names, if all of {approach: {seed: row}} have them in one order, else None: then only
-    the places are the same."""
+    """Return the tasks' names, if all of {approach: {seed: row}} have them in one order, else None."""
     orders = {tuple(r['tasks']) for by in found.values() for r in by.values() if r['named']}
     return list(orders.pop()) if len(orders) == 1 else None
 
 
 def places(found):
-    """Return (labels of the tasks, a remark): their names, or 'place 1' and so on if seeds differ in their
-    order."""
+    """Return (names of the tasks, '') or, if seeds differ in their order, ('place 1' and so on, a remark)."""
     names = tasks(found)
     if names:
         return names, ''
@@ -50,8 +47,7 @@ def seeds(found):
 
 
 def spread(text, numbers):
-    """Return what bars or bands mean, of the numbers of seeds; that there are none where all are of one
-    seed."""
+    """Return what bars or bands mean, of the numbers of seeds, or that there are none with one seed."""
     return text if max(numbers) > 1 else 'no spread, being of one seed'
 
 

@@ -56,8 +56,7 @@ def matrix(path):
 
 
 def read(path):
-    """Return the row of a result with the matrix of its text file; None if its record says that the run has
-    not finished."""
+    """Return the row of a result with its matrix in full; None if its run has not finished."""
     acc, found = matrix(path), row(path)
     return {**found, 'acc': acc} if found['status'] in (None, 'finished') else None
 
@@ -107,8 +106,7 @@ def collect(experiment, approaches, folders=('res',), seeds=None, tags=()):
 
 
 def find(experiment, approach, folders, tags=()):
-    """Return ({seed: path}, [what is wrong]) of the results of an approach, of those whose records have all
-    tags."""
+    """Return ({seed: path}, [what is wrong]) of an approach's results whose records have all tags."""
     pattern = re.compile(r'%s_%s_(\d+)\.txt' % (re.escape(experiment), re.escape(approach)))
     found, wrong = {}, []
     for path in listing(folders):
@@ -160,8 +158,7 @@ def contents(folder):
 
 
 def numbered(experiment, folders):
-    """Return the numbers of the orders of tasks, as run_multi.py --orders runs them, of which there are
-    results."""
+    """Return the numbers of the orders of tasks, as run_multi.py --orders runs them, that have results."""
     pattern = re.compile(r'%s-order(\d{1,4})_.+_\d+\.txt' % re.escape(label(experiment)))
     matches = [pattern.fullmatch(f.name) for f in listing(folders)]
     return sorted({int(m[1]) for m in matches if m})
@@ -189,20 +186,19 @@ def sequences(experiment, approaches, folders, seeds=None, tags=()):
 
 
 def ledgers(found):
-    """Return the ledgers of HAT's rows {approach: {seed: row}}. Raises UserError if there are none, or of
-    different networks."""
+    """Return the ledgers of HAT's rows. Raises UserError if there are none, or of different networks."""
     out = [(r['record'] or {}).get('ledger') for by in found.values() for r in by.values()]
     if None in out:
         raise UserError(
-            'the results of %s have no ledger: that is of hat and hat-test, of runs since there is one' % ', '.join(found))
+            'the results of %s have no ledger: that is of hat and hat-test, of runs since there is '
+                        'one' % ', '.join(found))
     if len({str(ledger.sizes(entries)) for entries in out}) > 1:
         raise UserError('the ledgers are of networks of different sizes')
     return out
 
 
 def beside(output, approach):
-    """Return the matrix [T,T] of another approach on the same tasks and seed, from the folder of a result;
-    None if it is not there."""
+    """Return another approach's matrix [T,T] of the same tasks and seed, beside a result, or None."""
     mine = records.read_record(output)
     found = re.fullmatch(r'(.+)_%s(_\d+)' % re.escape(mine['config']['approach']), Path(output).stem)
     if not found:

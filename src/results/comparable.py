@@ -44,8 +44,7 @@ def experiments(rows):
 
 
 def differences(results, free=FREE):
-    """Return {setting: {value as text: [seeds]}} of those settings, not free ones, in which {seed: row}
-    differ."""
+    """Return {setting: {value as text: [seeds]}} of the settings, not free ones, in which rows differ."""
     configs = {s: {**r['config'], 'the tasks': sorted(r['tasks'])} for s, r in results.items() if r['config']}
     out = {}
     for key in sorted({k for config in configs.values() for k in config} - set(free)):
@@ -59,8 +58,7 @@ def differences(results, free=FREE):
 
 
 def check(found, asked):
-    """Warn of an approach whose results differ in their settings, and of results that are not what their
-    names say."""
+    """Warn of results that differ in their settings, and of those that are not what their names say."""
     for a, results in found.items():
         texts = []
         for key, values in differences(results).items():

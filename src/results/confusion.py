@@ -12,8 +12,7 @@ def confusion(true, predicted, count):
 
 
 def class_table(matrix, names):
-    """Return a row per class that there are images of: how many, accuracy in per cent, the class it is most
-    often taken for."""
+    """Return a row per class: images, accuracy in per cent, the class it is most often taken for."""
     rows = []
     for i, row in enumerate(matrix):
         others = np.where(np.arange(len(row)) == i, 0, row)

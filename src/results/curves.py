@@ -43,8 +43,7 @@ def padded(lists):
 
 
 def summary(values):
-    """Return (mean, least, most, how many) over the seeds that reached an epoch, of [seeds, epochs]; nan
-    where none did."""
+    """Return (mean, least, most, count) over the seeds that reached an epoch, of [seeds, epochs]."""
     reached = np.isfinite(values)
     count = reached.sum(0)
     with np.errstate(invalid='ignore', divide='ignore'):

@@ -33,8 +33,7 @@ def band(ax, x, least, most, i):
 
 
 def plain(text, length=40):
-    """Return a text from a file as it can be drawn: no formulas, no line ends, no more than so many
-    letters."""
+    """Return a text as it can be drawn: no formulas, no line ends, no more than so many letters."""
     text = ''.join(c if c.isprintable() else '?' for c in text)
     text = text if len(text) <= length else text[:length - 1] + '…'
     return text.replace('$', r'\$')
@@ -51,8 +50,7 @@ def short(names):
 
 
 def ticks(ax, names, axis='x', first=0, every=False):
-    """Put names at the places first, first + 1, ... along an axis; of many only some, unless every one is
-    wanted."""
+    """Name the places first, first + 1, ... of an axis; of many only some, unless every one is wanted."""
     step = 1 if every else -(-len(names) // MANY)
     shown, places = list(names)[::step], np.arange(first, first + len(names))[::step]
     if axis == 'y':
@@ -92,8 +90,7 @@ def heat(ax, matrix, rows, columns, label, hide=None, below=None, span=(0, 100),
 
 
 def label_points(ax, points, texts, size):
-    """Label points (x, y) of a plot that is laid out, near them but on no other point or label, with a line
-    where it is far."""
+    """Label points (x, y) of a plot that is laid out, on no other point or label, with a line if far."""
     points, unit = np.asarray(points, float), ax.figure.dpi / 72  # pixels of a point, as letters are measured
     pixels = ax.transData.transform(points)
     taken = [(*p, 3 * unit, 3 * unit) for p in pixels]  # centres, half widths, half heights
@@ -109,5 +106,4 @@ def label_points(ax, points, texts, size):
         taken.append((*at, *half))
         line = {'arrowstyle': '-', 'linewidth': 0.4, 'color': '0.5', 'shrinkA': 0, 'shrinkB': 2}
         ax.annotate(text, point, (radius * dx, radius * dy), textcoords='offset points', fontsize=size,
-                    ha='center', va='center',
-                    arrowprops=line if radius > 12 else None)
+                    ha='center', va='center', arrowprops=line if radius > 12 else None)

@@ -10,8 +10,7 @@ INTERVALS = '95 % intervals over the seeds (Student\'s t)'
 
 
 def published(fig, both, paper):
-    """Draw ours against the published means, [(results.papers.Cell, our values)], with the spreads of both, a
-    panel per column."""
+    """Draw ours against the published means, [(papers.Cell, our values)], a panel per column."""
     kinds = list(dict.fromkeys((cell.column, cell.measure) for cell, _ in both))
     rows = list(dict.fromkeys(cell.row for cell, _ in both))
     axes, labels = fig.panels(len(kinds), 3, 3.9), []
@@ -72,8 +71,7 @@ def bars(fig, found, each):
                         elinewidth=fig.look.line)
             if len(s[k]) > 1:
                 ax.plot(s[k], i + np.linspace(-0.2, 0.2, len(s[k])), 'o', color='black',
-                        markerfacecolor='white',
-                        markersize=0.6 * fig.look.marker, markeredgewidth=0.6)
+                        markerfacecolor='white', markersize=0.6 * fig.look.marker, markeredgewidth=0.6)
             end = max(mean + (half or 0), s[k].max(), 0)
             ax.annotate('%.1f' % mean, (end, i), xytext=(4, 0), textcoords='offset points', va='center',
                         fontsize=fig.look.small)
@@ -110,8 +108,7 @@ def orders(fig, found, values):
 
 
 def paired(fig, found, diff):
-    """Draw differences of average accuracy from one approach, paired by seed, with 95 % intervals and
-    p-values."""
+    """Draw differences of average accuracy from one approach, paired by seed, with 95 % intervals."""
     fig.size(1.7 + 0.55 * len(diff))
     ax, names = fig.subplots(), []
     for i, (a, d) in enumerate(diff.items()):

@@ -88,8 +88,7 @@ def named(one):
 
 
 def having(needed, **more):
-    """Return a form of dictionaries that have all of some names and perhaps others, each with its form, and
-    whatever besides."""
+    """Return a form of dictionaries that have all of some names, perhaps others, and whatever besides."""
     forms = {**needed, **more}
 
     def form(value, where):

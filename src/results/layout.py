@@ -24,8 +24,7 @@ LOOKS = {'screen': Look(6.5, 11.8, 10, 8, 5, 1.4),
 
 
 def settings(style):
-    """Return matplotlib's settings of a style; the letters of a PDF are embedded as they are, not as drawings
-    of each."""
+    """Return matplotlib's settings of a style; the letters of a PDF are embedded, not drawn."""
     look = LOOKS[style]
     letters = dict.fromkeys(('font.size', 'axes.titlesize', 'axes.labelsize', 'figure.titlesize'), look.font)
     small = dict.fromkeys(('xtick.labelsize', 'ytick.labelsize', 'legend.fontsize'), look.small)
@@ -42,8 +41,7 @@ class Page(Figure):
         super().__init__(*args, **kwargs)
 
     def size(self, height, wide=False):
-        """Set the page to one column or to both, and to a height in inches of the screen's style, which
-        shrinks with the letters."""
+        """Set one column or both, and a height in inches of the screen's style."""
         scale = 1 if self.look is LOOKS['screen'] else 0.64
         self.set_size_inches(self.look.wide if wide else self.look.one, height * scale)
         return self
@@ -76,12 +74,10 @@ class Page(Figure):
         columns = -(-len(labels) // rows)
         self.grow(rows - 1)
         self.legend(handles, labels, loc='outside upper center', ncols=columns, handlelength=3.4,
-                    borderaxespad=0.2,
-                    columnspacing=1.2, **kwargs)
+                    borderaxespad=0.2, columnspacing=1.2, **kwargs)
 
     def note(self, *parts):
-        """Write small text below all axes; to be called last, when the width is known. Parts that are empty
-        are left out."""
+        """Write small text below all axes, at last, when the width is known; empty parts are left out."""
         text = '; '.join(plain(p, 400) for p in parts if p)
         lines = textwrap.wrap(text, self.letters(self.look.small, self.get_figwidth() - 0.1))
         self.grow(len(lines) - 1)

@@ -52,8 +52,7 @@ def lines(found, names):
 
 
 def shares(found, layer):
-    """Return [tasks, 4] in per cent of a layer's units: reused, newly taken, taken before and not used, free;
-    of one ledger."""
+    """Return [tasks, 4], per cent of a layer's units: reused, new, taken before and not used, free."""
     rows = np.array([entry['layers'][layer] for entry in found], float)
     units, used, reused, new, free = rows.T
     return 100 * np.stack([reused, new, units - used - free, free], 1) / units[:, None]

@@ -54,8 +54,7 @@ def ratios(found):
 
 
 def ratio_table(found, rho):
-    """Return a row per approach: seeds, rho after each number of tasks, and the mean over all numbers of
-    tasks."""
+    """Return a row per approach: rho after each number of tasks, and the mean over all."""
     n = next(iter(rho.values())).shape[1]
     heads = ['rho %d' % (t + 1) for t in range(n)]
     rows = []
@@ -124,8 +123,7 @@ def over_orders(found):
 
 
 def order_table(values):
-    """Return a row per approach: how far its average accuracy varies over orders and over seeds, as standard
-    deviations."""
+    """Return a row per approach: standard deviations of its average accuracy over orders and over seeds."""
     rows = [[a, *v.shape, float(v.mean()), *spreads(v)] for a, v in values.items()]
     return Table(['approach', 'orders', 'seeds', 'average accuracy %', 'std over orders', 'std over seeds'],
                  rows)
@@ -160,8 +158,7 @@ def matrix_table(found, by):
 
 
 def place_table(found, by):
-    """Return a row per approach and place t in the sequence: accuracy on its task just learnt, a[t,t], and at
-    the end, a[T,t]."""
+    """Return a row per approach and place t of the sequence: accuracy just learnt, a[t,t], and at the end."""
     rows, names = [], captions.places(found)[0]
     for a, each in by.items():
         for t, name in enumerate(names):

@@ -28,8 +28,7 @@ def rows(folders, tags=()):
 
 
 def varying(configs):
-    """Return the names of the settings that are not the same in all of some configurations of one
-    approach."""
+    """Return the names of the settings that are not the same in all configurations of one approach."""
     return [k for k in keys(configs) if len({str(c.get(k)) for c in configs}) > 1]
 
 
@@ -78,13 +77,11 @@ def table(results):
                       ','.join(r.get('tags', ())), differ,
                       100 * r['average_accuracy'], forgotten, status(r), path.name])
     return Table(['experiment', 'approach', 'seed', 'tags', 'settings that differ', 'average accuracy %',
-                  'forgetting %', 'status',
-                  'record'], lines)
+                  'forgetting %', 'status', 'record'], lines)
 
 
 def flat(row):
-    """Return a row as one of plain values, {column: text, number or None}: where it is, what came out, then
-    every setting."""
+    """Return a row as one of plain values: where it is, what came out, then every setting."""
     record, config = row['record'], row['config']
     out = {'record': str(row['path']), **{k: config.get(k) for k in ('experiment', 'approach', 'seed')},
            'scenario': config.get('scenario', 'task'), 'tags': ' '.join(row['tags']), 'status': row['status'],

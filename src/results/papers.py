@@ -15,8 +15,7 @@ FOLDER = ROOT / 'src' / 'papers'
 
 
 def weights_kept(path):
-    """Return per cent of the weights that the log of a run of hat-test, beside its result, says to be
-    kept."""
+    """Return per cent of the weights that the log of a run of hat-test, beside its result, has kept."""
     return float(masks.compression_table({'': unpickler.load_log(Path(path).with_suffix('.pkz'))}).rows[0][2])
 
 
@@ -35,8 +34,7 @@ COLUMN = forms.fields({}, options=forms.text, run=forms.text, measure=forms.one_
                       after=forms.whole(1),
                       within=forms.number(0), data=forms.listed(forms.text), seeds=SEEDS)
 ROW = forms.fields({'name': forms.text, 'cells': forms.named(forms.either(MEAN, CELL))}, options=forms.text,
-                   note=forms.text,
-                   runs=forms.whole(1))
+                   note=forms.text, runs=forms.whole(1))
 TABLE = forms.fields({'title': forms.text, 'source': forms.text, 'columns': forms.named(COLUMN),
                       'rows': forms.listed(ROW, 1)},
                      spread=forms.one_of('sd', 'sem'), runs=forms.whole(1), seeds=SEEDS, options=forms.text,
@@ -45,8 +43,7 @@ TABLE = forms.fields({'title': forms.text, 'source': forms.text, 'columns': form
 
 @dataclass
 class Cell:
-    """A published value, and the runs that are to reproduce it: their options, without seed and output, and
-    the name of the result."""
+    """A published value, and the runs that are to reproduce it: options but seed and output, and name."""
     row: str
     column: str
     options: list
@@ -95,8 +92,7 @@ def names():
 
 
 def cell(found, row, column, content):
-    """Return the Cell of a row and a column of a table's file; what the cell says itself counts before the
-    row, the column and all."""
+    """Return the Cell of a row and a column; what it says itself counts before row, column and table."""
     content = {'published': content} if isinstance(content, list) else content
     about = found['columns'][column]
     measure, published = about.get('measure', 'average accuracy %'), content.get('published')
@@ -180,8 +176,7 @@ def table(paper, cells, found, lacking):
 
 
 def wide(long):
-    """Return table()'s as a row per method and a column per column: 'published / ours', and what does not
-    pass."""
+    """Return table()'s as a row per method and a column per column, 'published / ours'."""
     columns, texts = list(dict.fromkeys(row[1] for row in long.rows)), {}
     for method, column, published, ours, *_, verdict in long.rows:
         said = '' if verdict in ('pass', 'ours alone') else ', ' + verdict

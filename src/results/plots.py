@@ -3,7 +3,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from results import collect, curves, epochs, figures, ledger, masks, metrics, surfaces, task_figures, unit_figures
+from results import collect, curves, epochs, figures, ledger, masks, metrics
+from results import surfaces, task_figures, unit_figures
 from results.comparable import warn
 from results.unpickler import load_log
 from utils import ROOT, UserError
@@ -56,8 +57,9 @@ KINDS = {
                    figures.paired,
                    lambda found, query: metrics.differences(found, query.against)),
     'order': Kind(
-        'accuracy just learnt and at the end by a task\'s place in the sequence (of all orders, where only those '
-                  'are there)', metrics.place_table, task_figures.order, metrics.matrices, collect.sequences),
+        'accuracy just learnt and at the end by a task\'s place in the sequence (of all orders, where only '
+                  'those are there)', metrics.place_table, task_figures.order, metrics.matrices,
+        collect.sequences),
     'orders': Kind('spread over orders of the tasks beside that over seeds (of run_multi.py --orders)',
                    lambda found, values: metrics.order_table(values), figures.orders,
                    lambda found, query: metrics.over_orders(found), collect.orders),
@@ -118,8 +120,7 @@ def compute(query):
 
 
 def load_epochs(found, query):
-    """Return {approach: {seed: epochs}} of collected results, from where their runs left them; raise
-    UserError naming all missing."""
+    """Return {approach: {seed: epochs}} of collected results. Raises UserError naming all missing."""
     out, wrong = {}, []
     for a, by in found.items():
         for seed, row in by.items():

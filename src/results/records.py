@@ -43,8 +43,8 @@ def check_output(output, config, overwrite=False):
             old = read_record(output)['config']
         except (UserError, KeyError):
             raise UserError(
-                '%s exists and has no record (%s) that shows its configuration: give another --output, or '
-                            '--overwrite' % (output, record.name))
+                '%s exists and has no record (%s) that shows its configuration: give another --output, '
+                            'or --overwrite' % (output, record.name))
         if differences(old, config):
             raise UserError(
                 '%s exists with another configuration (%s): give another --output, or --overwrite' % (
@@ -177,24 +177,20 @@ def form(record):
     losses = forms.listed(forms.listed(loss, n, n), n, n)
     names = forms.listed(TEXT, n, n if record.get('status') == 'finished' else math.inf)
     change = forms.having({'logits': forms.listed(forms.number(0), n, n)}, weights=forms.number(0),
-                          buffer=forms.number(0),
-                          buffer_name=TEXT)
+                          buffer=forms.number(0), buffer_name=TEXT)
     taken = forms.of('what each task takes of every layer', lambda v: ledger.sound(v, n))
-    return forms.having(
-        {'accuracy': forms.listed(each, 1), 'status': TEXT, 'config': configuration,
+    return forms.having({'accuracy': forms.listed(each, 1), 'status': TEXT, 'config': configuration,
          'command': forms.listed(TEXT),
          'seconds': SECONDS, 'tasks': names},
         loss=losses, valid_accuracy=each, valid_matrix=square, before_learning=each, untrained=each,
-        ledger=taken,
-        largest_change=change, shared_statistics=forms.listed(TEXT), origin=DICTIONARY,
+        ledger=taken, largest_change=change, shared_statistics=forms.listed(TEXT), origin=DICTIONARY,
         tags=forms.listed(TEXT), task_inferred=square,
         diverged=forms.listed(forms.whole(0, n - 1)), seconds_per_task=forms.listed(SECONDS),
         matrix_sha256=TEXT)
 
 
 def parsed(text, path):
-    """Return a record from its text; path: what it is called in messages. Raises UserError if it is not
-    one."""
+    """Return a record from its text; path: what messages call it. Raises UserError if it is not one."""
     try:
         record = json.loads(text)
     except (ValueError, RecursionError) as e:
@@ -211,8 +207,7 @@ def parsed(text, path):
 
 
 def read_record(output):
-    """Return the record beside a result, with its measures. Raises UserError if there is none or it is not
-    one."""
+    """Return the record beside a result, with its measures. Raises UserError if there is none."""
     path = record_path(output)
     try:
         text = path.read_text(encoding='utf-8')
@@ -231,8 +226,7 @@ def read_record(output):
 
 
 def finished(output, valid=False):
-    """Return whether there is a result whose record says that its run has finished, and, if asked, was
-    validated at the end."""
+    """Return whether there is a result of a run that finished and, if asked, was validated at the end."""
     if not (Path(output).exists() and record_path(output).exists()):
         return False
     record = read_record(output)

@@ -37,8 +37,7 @@ def groups(rows):
 
 
 def figure(name, label, approaches, query):
-    """Return {'svg' as base64 or None, 'wide', 'caption', 'reason' why it is not there} of a figure of some
-    approaches."""
+    """Return {'svg' as base64 or None, 'wide', 'caption', 'reason' why there is none} of a figure."""
     wanted = dataclasses.replace(query, figure=name, experiment=label, approaches=approaches)
     try:
         svg = canvas.svg(plots.compute(wanted)[1])
@@ -51,8 +50,7 @@ def figure(name, label, approaches, query):
 
 
 def section(label, approaches, query):
-    """Return the part of the page on one experiment: its table and figures, or the reason why there are
-    none."""
+    """Return the part of the page on one experiment: table and figures, or why there are none."""
     try:
         found = collect.collect(label, approaches, query.folders, None, query.tags)
     except UserError as e:
@@ -64,8 +62,7 @@ def section(label, approaches, query):
 
 
 def run(row, query):
-    """Return a row with what the page shows of it, as texts: measures, matrix, curve, ledger, settings, the
-    rest of the record."""
+    """Return a row with what the page shows of it, as texts."""
     record, config, acc = row['record'], row['config'], row['record']['accuracy']
     found = measures.summary(acc, record.get('before_learning'), record.get('untrained'))
     names, origin = row['tasks'][:len(acc)], record.get('origin', {})
@@ -97,8 +94,7 @@ def text(value):
 
 
 def curve(rows):
-    """Return the validation accuracies of a run's epochs, rows of epochs.csv, as points of 600 x 120, and the
-    ends of its tasks."""
+    """Return validation accuracies, rows of epochs.csv, as points of 600 x 120, and where tasks end."""
     step = 600 / len(rows)
     points = ['%.1f,%.1f' % (step * (i + .5), 116 - 112 * r['valid_accuracy']) for i, r in enumerate(rows)]
     ends = [i for i in range(1, len(rows)) if rows[i]['task'] != rows[i - 1]['task']]

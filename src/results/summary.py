@@ -21,20 +21,18 @@ def command(output, label, approach, seed):
     if output.name != '%s_%s_%d.txt' % (label, approach, seed) or not re.fullmatch(r'[\w:.+-]+', label):
         return 'python src/results.py %s' % folder
     where = '' if folder == 'res' else ' --folders %s' % folder
-    what = 'python src/plot_results.py --figure tasks --experiment %s --approaches %s --seeds %d%s --output %s'
-    return what % (
-        label, approach, seed, where, os.path.join(folder, output.stem + '.png'))
+    what = 'plot_results.py --figure tasks --experiment %s --approaches %s --seeds %d%s --output %s'
+    return 'python src/' + what % (label, approach, seed, where, os.path.join(folder, output.stem + '.png'))
 
 
 def paragraph(output, label, folder, files):
-    """Return the paragraph of a finished result; folder: that of its logs, with the names of the files in
-    it."""
+    """Return the paragraph of a finished result; folder: of its logs; files: the names of those in it."""
     record = records.read_record(output)
     config = record['config']
     forgotten = '' if record['forgetting'] is None else ', forgetting %.1f points' % (
         100 * record['forgetting'])
-    text = ('%s on %s, seed %d: average accuracy %.1f%%%s, after %d task%s. Matrix and record: %s and .json%s. '
-            'To see it:') % (
+    text = ('%s on %s, seed %d: average accuracy %.1f%%%s, after %d task%s. Matrix and record: %s and '
+            '.json%s. To see it:') % (
         config['approach'], config['experiment'], config['seed'], 100 * record['average_accuracy'], forgotten,
         len(record['accuracy']), 's' * (len(record['accuracy']) > 1), short(output),
         '; in %s: %s' % (short(folder), ', '.join(files)) if files else '')

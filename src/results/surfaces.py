@@ -14,8 +14,7 @@ def surface(experiment, approach, folders, over=None, tags=()):
 
 
 def grid(experiment, approaches, folders, seeds=None, tags=()):
-    """Return the rows of the runs of a grid of an approach: files <experiment>_<approach>-*_<seed>.txt with
-    their records."""
+    """Return the rows of a grid of an approach: files <experiment>_<approach>-*_<seed>.json."""
     experiment, approach = collect.label(experiment), approaches[0]
     found = collect.rows(folders, tags, r'%s_%s-.*_\d+' % (re.escape(experiment), re.escape(approach)))
     runs = [r for r in found if r['config']['approach'] == approach and r['status'] == 'finished']

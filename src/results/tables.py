@@ -8,8 +8,7 @@ import numpy as np
 
 from utils import UserError, is_number, visible
 
-DIGITS = re.compile(r'[-+\d.% ]*',
-                    re.ASCII)  # what a spreadsheet may compute, as it comes to nothing but a number
+DIGITS = re.compile(r'[-+\d.% ]*', re.ASCII)  # a spreadsheet may compute it, as it comes to a number
 LATEX = {**{c: '\\' + c for c in '&%$#_{}'}, '\\': r'\textbackslash{}', '~': r'\textasciitilde{}',
          '^': r'\textasciicircum{}',
          '[': '{[}', '*': '{*}'}  # the last two would belong to the end of the line before
@@ -20,8 +19,7 @@ HEADS = {'ci': 'ci95 ', 'std': 'std '}
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean over runs with the half width of its 95 % interval and the standard deviation; both None for one
-    run."""
+    """A mean over runs, half of its 95 % interval and the standard deviation, both None for one run."""
     mean: float
     ci: float
     std: float
@@ -66,8 +64,7 @@ class Table:
     decimals: dict = field(default_factory=dict)
 
     def text(self, kind, spread='ci'):
-        """Return the table as 'csv', 'latex' or 'markdown'; spread: what stands after the means, 'ci' or
-        'std'."""
+        """Return the table as 'csv', 'latex' or 'markdown'; spread: what follows means, 'ci' or 'std'."""
         if kind == 'csv':
             return self.csv()
         special = str.maketrans(MARKDOWN if kind == 'markdown' else LATEX)
@@ -84,8 +81,7 @@ class Table:
             return '\n'.join(texts + ['', self.said(spread)] * bool(self.caption))
         texts = [' & '.join(cells) + r' \\' for cells in rows]
         tabular = [r'\begin{tabular}{l%s}' % ('r' * (len(heads) - 1)), r'\toprule',
-                   ' & '.join(heads) + r' \\', r'\midrule',
-                   *texts, r'\bottomrule', r'\end{tabular}']
+                   ' & '.join(heads) + r' \\', r'\midrule', *texts, r'\bottomrule', r'\end{tabular}']
         if self.caption:
             caption = self.said(spread).translate(special).replace('+-', r'$\pm$')
             tabular = [r'\begin{table}', r'\centering', r'\caption{%s}' % caption, *tabular, r'\end{table}']
@@ -107,8 +103,7 @@ class Table:
         return out.getvalue().rstrip('\n')
 
     def cells(self, spread='ci'):
-        """Return (heads, rows of (text, whether it is the best of its column)) for reading, without seeds if
-        the caption has them."""
+        """Return (heads, rows of (text, whether it is the best of its column)) for reading."""
         shown = [k for k, head in enumerate(self.columns) if not (self.caption and head == 'seeds')]
         columns = [self.column(k, spread) for k in shown]
         return [visible(self.columns[k]) for k in shown], list(zip(*columns))
@@ -135,8 +130,7 @@ class Table:
 
 
 def harmless(row):
-    """Return the cells of a line of CSV; a text that a spreadsheet would compute begins with an apostrophe,
-    which it does not show."""
+    """Return the cells of a line of CSV, with an apostrophe before what a spreadsheet would compute."""
     texts = [visible(v) if isinstance(v, str) else v for v in row]
     return ["'" + t if isinstance(t, str) and computed(t) else t for t in texts]
 
@@ -159,8 +153,7 @@ def decimals(values):
 
 
 def cell(value, digits, spread='ci'):
-    """Return a cell as text: '-', a text, a whole number, or a number with so many decimals, perhaps with its
-    spread."""
+    """Return a cell as text: '-', a text, a whole number, or a number with so many decimals."""
     if value is None:
         return '-'
     if isinstance(value, Mean):
@@ -173,12 +166,11 @@ def cell(value, digits, spread='ci'):
 
 
 def side_by_side(records):
-    """Return the lines of a table of records side by side: final accuracy on every task, average accuracy,
-    forgetting."""
+    """Return lines of records side by side: final accuracy on every task, average accuracy, forgetting."""
     names = [visible(n) for n in records[0]['tasks']]
     if any(r['tasks'] != records[0]['tasks'] for r in records):
-        raise UserError('the results are of different tasks: %s' % '; '.join(','.join(r['tasks'])
-                                                                             for r in records))
+        text = '; '.join(','.join(r['tasks']) for r in records)
+        raise UserError('the results are of different tasks: %s' % text)
     rows = [('after the last task, on', [visible(r['config']['approach']) for r in records])]
     for u, name in enumerate(names):
         rows.append((name, ['%5.1f%%' % (100 * r['accuracy'][-1][u]) for r in records]))

@@ -42,8 +42,7 @@ def spread(ax, x, values, i):
 
 
 def tasks(fig, found, by):
-    """Draw the accuracy of each task over the sequence, one plot per approach, mean over seeds and standard
-    deviation."""
+    """Draw the accuracy of each task over the sequence, one plot per approach, mean and deviation."""
     names, remark = captions.places(found)
     names, start = short(names)
     n = len(names)
@@ -70,8 +69,7 @@ def tasks(fig, found, by):
 
 
 def order(fig, found, by):
-    """Draw the accuracy on the task at each place of the sequence, just learnt and after the last task, one
-    plot per approach."""
+    """Draw the accuracy on the task at each place of the sequence, just learnt and at the end."""
     names, remark = captions.places(found)
     apart = not captions.tasks(found)
     names, start = short([n.replace('place ', '') for n in names] if apart else names)
@@ -124,8 +122,8 @@ def curves(fig, found, values):
     above.set_xlabel('task ' + start if start else '')
     fig.key(*ax.get_legend_handles_labels())
     seeds = {a: len(found[a]) for a in runs}
-    text = ('lines: means, bands: least to most, both over the seeds that reached the epoch, fainter where some '
-            'had ended')
+    text = ('lines: means, bands: least to most, both over the seeds that reached the epoch, fainter where '
+            'some had ended')
     fig.note(captions.label(found), captions.counted(seeds), captions.spread(text, seeds.values()), remark)
 
 

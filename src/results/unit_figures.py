@@ -32,8 +32,7 @@ def ledger(fig, results, found):
         for k, name in enumerate(('reused', 'newly taken', 'taken before, not used', 'free')):
             color = ('C0', 'C1', '0.8', 'white')[k]
             ax.bar(np.arange(len(values)) + 1, values[:, k], bottom=bottom, label=name, hatch=HATCHES[k],
-                   edgecolor='0.3',
-                   linewidth=0.5, color=color)
+                   edgecolor='0.3', linewidth=0.5, color=color)
             bottom = bottom + values[:, k]
         ticks(ax, names, first=1)
         finish(ax, 'task ' + start, 'units (%)' if i % 3 == 0 else '', 'layer %d' % (i + 1))
@@ -80,14 +79,13 @@ def compression(fig, by):
     fig.key()
     short_ones = masks.too_short(by)
     fig.note(', '.join(dict.fromkeys(map(captions.log, by.values()))) if len(by) < 4 else 'HAT, one run each',
-             'a line goes from epoch to epoch of the first task, from the small open mark to the large one, the '
-             'epoch kept',
-             short_ones and 'too few epochs to show compression: %s' % ', '.join(short_ones))
+             'a line goes from epoch to epoch of the first task, from the small open mark to the large one, '
+             'the epoch kept', short_ones and 'too few epochs to show compression: %s' % ', '.join(
+                 short_ones))
 
 
 def attention(fig, logs):
-    """Draw the attention of each task to each unit, a panel per layer, units sorted by the task that uses
-    them first."""
+    """Draw the attention of each task to each unit, a panel per layer."""
     layers, (names, start) = masks.attention(logs), short(masks.task_names(logs))
     axes = fig.panels(len(layers), 5, 4.2)
     for ax, values, name in zip(axes, layers, masks.names(logs)):

@@ -65,8 +65,7 @@ def load(content, **kwargs):
 
 
 def plain(value, done):
-    """Return a value with its arrays made. done: {id: (value, result)}, as a value may stand in several
-    places."""
+    """Return a value with its arrays made. done: {id: (value, result)}, of values in several places."""
     if id(value) not in done:
         done[id(value)] = value, convert(value, done)
     return done[id(value)][1]
@@ -98,8 +97,7 @@ def convert(value, done):
 
 
 def array(content, dtype, shape, order='C'):
-    """Return an array of bytes, or of text as Python 2 wrote them. Raises UserError where they do not fit the
-    dtype and shape."""
+    """Return an array of bytes, or of text as Python 2 wrote them. Raises UserError where they do not fit."""
     if not (isinstance(dtype, Wanted) and dtype.name == 'dtype' and PLAIN.fullmatch(dtype.args[0])):
         raise UserError(
             'the pickle has an array of something else than plain numbers, bools or texts: not loaded')
@@ -112,8 +110,7 @@ def array(content, dtype, shape, order='C'):
 
 
 def load_log(path):
-    """Return the log that hat-test wrote, a gzipped pickle of a dictionary. Raises UserError if it is not
-    one."""
+    """Return the log that hat-test wrote, a gzipped pickle of a dictionary. Raises UserError."""
     try:
         with gzip.open(path) as f:
             # in parts: for a length that is asked for at once, memory is reserved at once
