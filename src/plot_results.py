@@ -40,8 +40,8 @@ def build():
     parser.add_argument('--table', choices=('csv', 'latex', 'markdown'),
                         help='print the numbers behind the figure')
     parser.add_argument('--spread', choices=('std', 'ci'), default='ci',
-                        help='what follows the means of --table latex and markdown: standard deviation over the '
-                        'seeds, or half of the 95 %% interval (default %(default)s)')
+                        help='what follows the means of --table latex and markdown: standard deviation over '
+                        'the seeds, or half of the 95 %% interval (default %(default)s)')
     return parser
 
 

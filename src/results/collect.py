@@ -16,10 +16,12 @@ def label(experiment):
     return experiment.replace(':', '-')
 
 
-def listing(folders):
-    """Return all files of some folders; those that do not exist have none."""
-    there = [Path(d) for d in folders if Path(d).is_dir()]
-    return [f for d in there for f in sorted(d.iterdir())]
+def named(folders, pattern):
+    """Return [(match, path)] of the files of some folders whose names fit a pattern; a folder may be
+    missing."""
+    files = [f for d in map(Path, folders) if d.is_dir() for f in sorted(d.iterdir())]
+    matches = [(re.fullmatch(pattern, f.name), f) for f in files]
+    return [(match, f) for match, f in matches if match]
 
 
 def row(path):
@@ -65,12 +67,11 @@ def rows(folders, tags=(), name='.*'):
     """Return the rows of all records in some folders that have all of some tags and whose name fits a
     pattern; warn of those that cannot be read."""
     out = []
-    for path in listing(folders):
-        if path.suffix == '.json' and re.fullmatch(name, path.stem):
-            try:
-                out.append(row(path))
-            except UserError as e:
-                warn('%s: left out' % e)
+    for _, path in named(folders, name + r'\.json'):
+        try:
+            out.append(row(path))
+        except UserError as e:
+            warn('%s: left out' % e)
     return [r for r in out if records.tagged(r['record'], tags)]
 
 
@@ -107,11 +108,9 @@ def collect(experiment, approaches, folders=('res',), seeds=None, tags=()):
 
 def find(experiment, approach, folders, tags=()):
     """Return ({seed: path}, [what is wrong]) of an approach's results whose records have all tags."""
-    pattern = re.compile(r'%s_%s_(\d+)\.txt' % (re.escape(experiment), re.escape(approach)))
     found, wrong = {}, []
-    for path in listing(folders):
-        match = pattern.fullmatch(path.name)
-        if match and (not tags or tagged(path, tags)):
+    for match, path in named(folders, r'%s_%s_(\d+)\.txt' % (re.escape(experiment), re.escape(approach))):
+        if not tags or tagged(path, tags):
             seed = int(match[1])
             if seed in found:
                 wrong.append('%s and %s are of the same seed' % (found[seed], path))
@@ -147,10 +146,8 @@ def contents(folder):
     if not Path(folder).is_dir():
         return '%s is not a folder that exists' % folder
     by = {}
-    for path in listing([folder]):
-        match = re.fullmatch(r'(.+)_([^_]+)_\d+\.txt', path.name)
-        if match:
-            by.setdefault(match[1], set()).add(match[2])
+    for match, _ in named([folder], r'(.+)_([^_]+)_\d+\.txt'):
+        by.setdefault(match[1], set()).add(match[2])
     found = ['%s: %s%s' % (e, ','.join(sorted(a)[:8]), ',...' * (len(a) > 8)) for e, a in sorted(by.items())]
     if not found:
         return '%s has no results' % folder
@@ -159,9 +156,8 @@ def contents(folder):
 
 def numbered(experiment, folders):
     """Return the numbers of the orders of tasks, as run_multi.py --orders runs them, that have results."""
-    pattern = re.compile(r'%s-order(\d{1,4})_.+_\d+\.txt' % re.escape(label(experiment)))
-    matches = [pattern.fullmatch(f.name) for f in listing(folders)]
-    return sorted({int(m[1]) for m in matches if m})
+    found = named(folders, r'%s-order(\d{1,4})_.+_\d+\.txt' % re.escape(label(experiment)))
+    return sorted({int(match[1]) for match, _ in found})
 
 
 def orders(experiment, approaches, folders, seeds=None, tags=()):

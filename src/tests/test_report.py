@@ -145,4 +145,4 @@ def test_rows_for_programs_have_every_setting_and_number(folder):
     assert len(found) == len(rows) == 10 and {r['experiment'] for r in found} == {'glyphs', 'smnist'}
     for line, row in zip(found, rows):
         assert float(line['average_accuracy']) == row['record']['average_accuracy'] and line['nepochs'] == '3'
-        assert line['scenario'] == row['config'].get('scenario', 'task') and float(line['accuracy on task 2']) == row['acc'][2, 2]
+        assert line['scenario'] == row['config'].get('scenario', 'task') and float(line['accuracy on task 0']) == row['acc'][2, 0]
