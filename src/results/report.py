@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from results import canvas, collect, epochs, ledger, measures, metrics, plots
-from utils import UserError
+from utils import UserError, visible
 
 ORDER = 'bars', 'paired', 'ratio', 'tasks', 'matrix', 'order', 'curves'
 WIDE = 600  # points: a figure of several panels in a row
@@ -14,12 +14,17 @@ SHOWN = {'accuracy', 'loss', 'config', 'origin', 'command', 'ledger', 'tasks', '
 
 
 def page(**parts):
-    """Return the page as HTML, of what report.html needs."""
+    """Return the page as HTML, of what report.html needs; texts are escaped, and what is not printable is
+    made visible."""
     import jinja2
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    template = jinja2.Environment(loader=loader, autoescape=True,
-                                  undefined=jinja2.StrictUndefined).get_template('report.html')
-    return template.render(**parts)
+    page = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True,
+                              undefined=jinja2.StrictUndefined, finalize=printable)
+    return page.get_template('report.html').render(**parts)
+
+
+def printable(value):
+    """Return a text with what is not printable as escapes; anything else, such as HTML, as it is."""
+    return visible(value) if type(value) is str else value
 
 
 def groups(rows):
@@ -77,7 +82,7 @@ def run(row, query):
            'ledger': None}
     if record.get('ledger'):
         layers = ['layer %d' % (i + 1) for i in range(len(record['ledger'][-1]['layers']))]
-        out['ledger'] = '\n'.join(ledger.lines(record['ledger'], layers))
+        out['ledger'] = ledger.lines(record['ledger'], layers)
     try:
         lines = epochs.load(query.epochs(row['path'].with_suffix('.txt')))
         out['curve'] = curve(lines) if lines else None

@@ -103,10 +103,12 @@ def test_bad_input_is_refused_and_hostile_names_are_text(folder, tmp_path, capsy
         report.main([str(tmp_path / 'none')])
     other = json.loads((folder / 'glyphs_sgd_0.json').read_text())
     other['config']['approach'] = other['config']['note'] = '"><script>alert(1)</script>'
+    other['command'], other['tags'] = ['src/run.py', '\ud800'], ['\x1b[2J']
     (folder / 'odd.json').write_text(json.dumps(other))
     (checkpoint.folder(folder / 'glyphs_sgd_1.txt') / 'epochs.csv').write_text('task,na')
     assert report.main([str(folder)]) == 0
     page = Page((folder / 'report.html').read_text())
+    assert any(r'\x1b[2J' in t for t in page.texts) and any(r'\ud800' in t for t in page.texts)
     assert 'script' not in page.tags and page.tags.count('details') == 11 and page.tags.count('polyline') == 9
     assert any('line 1' in t for t in page.texts)
 
