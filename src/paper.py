@@ -1,4 +1,4 @@
-"""Published tables beside ours: plans the runs, carries them out, and says of every cell whether it is reproduced.
+"""Published tables beside ours: plans the runs, carries them out, says of every cell if it is reproduced.
 
     python src/paper.py hsu2018
     python src/paper.py hsu2018 --execute --seeds 0-9 --nproc 2
@@ -10,20 +10,25 @@ from utils import ROOT, UserError
 def build():
     """The parser."""
     from results import papers
-    parser = commandline.Parser(prog='paper.py', allow_abbrev=False, description='Compares a published table with results of ours, cell by '
-                                'cell; exit status 1 if a cell that was run misses.', epilog='A cell passes if the means differ by at most 3 '
+    parser = commandline.Parser(prog='paper.py', allow_abbrev=False,
+                                description='Compares a published table with results of ours, cell by '
+                                'cell; exit status 1 if a cell that was run misses.',
+                                epilog='A cell passes if the means differ by at most 3 '
                                 'standard errors of both together, or by 2 points (or what the table says).')
-    parser.add_argument('table', metavar='TABLE', help='%s; or a .json file like these of src/papers' % ', '.join(
-        sorted(p.stem for p in papers.FOLDER.glob('*.json'))))
+    parser.add_argument('table', metavar='TABLE',
+                        help='%s; or a .json file like these of src/papers' % ', '.join(papers.names()))
     parser.add_argument('--seeds', metavar='0-9', help='default: those of the table\'s file')
     parser.add_argument('--rows', metavar='R,...', help='only these, by name')
     parser.add_argument('--columns', metavar='C,...', help='only these, by name')
     parser.add_argument('--data-dir', default='dat', metavar='DIR', help='default %(default)s')
-    parser.add_argument('--table', dest='kind', choices=('markdown', 'csv', 'latex'), default='markdown', help='default %(default)s')
+    parser.add_argument('--table', dest='kind', choices=('markdown', 'csv', 'latex'), default='markdown',
+                        help='default %(default)s')
     parser.add_argument('--wide', action='store_true', help='a row per method, as the papers have it')
-    parser.add_argument('--res_folder', '--res-folder', metavar='DIR', help='folder of the results (default res/papers/<table>)')
+    parser.add_argument('--res_folder', '--res-folder', metavar='DIR',
+                        help='folder of the results (default res/papers/<table>)')
     parser.add_argument('--output', metavar='FILE', help='figure of ours against the published, .png or .pdf')
-    parser.add_argument('--keep', action='store_true', help='pack the finished results into res/papers/<table>.tar.xz, from which they '
+    parser.add_argument('--keep', action='store_true',
+                        help='pack the finished results into res/papers/<table>.tar.xz, from which they '
                         'are taken where they are missing')
     launch.add_options(parser)
     return parser
@@ -31,7 +36,8 @@ def build():
 
 def chosen(cells, args):
     """The cells of the rows and columns asked for. Raises UserError for one that is not there."""
-    for option, text, name in (('--rows', args.rows, lambda c: c.row), ('--columns', args.columns, lambda c: c.column)):
+    for option, text, name in (('--rows', args.rows, lambda c: c.row),
+                               ('--columns', args.columns, lambda c: c.column)):
         there = list(dict.fromkeys(map(name, cells)))
         wanted = text.split(',') if text else there
         for w in wanted:
@@ -54,7 +60,7 @@ def lacking(cells, data_dir):
 
 def main(argv=None):
     """Runs a command line; returns the exit status."""
-    from results import canvas, packed, papers
+    from results import canvas, archive, papers
     args = build().parse_args(argv)
     paper = papers.Paper(args.table)
     cells = chosen(paper.cells, args)
@@ -62,14 +68,18 @@ def main(argv=None):
     canvas.target(args.output)
     args.res_folder = args.res_folder or 'res/papers/' + paper.name
     folder, without = ROOT / args.res_folder, lacking(cells, args.data_dir)
-    packed.unpack(paper, folder)
+    archive.unpack(paper, folder)
     names = {}
     for i, c in enumerate(cells):
         if i not in without:
             names.setdefault((c.name, tuple(c.options)), {}).update(dict.fromkeys(seeds[i]))
-    outputs = [(words, seed, '%s/%s_%d' % (args.res_folder, name, seed)) for (name, words), mine in names.items() for seed in mine]
-    runs = [plan.Run(['--seed', str(seed), *(w.replace('{output}', output) for w in words), '--data-dir', args.data_dir,
-                      '--output', output + '.txt']) for words, seed, output in outputs]
+    outputs = [(words, seed, '%s/%s_%d' % (args.res_folder, name, seed))
+               for (name, words), mine in names.items() for seed in mine]
+    runs = []
+    for words, seed, output in outputs:
+        options = [w.replace('{output}', output) for w in words]
+        runs.append(plan.Run(['--seed', str(seed), *options, '--data-dir', args.data_dir, '--output',
+                              output + '.txt']))
     status = 0
     if args.execute:
         gpus = launch.gpu_ids() if args.launcher == 'local' else ()
@@ -77,14 +87,17 @@ def main(argv=None):
     states = {run.output: run.status() for run in runs}
     other = [str(path) for path, state in states.items() if state == 'other']
     if other:
-        raise UserError('results of another configuration are in the way, remove them or give another --res_folder: %s%s' % (
-            ', '.join(other[:3]), ', ...' * (len(other) > 3)))
+        names = ', '.join(other[:3]) + ', ...' * (len(other) > 3)
+        raise UserError('results of another configuration are in the way, remove them or give another '
+                        '--res_folder: ' + names)
     if args.keep:
-        print('%d results kept in %s' % (packed.pack(paper, folder), packed.path(paper)))
-    missed = show(paper, cells, [papers.values(c, folder, mine) for c, mine in zip(cells, seeds)], without, args)
+        print('%d results kept in %s' % (archive.pack(paper, folder), archive.path(paper)))
+    found = [papers.values(c, folder, mine) for c, mine in zip(cells, seeds)]
+    missed = show(paper, cells, found, without, args)
     missing = sum(state != 'finished' for state in states.values())
     if missing:
-        print('%d of %d runs are missing%s' % (missing, len(runs), '' if args.execute else ': --execute carries them out'))
+        how = '' if args.execute else ': --execute carries them out'
+        print('%d of %d runs are missing%s' % (missing, len(runs), how))
     return status or int(missed > 0)
 
 
@@ -94,10 +107,11 @@ def show(paper, cells, found, without, args):
     table, passed, missed = papers.table(paper, cells, found, without)
     print((papers.wide(table) if args.wide else table).text(args.kind))
     if args.kind == 'markdown':
-        print('\n%s. %s; published as mean +- %s, ours as mean +- standard deviation over seeds. %d cells pass, %d miss, %d of %d were '
-              'run.' % (paper.title, paper.source, {'sd': 'standard deviation', 'sem': 'standard error'}[paper.spread], passed, missed,
-                        sum(map(bool, found)), len(cells)))
-        print(''.join('\n- %s' % n for n in [*paper.notes, *dict.fromkeys('%s: %s' % (c.row, c.note) for c in cells if c.note)]))
+        print('\n%s. %s; published as mean +- %s, ours as mean +- standard deviation over seeds. %d cells '
+              'pass, %d miss, %d of %d were run.' % (paper.title, paper.source, papers.SPREADS[paper.spread],
+                                               passed, missed, sum(map(bool, found)), len(cells)))
+        remarks = dict.fromkeys('%s: %s' % (c.row, c.note) for c in cells if c.note)
+        print(''.join('\n- ' + n for n in [*paper.notes, *remarks]))
     if args.output:
         both = [(c, ours) for c, ours in zip(cells, found) if ours and c.published is not None]
         if not both:

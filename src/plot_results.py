@@ -1,44 +1,72 @@
 """Figures and tables of saved results.
 
-    python src/plot_results.py --experiment cifar --approaches random,joint,sgd,hat --seeds 0-9 --output res/cifar.pdf
-    python src/plot_results.py --figure bars --experiment glyphs --approaches sgd,hat --table markdown
+    python src/plot_results.py --experiment cifar --approaches random,joint,sgd,hat --output res/cifar.pdf
+    python src/plot_results.py --figure bars --experiment glyphs --approaches hat --table latex --spread std
     python src/plot_results.py --figure capacity --logs logs/mixture.pkz --output res/capacity.png
 """
-from runs import commandline, drawn, launch
+from results import plots
+from runs import checkpoint, commandline, launch
+from utils import ROOT
 
 
 def build():
-    """The parser."""
-    parser = commandline.Parser(prog='plot_results.py', allow_abbrev=False, description='Draws or prints saved results.',
-                                epilog='Figures: ' + '; '.join('%s: %s' % item for item in drawn.FIGURES.items()) + '.')
-    parser.add_argument('--figure', choices=list(drawn.FIGURES), default='ratio', help='default %(default)s; see below')
-    parser.add_argument('--experiment')
+    """Return the parser."""
+    figures = '; '.join('%s: %s' % (name, kind.about) for name, kind in plots.KINDS.items())
+    parser = commandline.Parser(prog='plot_results.py', allow_abbrev=False, epilog='Figures: %s.' % figures,
+                                description='Draws or prints saved results.')
+    parser.add_argument('--figure', choices=list(plots.KINDS), default='ratio',
+                        help='default %(default)s; see below')
+    parser.add_argument('--experiment', metavar='E',
+                        help='as run.py takes it, split:glyphs:6 too, or as the names of the results begin')
     parser.add_argument('--approaches', metavar='A,...')
-    parser.add_argument('--folders', nargs='+', default=['res'], metavar='DIR', help='where results are (default res)')
-    parser.add_argument('--seeds', metavar='0-9', help='the seeds that must be there (default: those that are)')
-    parser.add_argument('--tag', type=commandline.tags, default=[], metavar='A,...', help='only results whose records have all of these tags')
-    parser.add_argument('--against', metavar='A', help='what the others are compared with (default: the first approach but random and '
-                        'joint)')
-    parser.add_argument('--measure', choices=('valid_accuracy', 'valid_loss', 'train_loss', 'train_accuracy'), help='of curves (default '
-                        'valid_accuracy)')
-    parser.add_argument('--over', metavar='H,H', help='hyper-parameters of a surface (default: those that vary)')
-    parser.add_argument('--logs', nargs='+', metavar='FILE', help='logs of hat-test')
-    parser.add_argument('--output', metavar='FILE', help='file of the figure, .png or .pdf (default: a window, unless '
-                        '--table is given)')
-    parser.add_argument('--style', choices=('screen', 'paper'), default='screen', help='paper: sizes and letters for a page of two '
+    parser.add_argument('--folders', nargs='+', default=['res'], metavar='DIR',
+                        help='where results are (default res)')
+    parser.add_argument('--seeds', metavar='0-9',
+                        help='the seeds that must be there (default: those that are)')
+    parser.add_argument('--tag', type=commandline.tags, default=[], metavar='A,...',
+                        help='only results whose records have all of these tags')
+    parser.add_argument('--against', metavar='A',
+                        help='what the others are compared with (default: the first but random and joint)')
+    parser.add_argument('--measure', choices=('valid_accuracy', 'valid_loss', 'train_loss', 'train_accuracy'),
+                        help='of curves (default valid_accuracy)')
+    parser.add_argument('--over', metavar='H,H',
+                        help='hyper-parameters of a surface (default: those that vary)')
+    parser.add_argument('--logs', nargs='+', default=[], metavar='FILE', help='logs of hat-test')
+    parser.add_argument('--output', metavar='FILE',
+                        help='file of the figure, .png or .pdf (default: a window, unless --table is given)')
+    parser.add_argument('--style', choices=('screen', 'paper'), default='screen',
+                        help='paper: sizes and letters for a page of two '
                         'columns, 3.3 or 6.9 inches wide (default %(default)s)')
-    parser.add_argument('--table', choices=('csv', 'latex', 'markdown'), help='print the numbers behind the figure')
+    parser.add_argument('--table', choices=('csv', 'latex', 'markdown'),
+                        help='print the numbers behind the figure')
+    parser.add_argument('--spread', choices=('std', 'ci'), default='ci',
+                        help='what follows the means of --table latex and markdown: standard deviation over '
+                        'the seeds, or half of the 95 %% interval (default %(default)s)')
     return parser
 
 
+def epochs_file(output):
+    """Return where a run with a result has left its epochs."""
+    return checkpoint.folder(output) / 'epochs.csv'
+
+
+def query(args):
+    """Return what a command line asks for."""
+    approaches = list(dict.fromkeys(args.approaches.split(','))) if args.approaches else []
+    return plots.Query(args.figure, args.experiment, approaches, folders=[ROOT / d for d in args.folders],
+        seeds=launch.seeds(args.seeds) if args.seeds else None, tags=args.tag, against=args.against,
+        measure=args.measure, over=args.over.split(',') if args.over else None, logs=args.logs,
+        epochs=epochs_file)
+
+
 def main(argv=None):
-    """Runs a command line; returns the exit status."""
+    """Carry out a command line and return the exit status."""
     args = build().parse_args(argv)
     from results import canvas
     output = canvas.target(args.output)
-    table, draw = drawn.compute(args)
+    table, draw = plots.compute(query(args))
     if args.table:
-        print(table.text(args.table))
+        print(table.text(args.table, args.spread))
     if output or not args.table:
         canvas.show(draw, output, args.style)
     return 0

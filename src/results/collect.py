@@ -1,76 +1,140 @@
-"""Finding and reading saved results."""
+"""Read folders of results: a row, a plain dictionary, for each result, and from rows what tables, figures and
+reports are made of."""
 import re
 import warnings
 from pathlib import Path
 
 import numpy as np
 
-from results import about, alike, records
+from results import comparable, ledger, records
+from results.comparable import warn
 from utils import UserError
 
 
-def collect(experiment, approaches, folders=('res',), seeds=None, tags=()):
-    """{approach: {seed: what read() returns}} of saved results.
+def label(experiment):
+    """Return the beginning of the names of an experiment's results: split-glyphs-6 of split:glyphs:6."""
+    return experiment.replace(':', '-')
 
-    seeds: those wanted (default: all that are there); tags: what the records must be marked with, all of them. Raises UserError naming
-    all missing and malformed files at once; leaves out, with a warning, results of runs that have not finished. Warns of results of one
-    approach that differ in more than the seed.
+
+def named(folders, pattern):
+    """Return [(match, path)] of the files of some folders whose names fit a pattern; a folder may be
+    missing."""
+    files = [f for d in map(Path, folders) if d.is_dir() for f in sorted(d.iterdir())]
+    matches = [(re.fullmatch(pattern, f.name), f) for f in files]
+    return [(match, f) for match, f in matches if match]
+
+
+def row(path):
+    """Return the row of a result: what its record says, or, without one, what its matrix shows.
+
+    path, status, seconds, config, tags; experiment: its name with a scenario other than task; tasks: their
+    names, named: whether these are of a record; acc: the accuracy matrix [T,T] in 0..1; record: all of it, or
+    None. Raises UserError.
     """
-    out, wrong, missing = {}, [], False
-    where = '%s%s' % (', '.join(map(str, folders)), ' with the tag %s' % ' and '.join(tags) if tags else '')
+    path = Path(path)
+    if not records.record_path(path).exists():
+        acc = matrix(path)
+        names = ['task %d' % (t + 1) for t in range(len(acc))]
+        return {'path': path, 'status': None, 'seconds': None, 'config': None, 'tags': [], 'experiment': None,
+                'tasks': names, 'named': False, 'acc': acc, 'record': None}
+    record = records.read_record(path)
+    out = {k: record[k] for k in ('status', 'seconds', 'config', 'tasks')}
+    return {**out, 'path': path, 'tags': record.get('tags', []),
+            'experiment': records.experiment(record['config']),
+            'named': True, 'acc': np.array(record['accuracy'], dtype=float), 'record': record}
+
+
+def matrix(path):
+    """Return the accuracy matrix [T,T] of a text file. Raises UserError if it has none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # of an empty file
+            acc = np.loadtxt(path, ndmin=2)
+    except (OSError, ValueError) as e:
+        raise UserError('%s is not a matrix (%s)' % (path, ' '.join(str(e).split())[:100]))
+    if acc.shape[0] != acc.shape[1] or not acc.size or not ((acc >= 0) & (acc <= 1)).all():
+        raise UserError('%s is not a square matrix of accuracies in 0..1' % path)
+    return acc
+
+
+def read(path):
+    """Return the row of a result with its matrix in full; None if its run has not finished."""
+    acc, found = matrix(path), row(path)
+    return {**found, 'acc': acc} if found['status'] in (None, 'finished') else None
+
+
+def rows(folders, tags=(), name='.*'):
+    """Return the rows of all records in some folders that have all of some tags and whose name fits a
+    pattern; warn of those that cannot be read."""
+    out = []
+    for _, path in named(folders, name + r'\.json'):
+        try:
+            out.append(row(path))
+        except UserError as e:
+            warn('%s: left out' % e)
+    return [r for r in out if records.tagged(r['record'], tags)]
+
+
+def collect(experiment, approaches, folders=('res',), seeds=None, tags=()):
+    """Return {approach: {seed: row}} of the finished results of an experiment, named as run.py and
+    run_multi.py take it.
+
+    seeds: those wanted (default: all that there are); tags: what the records must be marked with, all of
+    them. Raises UserError naming all missing and malformed files at once; leaves out, with a warning, results
+    of runs that have not finished. Warns of results of one approach that differ in more than the seed.
+    """
+    experiment, out, wrong = label(experiment), {}, []
+    where = ', '.join(map(str, folders)) + (' with the tag %s' % ' and '.join(tags) if tags else '')
+    missing = False
     for a in approaches:
-        out[a] = {}
-        there, bad = find(experiment, a, folders, tags)
+        found, bad = find(experiment, a, folders, tags)
         wrong += bad
-        if not there and seeds is None:
+        if not found and seeds is None:
             wrong.append('no %s_%s_<seed>.txt in %s' % (experiment, a, where))
             missing = True
-        for seed in sorted(there) if seeds is None else seeds:
-            if seed not in there:
-                wrong.append('no %s_%s_%d.txt in %s' % (experiment, a, seed, where))
-                continue
-            try:
-                result = read(there[seed])
-            except UserError as e:
-                wrong.append(str(e))
-                continue
-            if result is None:
-                alike.say('%s is of a run that has not finished: left out' % there[seed])
-            else:
-                out[a][seed] = result
-    for seed in {s for by in out.values() for s in by}:
-        names = {tuple(by[seed]['tasks']) for by in out.values() if seed in by and by[seed]['named']}
-        if len(names) > 1:
-            wrong.append('the results of seed %d are of different tasks: %s' % (seed, ' and '.join(map(','.join, sorted(names)))))
-    sizes = {len(r['acc']) for by in out.values() for r in by.values()}
-    if len(sizes) > 1:
-        wrong.append('the results are of %s tasks, expected the same number in all' % ' and '.join(map(str, sorted(sizes))))
-    wrong += alike.experiments(out)
+        wanted = sorted(found) if seeds is None else seeds
+        wrong += ['no %s_%s_%d.txt in %s' % (experiment, a, s, where) for s in wanted if s not in found]
+        out[a], bad = finished({s: found[s] for s in wanted if s in found})
+        wrong += bad
+    wrong += comparable.wrong(out)
     wrong += ['no finished result of %s' % a for a, by in out.items() if not by and not wrong]
     if missing:
         wrong += map(contents, folders)
     if wrong:
         raise UserError('; '.join(wrong))
-    alike.warn(out, experiment)
+    comparable.check(out, experiment)
     return out
 
 
 def find(experiment, approach, folders, tags=()):
-    """({seed: path}, [what is wrong]) of the results of an approach, of those whose records have all tags."""
-    pattern, there, wrong = re.compile(r'%s_%s_(\d+)\.txt' % (re.escape(experiment), re.escape(approach))), {}, []
-    for f in listing(folders):
-        m = pattern.fullmatch(f.name)
-        if m and tagged(f, tags):
-            if int(m[1]) in there:
-                wrong.append('%s and %s are of the same seed' % (there[int(m[1])], f))
-            there[int(m[1])] = f
-    return there, wrong
+    """Return ({seed: path}, [what is wrong]) of an approach's results whose records have all tags."""
+    found, wrong = {}, []
+    for match, path in named(folders, r'%s_%s_(\d+)\.txt' % (re.escape(experiment), re.escape(approach))):
+        if not tags or tagged(path, tags):
+            seed = int(match[1])
+            if seed in found:
+                wrong.append('%s and %s are of the same seed' % (found[seed], path))
+            found[seed] = path
+    return found, wrong
+
+
+def finished(paths):
+    """Return ({seed: row}, [what is wrong]) of those of {seed: path} whose runs have finished."""
+    out, wrong = {}, []
+    for seed, path in paths.items():
+        try:
+            out[seed] = read(path)
+        except UserError as e:
+            wrong.append(str(e))
+            continue
+        if out[seed] is None:
+            warn('%s is of a run that has not finished: left out' % path)
+            del out[seed]
+    return out, wrong
 
 
 def tagged(path, tags):
-    """Whether the record of a result has all of these tags."""
-    if not tags:
-        return True
+    """Return whether the record of a result has all of some tags."""
     try:
         return records.tagged(records.read_record(path), tags)
     except UserError:
@@ -78,84 +142,66 @@ def tagged(path, tags):
 
 
 def contents(folder):
-    """What results a folder has, in words."""
+    """Return what results a folder has, in words."""
     if not Path(folder).is_dir():
         return '%s is not a folder that exists' % folder
     by = {}
-    for f in listing([folder]):
-        if m := re.fullmatch(r'(.+)_([^_]+)_\d+\.txt', f.name):
-            by.setdefault(m[1], set()).add(m[2])
+    for match, _ in named([folder], r'(.+)_([^_]+)_\d+\.txt'):
+        by.setdefault(match[1], set()).add(match[2])
     found = ['%s: %s%s' % (e, ','.join(sorted(a)[:8]), ',...' * (len(a) > 8)) for e, a in sorted(by.items())]
-    return '%s has %s' % (folder, 'results of %s%s' % ('; '.join(found[:5]), '; ...' * (len(found) > 5)) if found else 'no results')
-
-
-def listing(folders):
-    """All files of some folders; those that do not exist have none."""
-    return [f for d in folders if Path(d).is_dir() for f in sorted(Path(d).iterdir())]
-
-
-def read(path):
-    """A result from its matrix and, where there is one, its record; None if that says that the run has not finished."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # of an empty file
-            acc = np.loadtxt(path, ndmin=2)
-    except (OSError, ValueError) as e:
-        raise UserError('%s is not a matrix (%s)' % (path, ' '.join(str(e).split())[:100]))
-    if acc.shape[0] != acc.shape[1] or not acc.size or not np.isfinite(acc).all() or acc.min() < 0 or acc.max() > 1:
-        raise UserError('%s is not a square matrix of accuracies in 0..1' % path)
-    out = {'acc': acc, 'seconds': None, 'tasks': ['task %d' % (t + 1) for t in range(len(acc))], 'named': False, 'experiment': None,
-           'config': None, 'path': Path(path)}
-    if records.record_path(path).exists():
-        record = records.read_record(path)
-        if record.get('status') != 'finished':
-            return None
-        out.update(seconds=record.get('seconds'), tasks=record['tasks'], named=True, config=record['config'],
-                   experiment=about.experiment(record['config']))
-    return out
+    if not found:
+        return '%s has no results' % folder
+    return '%s has results of %s%s' % (folder, '; '.join(found[:5]), '; ...' * (len(found) > 5))
 
 
 def numbered(experiment, folders):
-    """The numbers of the orders of tasks, as run_multi.py --orders runs them, of which there are results."""
-    pattern = re.compile(r'%s-order(\d{1,4})_.+_\d+\.txt' % re.escape(experiment))
-    return sorted({int(m[1]) for f in listing(folders) if (m := pattern.fullmatch(f.name))})
+    """Return the numbers of the orders of tasks, as run_multi.py --orders runs them, that have results."""
+    found = named(folders, r'%s-order(\d{1,4})_.+_\d+\.txt' % re.escape(label(experiment)))
+    return sorted({int(match[1]) for match, _ in found})
 
 
 def orders(experiment, approaches, folders, seeds=None, tags=()):
-    """{order: what collect() finds} of the orders of tasks. Raises UserError if there are none."""
-    there = numbered(experiment, folders)
-    if not there:
+    """Return {order: what collect() finds} of the orders of tasks. Raises UserError if there are none."""
+    found = numbered(experiment, folders)
+    if not found:
         raise UserError('no %s-order<k>_<approach>_<seed>.txt in %s: run_multi.py --orders makes them; %s' % (
-            experiment, ', '.join(map(str, folders)), '; '.join(map(contents, folders))))
-    return {k: collect('%s-order%d' % (experiment, k), approaches, folders, seeds, tags) for k in there}
+            label(experiment), ', '.join(map(str, folders)), '; '.join(map(contents, folders))))
+    return {k: collect('%s-order%d' % (experiment, k), approaches, folders, seeds, tags) for k in found}
 
 
 def sequences(experiment, approaches, folders, seeds=None, tags=()):
-    """{approach: {seed: result}} as collect(), or, where there are results of orders of the tasks only, {approach: {'order k, seed s':
-    result}} of all of them."""
-    if any(find(experiment, a, folders)[0] for a in approaches) or not numbered(experiment, folders):
+    """Return what collect() finds, or, where only orders of the tasks have results, {approach: {'order k,
+    seed s': row}} of all."""
+    if any(find(label(experiment), a, folders)[0] for a in approaches) or not numbered(experiment, folders):
         return collect(experiment, approaches, folders, seeds, tags)
-    by = orders(experiment, approaches, folders, seeds, tags)
-    return {a: {'order %d, seed %d' % (k, s): r for k, found in by.items() for s, r in found[a].items()} for a in approaches}
+    out = {a: {} for a in approaches}
+    for k, found in orders(experiment, approaches, folders, seeds, tags).items():
+        for a in approaches:
+            out[a].update({'order %d, seed %d' % (k, s): r for s, r in found[a].items()})
+    return out
 
 
-def ledgers(experiment, approach, folders, seeds=None, tags=()):
-    """(what collect() finds of HAT, [its ledgers]). Raises UserError if there are none, or of different networks."""
-    results = collect(experiment, [approach], folders, seeds, tags)
-    found = [r['config'] and records.read_record(r['path']).get('ledger') for r in results[approach].values()]
-    if None in found:
-        raise UserError('the results of %s have no ledger: that is of hat and hat-test, of runs since there is one' % approach)
-    if len({str([[row[0] for row in e['layers']] for e in f]) for f in found}) > 1:
+def ledgers(found):
+    """Return the ledgers of HAT's rows. Raises UserError if there are none, or of different networks."""
+    out = [(r['record'] or {}).get('ledger') for by in found.values() for r in by.values()]
+    if None in out:
+        raise UserError(
+            'the results of %s have no ledger: that is of hat and hat-test, of runs since there is '
+                        'one' % ', '.join(found))
+    if len({str(ledger.sizes(entries)) for entries in out}) > 1:
         raise UserError('the ledgers are of networks of different sizes')
-    return results, found
+    return out
 
 
 def beside(output, approach):
-    """The matrix [T,T] of another approach on the same tasks and seed, from the folder of a result; None if it is not there."""
-    there = records.read_record(output)
-    found, mine = re.fullmatch(r'(.+)_%s(_\d+)' % re.escape(there['config']['approach']), Path(output).stem), there['tasks']
+    """Return another approach's matrix [T,T] of the same tasks and seed, beside a result, or None."""
+    mine = records.read_record(output)
+    found = re.fullmatch(r'(.+)_%s(_\d+)' % re.escape(mine['config']['approach']), Path(output).stem)
+    if not found:
+        return None
     try:
-        other = records.read_record(Path(output).with_name('%s_%s%s.txt' % (found[1], approach, found[2]))) if found else None
+        other = records.read_record(Path(output).with_name('%s_%s%s.txt' % (found[1], approach, found[2])))
     except UserError:
         return None
-    return np.array(other['accuracy']) if other and other['status'] == 'finished' and other['tasks'] == mine else None
+    same = other['status'] == 'finished' and other['tasks'] == mine['tasks']
+    return np.array(other['accuracy']) if same else None

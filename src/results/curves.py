@@ -1,7 +1,7 @@
 """Learning curves: a number of every epoch, of the runs of several approaches and seeds."""
 import numpy as np
 
-from results import about
+from results import captions
 from results.tables import Table
 from utils import UserError
 
@@ -10,38 +10,54 @@ MEASURES = {'valid_accuracy': 'validation accuracy (%)', 'valid_loss': 'validati
 
 
 def gather(runs, measure):
-    """{approach: [values [seeds, epochs] of each task]} of {approach: {seed: what epochs.load returns}}: accuracies in per cent; nan
-    where a seed's task had ended. All passes of a task count, also where a method counts its epochs anew, as for every path. Approaches
-    without any epoch are left out. Raises UserError if none is left."""
-    tasks = 1 + max((r['task'] for by in runs.values() for rows in by.values() for r in rows), default=-1)
-    out, factor = {}, 100 if measure.endswith('accuracy') else 1
+    """Return {approach: [values [seeds, epochs] of each task]} of {approach: {seed: what epochs.load
+    returns}}.
+
+    Accuracies are in per cent; nan where a seed's task had ended. All passes of a task count, also where a
+    method counts its epochs anew, as for every path. Approaches without any epoch are left out. Raises
+    UserError if none is left.
+    """
+    rows = [r for by in runs.values() for epochs in by.values() for r in epochs]
+    tasks = 1 + max((r['task'] for r in rows), default=-1)
     if tasks > 10 ** 4:
         raise UserError('the tables of epochs have more tasks than a run can have')
+    out, factor = {}, 100 if measure.endswith('accuracy') else 1
     for a, by in runs.items():
+        values = [[[] for _ in by] for _ in range(tasks)]
+        for s, epochs in enumerate(by.values()):
+            for r in epochs:
+                values[r['task']][s].append(factor * r[measure])
         if any(by.values()):
-            values = [[[factor * r[measure] for r in rows if r['task'] == t] for rows in by.values()] for t in range(tasks)]
-            out[a] = [np.full((len(by), max(map(len, each))), np.nan) for each in values]
-            for whole, each in zip(out[a], values):
-                for s, mine in enumerate(each):
-                    whole[s, :len(mine)] = mine
+            out[a] = list(map(padded, values))
     if not out:
         raise UserError('no epoch of %s: they do not train, or have not yet' % ', '.join(runs))
     return out
 
 
+def padded(lists):
+    """Return lists of numbers as one array, a row each, with nan after their ends."""
+    out = np.full((len(lists), max(map(len, lists))), np.nan)
+    for row, values in zip(out, lists):
+        row[:len(values)] = values
+    return out
+
+
 def summary(values):
-    """(mean, least, most, how many) over the seeds that reached an epoch, of [seeds, epochs]; nan where none did."""
-    count = np.isfinite(values).sum(0)
-    filled = [np.where(np.isfinite(values), values, x) for x in (0, np.inf, -np.inf)]
+    """Return (mean, least, most, count) over the seeds that reached an epoch, of [seeds, epochs]."""
+    reached = np.isfinite(values)
+    count = reached.sum(0)
     with np.errstate(invalid='ignore', divide='ignore'):
-        mean = filled[0].sum(0) / count
-    return mean, np.where(count, filled[1].min(0), np.nan), np.where(count, filled[2].max(0), np.nan), count
+        mean = np.where(reached, values, 0).sum(0) / count
+    return mean, np.fmin.reduce(values), np.fmax.reduce(values), count
 
 
-def table(curves, found, measure):
-    """A row per approach, task and epoch of gather(), of collected results."""
-    names = about.places(found)[0]
-    label = MEASURES[measure].replace(' (%)', ' %')
-    return Table(['approach', 'task', 'epoch', 'seeds', label, 'least', 'most'], [
-        [a, names[t], e + 1, int(n), *map(float, (mean, least, most))] for a, tasks in curves.items() for t, values in enumerate(tasks)
-        for e, (mean, least, most, n) in enumerate(zip(*summary(values))) if n])
+def table(found, values):
+    """Return a row per approach, task and epoch of gather(), of collected results."""
+    names, rows, (curves, measure) = captions.places(found)[0], [], values
+    for a, tasks in curves.items():
+        for name, values in zip(names, tasks):
+            for e, (mean, least, most, n) in enumerate(zip(*summary(values))):
+                if n:
+                    rows.append([a, name, e + 1, int(n), float(mean), float(least), float(most)])
+    return Table(['approach', 'task', 'epoch', 'seeds', MEASURES[measure].replace(' (%)', ' %'), 'least',
+                  'most'], rows)

@@ -1,21 +1,24 @@
 """How figures look: lines differ by marker and dash, so that they can be read without colour."""
+import itertools
 import os
 
 import numpy as np
 
 MARKERS = 'os^Dv<>Xp*Ph'
-DASHES = ('-', (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)), (0, (8, 2)), (0, (4, 1.2, 1, 1.2, 1, 1.2)), (0, (2, 1)))
+DASHES = ('-', (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)), (0, (8, 2)),
+          (0, (4, 1.2, 1, 1.2, 1, 1.2)), (0, (2, 1)))
 HATCHES = ('', '///', '...', 'xxx', '\\\\\\', 'ooo', '+++')
 MANY = 12  # more tasks than this are not all named, nor are their numbers written
 
 
 def style(i):
-    """Line style of the i-th series; no two of the first 84 share marker and dash."""
-    return {'marker': MARKERS[i % len(MARKERS)], 'linestyle': DASHES[i % len(DASHES)], 'color': 'C%d' % (i % 10)}
+    """Return the line style of the i-th series; no two of the first 84 share marker and dash."""
+    return {'marker': MARKERS[i % len(MARKERS)], 'linestyle': DASHES[i % len(DASHES)],
+            'color': 'C%d' % (i % 10)}
 
 
 def finish(ax, xlabel, ylabel, title=None):
-    """Labels and grid of one plot."""
+    """Label one plot and give it a grid."""
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel)
     ax.grid(alpha=0.3)
@@ -25,30 +28,31 @@ def finish(ax, xlabel, ylabel, title=None):
 
 
 def band(ax, x, least, most, i):
-    """The spread of the i-th series around its line."""
+    """Draw the spread of the i-th series around its line."""
     ax.fill_between(x, least, most, color='C%d' % (i % 10), alpha=0.15, linewidth=0)
 
 
 def plain(text, length=40):
-    """A text from a file as it can be drawn: no formulas, no line ends, no more than so many letters."""
+    """Return a text as it can be drawn: no formulas, no line ends, no more than so many letters."""
     text = ''.join(c if c.isprintable() else '?' for c in text)
     text = text if len(text) <= length else text[:length - 1] + '…'
     return text.replace('$', r'\$')
 
 
 def short(names):
-    """(names without what all begin with up to a hyphen or a space, that beginning), as labels of ticks: of 'glyphs-012345' and
-    'glyphs-6789AB' '012345' and '6789AB', 'glyphs-…'."""
+    """Return (names without what all begin with, that beginning), as labels of ticks.
+
+    Up to a hyphen or a space: of 'glyphs-012345' and 'glyphs-6789AB' '012345' and '6789AB', 'glyphs-…'.
+    """
     start = os.path.commonprefix(names) if len(names) > 1 else ''
     start = start[:max(start.rfind('-'), start.rfind(' ')) + 1]
     return [plain(n[len(start):], 14) for n in names], plain(start) + '…' * bool(start)
 
 
 def ticks(ax, names, axis='x', first=0, every=False):
-    """Names of the places first, first + 1, ... along an axis; of many only some, unless every one is wanted."""
+    """Name the places first, first + 1, ... of an axis; of many only some, unless every one is wanted."""
     step = 1 if every else -(-len(names) // MANY)
-    shown = list(names)[::step]
-    places = np.arange(first, first + len(names))[::step]
+    shown, places = list(names)[::step], np.arange(first, first + len(names))[::step]
     if axis == 'y':
         ax.set_yticks(places, shown)
     elif max(map(len, shown)) <= (5 if len(shown) <= 8 else 2):
@@ -58,23 +62,48 @@ def ticks(ax, names, axis='x', first=0, every=False):
 
 
 def greys():
-    """Shades from white to a grey on which black and white can both be read."""
+    """Return shades from white to a grey on which black and white can both be read."""
     import matplotlib
     from matplotlib.colors import ListedColormap
     return ListedColormap(matplotlib.colormaps['Greys'](np.linspace(0, 0.77, 256)))
 
 
 def heat(ax, matrix, rows, columns, label, hide=None, below=None, span=(0, 100), every=False):
-    """A matrix as shades of one scale, with the numbers written in, and below them those of a second matrix of texts if given; not if
-    there are many, unless every one is wanted. Returns the image, for a colour bar."""
-    image = ax.imshow(np.ma.masked_array(matrix, hide), cmap=greys(), vmin=span[0], vmax=span[1], aspect='auto')
-    size = max(np.shape(matrix))
-    for (i, j), v in np.ndenumerate(matrix):
-        if (every or size <= MANY) and np.isfinite(v) and (hide is None or not hide[i, j]):
-            number = '%.0f' % v if size > 8 else '%.1f' % v
-            ax.text(j, i, number + ('\n' + below[i][j] if below is not None and below[i][j] else ''), ha='center', va='center',
-                    fontsize=ax.figure.look.small, color='white' if v > span[0] + 0.75 * (span[1] - span[0]) else 'black', linespacing=0.95)
+    """Draw a matrix as shades of one scale and return the image, for a colour bar.
+
+    The numbers are written in, and below them those of a second matrix of texts if given; not if there are
+    many, unless every one is wanted. hide: the cells left empty.
+    """
+    matrix = np.ma.masked_array(matrix, ~np.isfinite(matrix) if hide is None else hide)
+    image = ax.imshow(matrix, cmap=greys(), vmin=span[0], vmax=span[1], aspect='auto')
+    size, dark = max(matrix.shape), span[0] + 0.75 * (span[1] - span[0])
+    if every or size <= MANY:
+        for i, j in np.argwhere(~np.ma.getmaskarray(matrix)):
+            text = ('%.0f' if size > 8 else '%.1f') % matrix[i, j]
+            text += '\n' + below[i][j] if below is not None and below[i][j] else ''
+            ax.text(j, i, text, ha='center', va='center', fontsize=ax.figure.look.small, linespacing=0.95,
+                    color='white' if matrix[i, j] > dark else 'black')
     ticks(ax, columns, every=every)
     ticks(ax, rows, 'y', every=every)
     ax.set_title(label)
     return image
+
+
+def label_points(ax, points, texts, size):
+    """Label points (x, y) of a plot that is laid out, on no other point or label, with a line if far."""
+    points, unit = np.asarray(points, float), ax.figure.dpi / 72  # pixels of a point, as letters are measured
+    pixels = ax.transData.transform(points)
+    taken = [(*p, 3 * unit, 3 * unit) for p in pixels]  # centres, half widths, half heights
+    angles = np.deg2rad(np.arange(-60, 300, 15))
+    circle = np.stack([np.cos(angles), np.sin(angles)], 1)
+    for point, place, text in zip(points, pixels, texts):
+        half = np.array([0.33 * size * len(text) + 1, 0.5 * size]) * unit
+        for radius, (dx, dy) in itertools.product(range(9, 150, 5), circle):
+            at = place + (radius * dx * unit, radius * dy * unit)
+            inside = (at - half >= ax.bbox.min).all() and (at + half <= ax.bbox.max).all()
+            if inside and not any((abs(at - box[:2]) < half + box[2:]).all() for box in taken):
+                break
+        taken.append((*at, *half))
+        line = {'arrowstyle': '-', 'linewidth': 0.4, 'color': '0.5', 'shrinkA': 0, 'shrinkB': 2}
+        ax.annotate(text, point, (radius * dx, radius * dy), textcoords='offset points', fontsize=size,
+                    ha='center', va='center', arrowprops=line if radius > 12 else None)

@@ -1,18 +1,21 @@
-"""The epochs of a run, epochs.csv in the folder of its logs: a line for each epoch of each task, its losses and accuracies."""
+"""The epochs of a run, epochs.csv in the folder of its logs: a line for each epoch of each task, its losses
+and accuracies."""
 import csv
 from pathlib import Path
 
 import utils
 from utils import UserError
 
-COLUMNS = 'task', 'name', 'epoch', 'lr', 'train_loss', 'train_accuracy', 'valid_loss', 'valid_accuracy', 'seconds'
+COLUMNS = ('task', 'name', 'epoch', 'lr', 'train_loss', 'train_accuracy', 'valid_loss', 'valid_accuracy',
+           'seconds')
 WHOLE = {'task': 0, 'epoch': 1}  # and from where they are counted
 
 
 def load(path):
-    """[{column: value}] of an epochs.csv: task from 0 and epoch from 1 as int, name as text, the others as float, accuracies in 0..1;
-    of the approach's own columns, which come after COLUMNS, None where there is no number. Raises UserError naming the line for a file
-    that is not there, was cut off or holds something else."""
+    """Return [{column: value}] of an epochs.csv: task from 0 and epoch from 1 as int, name as text, the
+    others as float, accuracies in 0..1; of the approach's own columns, which come after COLUMNS, None where
+    there is no number. Raises UserError naming the line for a file that is not there, was cut off or holds
+    something else."""
     try:
         text = Path(path).read_bytes().decode('utf-8')
     except FileNotFoundError:
@@ -22,19 +25,22 @@ def load(path):
     head, *lines = text.split('\n')
     columns = head.rstrip('\r').split(',')
     if tuple(columns[:len(COLUMNS)]) != COLUMNS or len(set(columns)) < len(columns):
-        raise UserError('%s, line 1: expected the columns %s, and then further ones' % (path, ','.join(COLUMNS)))
+        raise UserError('%s, line 1: expected the columns %s, and then others' % (path, ','.join(COLUMNS)))
     if not lines or lines[-1]:
-        raise UserError('%s, line %d: the file was cut off: the line has no end' % (path, max(1, len(lines) + 1)))
+        raise UserError('%s, line %d: the file was cut off: the line has no end' % (path, len(lines) + 1))
     rows = [row(path, n, line, columns) for n, line in enumerate(lines[:-1], 2)]
-    for n, (before, now) in enumerate(zip([{'task': -1, 'epoch': 0}, *rows], rows), 2):
-        if now['task'] < before['task'] or now['epoch'] != 1 and (now['task'], now['epoch']) != (before['task'], before['epoch'] + 1):
-            raise UserError('%s, line %d: epoch %d of task %d does not follow the line before: lines are missing' % (
-                path, n, now['epoch'], now['task']))
+    before = -1, 0
+    for n, found in enumerate(rows, 2):
+        now = found['task'], found['epoch']
+        if now[0] < before[0] or now[1] != 1 and now != (before[0], before[1] + 1):
+            raise UserError('%s, line %d: epoch %d of task %d does not follow the line before: lines are '
+                            'missing' % (path, n, now[1], now[0]))
+        before = now
     return rows
 
 
 def row(path, n, line, columns):
-    """The n-th line of a file as {column: value}. Raises UserError."""
+    """Return the n-th line of a file as {column: value}. Raises UserError."""
     try:
         cells = next(csv.reader([line], strict=True), [])
     except csv.Error as e:
@@ -46,12 +52,13 @@ def row(path, n, line, columns):
 
 
 def value(path, n, column, text):
-    """What a cell says. Raises UserError."""
+    """Return what a cell says. Raises UserError."""
     if column == 'name' or (not text and column not in COLUMNS):
         return text or None
     if column in WHOLE:
         if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) >= WHOLE[column]):
-            raise UserError('%s, line %d: %s is %r, expected a whole number from %d' % (path, n, column, text[:40], WHOLE[column]))
+            raise UserError('%s, line %d: %s is %r, expected a whole number from %d' % (
+                path, n, column, text[:40], WHOLE[column]))
         return int(text)
     if not utils.is_number(text):
         raise UserError('%s, line %d: %s is %r, expected a number' % (path, n, column, text[:40]))

@@ -1,46 +1,50 @@
-"""Drawing what metrics.py, surfaces.py and papers.py computed, one number a run: each function fills a page."""
+"""Draw what metrics.py, surfaces.py and papers.py computed, one number a run: each function fills a page."""
 import numpy as np
 
-from results import about, metrics
-from results.drawing import MARKERS, finish, heat, plain, style
+from results import captions, metrics
+from results.drawing import MARKERS, finish, heat, label_points, plain, style
+from results.papers import SPREADS
+from results.tables import interval
 
 INTERVALS = '95 % intervals over the seeds (Student\'s t)'
 
 
 def published(fig, both, paper):
-    """Ours against the published means, [(results.papers.Cell, our values)], a panel per measure, with the spreads of both."""
-    kinds = list(dict.fromkeys(cell.measure for cell, _ in both))
+    """Draw ours against the published means, [(papers.Cell, our values)], a panel per column."""
+    kinds = list(dict.fromkeys((cell.column, cell.measure) for cell, _ in both))
     rows = list(dict.fromkeys(cell.row for cell, _ in both))
-    for ax, kind in zip(fig.panels(len(kinds), 2), kinds):
-        columns = list(dict.fromkeys(cell.column for cell, _ in both if cell.measure == kind))
-        ends, named = [], set()
-        for cell, ours in both:
-            if cell.measure == kind:
-                (mean, spread), k = cell.published, columns.index(cell.column)
-                mine = np.std(ours, ddof=1) if len(ours) > 1 else 0
-                ax.errorbar(mean, np.mean(ours), mine, spread, marker=MARKERS[k], color='C%d' % k, linestyle='', capsize=2,
-                            label=None if cell.column in named else plain(cell.column))
-                named.add(cell.column)
-                ax.annotate(str(1 + rows.index(cell.row)), (mean, np.mean(ours)), xytext=(4, -8), textcoords='offset points',
-                            fontsize=0.8 * fig.look.small)
-                ends += [mean, np.mean(ours)]
-        line = [min(ends), max(ends)]
+    axes, labels = fig.panels(len(kinds), 3, 3.9), []
+    for k, (ax, kind) in enumerate(zip(axes, kinds)):
+        mine = [(cell, ours) for cell, ours in both if (cell.column, cell.measure) == kind]
+        points = [(cell.published[0], np.mean(ours)) for cell, ours in mine]
+        for (cell, ours), (x, y) in zip(mine, points):
+            std = np.std(ours, ddof=1) if len(ours) > 1 else 0
+            ax.errorbar(x, y, std, cell.published[1], marker=MARKERS[0], color='C0', linestyle='', capsize=2,
+                        alpha=0.7)
+        line = [np.min(points), np.max(points)]
         ax.plot(line, line, color='black', linewidth=0.8, zorder=0)
-        finish(ax, 'published, %s' % kind, 'ours, %s' % kind, plain(paper.title, 80))
-        ax.legend(loc='upper left', bbox_to_anchor=(1.01, 1), borderaxespad=0)
-    fig.note(', '.join('%d %s' % (i + 1, plain(r)) for i, r in enumerate(rows)), 'bars: %s published, standard deviation over seeds ours' % {
-        'sd': 'standard deviation', 'sem': 'standard error'}[paper.spread])
+        ax.margins(0.1)
+        finish(ax, 'published, %s' % kind[1], 'ours, %s' % kind[1] if k % 3 == 0 else '', plain(kind[0]))
+        labels.append((ax, points, [str(1 + rows.index(cell.row)) for cell, _ in mine]))
+    fig.suptitle(plain(paper.title, 80))
+    fig.note(', '.join('%d %s' % (i + 1, r) for i, r in enumerate(rows)),
+             'bars: %s published, standard deviation over seeds ours' % SPREADS[paper.spread])
+    fig.draw_without_rendering()  # which lays the plots out
+    for ax, points, texts in labels:
+        label_points(ax, points, texts, fig.look.small)
 
 
 def ratio(fig, found, rho):
-    """Forgetting ratio against the number of tasks, {approach: [seeds, T]}."""
+    """Draw the forgetting ratio against the number of tasks, {approach: [seeds, T]}."""
     fig.size(4.4)
     ax = fig.subplots()
     for i, (a, values) in enumerate(rho.items()):
-        mean, half, _ = metrics.interval(values)
-        x = np.arange(1, len(mean) + 1) + 0.5 / max(5, len(rho)) * (i - (len(rho) - 1) / 2)  # side by side, so that no bar hides another
+        mean, half, _ = interval(values)
+        beside = 0.5 / max(5, len(rho)) * (i - (len(rho) - 1) / 2)  # so that no bar hides another
+        x = np.arange(1, len(mean) + 1) + beside
         if half is not None:
-            ax.errorbar(x, mean, yerr=half, fmt='none', color=style(i)['color'], alpha=0.5, elinewidth=0.6 * fig.look.line, capsize=0)
+            ax.errorbar(x, mean, half, fmt='none', color=style(i)['color'], alpha=0.5,
+                        elinewidth=0.6 * fig.look.line, capsize=0)
         ax.plot(x, mean, label=plain(a), **style(i))
     ax.axhline(0, color='black', linewidth=0.8)
     ax.set_xticks(np.arange(1, len(mean) + 1)[::-(-len(mean) // 12)])
@@ -48,107 +52,131 @@ def ratio(fig, found, rho):
     fig.key()
     numbers = {a: len(values) for a, values in rho.items()}
     above = metrics.undertrained(rho)
-    fig.note(about.label(found, ''), about.counted(numbers), about.spread('bars: ' + INTERVALS, numbers.values()),
+    fig.note(captions.label(found), captions.counted(numbers),
+             captions.spread('bars: ' + INTERVALS, numbers.values()),
              '0: as good as joint training, -1: as bad as guessing',
              above and 'above 0, so that joint is no ceiling and perhaps undertrained: %s' % ', '.join(above))
 
 
-def bars(fig, found):
-    """Average accuracy and forgetting of each approach, with 95 % intervals and a mark for each seed."""
-    each = metrics.summaries(found)
-    kinds = [(k, label) for k, label in (('average_accuracy', 'average accuracy (%)'), ('forgetting', 'forgetting (points)'))
-             if all(k in s for s in each.values())]
+def bars(fig, found, each):
+    """Draw average accuracy and forgetting of each approach, with 95 % intervals and a mark for each seed."""
+    labels = {'average_accuracy': 'average accuracy (%)', 'forgetting': 'forgetting (percentage points)'}
+    kinds = [k for k in labels if all(k in s for s in each.values())]
     fig.size(1.5 + 0.5 * len(each), wide=len(kinds) > 1)
-    for n, (ax, (k, label)) in enumerate(zip(fig.subplots(1, len(kinds), squeeze=False)[0], kinds)):
+    for n, (ax, k) in enumerate(zip(fig.subplots(1, len(kinds), squeeze=False)[0], kinds)):
         for i, s in enumerate(each.values()):
-            mean, half, _ = metrics.interval(s[k])
+            mean, half, _ = interval(s[k])
             ax.barh(i, mean, height=0.7, color='0.85', edgecolor='0.4', linewidth=0.8)
-            ax.errorbar(mean, i, xerr=half, color='black', capsize=0.6 * fig.look.marker, elinewidth=fig.look.line)
+            ax.errorbar(mean, i, xerr=half, color='black', capsize=0.6 * fig.look.marker,
+                        elinewidth=fig.look.line)
             if len(s[k]) > 1:
-                ax.plot(s[k], i + np.linspace(-0.2, 0.2, len(s[k])), 'o', color='black', markerfacecolor='white',
-                        markersize=0.6 * fig.look.marker, markeredgewidth=0.6)
-            ax.annotate('%.1f' % mean, (max(mean + (half or 0), s[k].max(), 0), i), xytext=(4, 0), textcoords='offset points',
-                        va='center', fontsize=fig.look.small)
-        ax.set_yticks(range(len(each)), list(map(plain, each)) if n == 0 else [''] * len(each))
-        ax.invert_yaxis()
+                ax.plot(s[k], i + np.linspace(-0.2, 0.2, len(s[k])), 'o', color='black',
+                        markerfacecolor='white', markersize=0.6 * fig.look.marker, markeredgewidth=0.6)
+            end = max(mean + (half or 0), s[k].max(), 0)
+            ax.annotate('%.1f' % mean, (end, i), xytext=(4, 0), textcoords='offset points', va='center',
+                        fontsize=fig.look.small)
+        rows(ax, list(each) if n == 0 else [''] * len(each))
         ax.margins(x=0.18)
-        finish(ax, label, '')
-    fig.note(about.label(found, ''), about.seeds(found), about.spread(
+        finish(ax, labels[k], '')
+    fig.note(captions.label(found), captions.seeds(found), captions.spread(
         'marks: seeds; bars: means, lines: ' + INTERVALS, map(len, found.values())))
 
 
+def rows(ax, names):
+    """Name the rows of a plot, the first above."""
+    ax.set_yticks(range(len(names)), list(map(plain, names)))
+    ax.set_ylim(len(names) - 0.5, -0.5)
+
+
 def orders(fig, found, values):
-    """Average accuracy of each approach: a mark per order of the tasks, with the standard deviation over seeds, and a line at the
-    mean of all."""
+    """Draw the average accuracy of each approach: a mark per order of the tasks, with the standard deviation
+    over seeds, and a line at the mean of all."""
     fig.size(1.6 + 0.5 * len(values))
     ax = fig.subplots()
     for i, v in enumerate(values.values()):
         at = i + np.linspace(-0.25, 0.25, len(v)) if len(v) > 1 else [i]
         ax.errorbar(v.mean(1), at, xerr=v.std(1, ddof=1) if v.shape[1] > 1 else None, fmt='o', color='black',
-                    markersize=0.6 * fig.look.marker, elinewidth=0.6 * fig.look.line, capsize=0.4 * fig.look.marker)
+                    markersize=0.6 * fig.look.marker, elinewidth=0.6 * fig.look.line,
+                    capsize=0.4 * fig.look.marker)
         ax.plot([v.mean()] * 2, [i - 0.4, i + 0.4], color='0.5', zorder=0)
-    ax.set_yticks(range(len(values)), list(map(plain, values)))
-    ax.invert_yaxis()
+    rows(ax, values)
     finish(ax, 'average accuracy (%)', '')
     seeds = {a: v.shape[1] for a, v in values.items()}
-    fig.note(about.label(next(iter(found.values())), ''), '%d orders' % len(found), about.counted(seeds),
-             'a mark: an order of the tasks, grey: mean of all', about.spread('lines: ± standard deviation over the seeds', seeds.values()))
+    fig.note(captions.label(next(iter(found.values()))), '%d orders' % len(found), captions.counted(seeds),
+             'a mark: an order of the tasks, grey: mean of all',
+             captions.spread('lines: ± standard deviation over the seeds', seeds.values()))
 
 
-def paired(fig, found, diff, against):
-    """Differences of average accuracy from one approach, paired by seed, with 95 % intervals and p-values."""
+def paired(fig, found, diff):
+    """Draw differences of average accuracy from one approach, paired by seed, with 95 % intervals."""
     fig.size(1.7 + 0.55 * len(diff))
-    ax = fig.subplots()
-    for i, d in enumerate(diff.values()):
-        ax.errorbar(d['mean'], i, xerr=d['half'], fmt=MARKERS[i % len(MARKERS)], color='black', capsize=0.6 * fig.look.marker)
+    ax, names = fig.subplots(), []
+    for i, (a, d) in enumerate(diff.items()):
+        ax.errorbar(d['mean'].mean, i, xerr=d['mean'].ci, fmt=MARKERS[i % len(MARKERS)], color='black',
+                    capsize=0.6 * fig.look.marker)
+        names.append('%s\nn=%d%s' % (plain(a), d['n'], '' if d['p'] is None else ', p=%.2g' % d['holm']))
     ax.axvline(0, color='black', linewidth=0.8)
-    ax.set_yticks(range(len(diff)), ['%s\nn=%d%s' % (plain(a), d['n'], '' if d['p'] is None else ', p=%.2g' % d['holm']) for a, d in diff.items()])
+    ax.set_yticks(range(len(diff)), names)
     ax.set_ylim(len(diff) - 0.5, -0.5)
-    finish(ax, 'points above %s' % plain(against), '')
-    fig.note(about.label(found, ''), 'average accuracy after the last task, differences paired by seed, n seeds', 'bars: ' + INTERVALS,
-             'p: paired t-test%s' % (', corrected for %d comparisons (Holm)' % len(diff) if len(diff) > 1 else ''))
+    finish(ax, 'percentage points above %s' % plain(d['against']), '')
+    corrected = ', corrected for %d comparisons (Holm)' % len(diff) if len(diff) > 1 else ''
+    fig.note(captions.label(found),
+             'average accuracy after the last task, differences paired by seed, n seeds',
+             'bars: ' + INTERVALS,
+             'p: paired t-test' + corrected)
 
 
-def surface(fig, found):
-    """Average accuracy over one or two hyper-parameters, of surfaces.surface()."""
-    names, points, label = found['names'], found['points'], 'average %s accuracy (%%)' % found['which']
+def surface(fig, runs, found):
+    """Draw average accuracy over one or two hyper-parameters, of surfaces.surface()."""
+    points, label = found['points'], 'average %s accuracy (%%)' % found['which']
     runs = sorted({len(v) for v in points.values()})
-    text = [about.plain('experiment %s, %s' % (found['experiment'], found['approach'])),
+    text = ['experiment %s, %s' % (found['experiment'], found['approach']),
             '%s run%s a point' % ('-'.join(map(str, (runs[0], runs[-1])[:len(runs)])), 's' * (runs[-1] > 1))]
-    if len(names) == 1:
-        xs, means = [k[0] for k in points], [np.mean(v) for v in points.values()]
-        ax = fig.subplots()
-        ax.plot(xs, means, **style(0))
-        if runs[-1] > 1:
-            ax.errorbar(xs, means, [np.std(v, ddof=1) if len(v) > 1 else 0 for v in points.values()], fmt='none', color='C0', capsize=3)
-        ax.set_ylim(*shades([x for v in points.values() for x in v]))
-        if min(points)[0] > 0:
-            ax.set_xscale('log')
-        ax.set_xticks(xs, ['%g' % x for x in xs])
-        ax.minorticks_off()
-        finish(ax, names[0], label)
+    if len(found['names']) == 1:
+        line(fig, found['names'][0], points, label)
         fig.note(*text, runs[-1] > 1 and 'bars: ± standard deviation over the runs')
         return
     xs, ys = (sorted({k[i] for k in points}) for i in (0, 1))
-    values = np.array([[np.mean(points.get((x, y), np.nan)) for x in xs] for y in ys])
-    spreads = [[points.get((x, y), []) for x in xs] for y in ys]
-    below = [['±%.1f' % np.std(v, ddof=1) if len(v) > 1 else '' for v in row] for row in spreads]
+    values, below = np.full((len(ys), len(xs)), np.nan), [[''] * len(xs) for _ in ys]
+    for (x, y), v in points.items():
+        values[ys.index(y), xs.index(x)] = np.mean(v)
+        below[ys.index(y)][xs.index(x)] = '±%.1f' % np.std(v, ddof=1) if len(v) > 1 else ''
     fig.size(max(3.8, 2.2 + 0.5 * len(ys)), wide=len(xs) > 6)
-    ax = fig.subplots()
-    span = shades(values)
-    image = heat(ax, values, ['%g' % y for y in ys], ['%g' % x for x in xs], '', below=below if len(xs) <= 8 else None, span=span)
+    ax, span = fig.subplots(), shades(values)
+    names = [['%g' % v for v in each] for each in (ys, xs)]
+    image = heat(ax, values, *names, '', below=below if len(xs) <= 8 else None, span=span)
     ax.invert_yaxis()  # the larger above
-    ax.set_xlabel(names[0])
-    ax.set_ylabel(names[1])
+    ax.set_xlabel(found['names'][0])
+    ax.set_ylabel(found['names'][1])
     fig.colorbar(image, label=label)
     fig.note(*text, runs[-1] > 1 and '±: standard deviation over the runs', 'shades: %.0f to %.0f' % span)
 
 
+def line(fig, name, points, label):
+    """Draw {(value,): accuracies of the runs} of one hyper-parameter as a line."""
+    xs, means = [k[0] for k in points], [np.mean(v) for v in points.values()]
+    stds = [np.std(v, ddof=1) if len(v) > 1 else 0 for v in points.values()]
+    ax = fig.subplots()
+    ax.plot(xs, means, **style(0))
+    if max(stds) > 0:
+        ax.errorbar(xs, means, stds, fmt='none', color='C0', capsize=3)
+    ax.set_ylim(*shades(np.concatenate(list(points.values()))))
+    if min(points)[0] > 0:
+        ax.set_xscale('log')
+    ax.set_xticks(xs, ['%g' % x for x in xs])
+    ax.minorticks_off()
+    finish(ax, name, label)
+
+
 def shades(values, least=10):
-    """(lowest, highest) per cent of a colour scale for some values: whole numbers around them, at least so many points apart, so that a
-    difference of one point does not look like all."""
+    """Return (lowest, highest) per cent of a colour scale for some values.
+
+    Whole numbers around them, at least so many points apart, so that a difference of one point does not look
+    like all.
+    """
     low, high = np.floor(np.nanmin(values)), np.ceil(np.nanmax(values))
-    more = max(0, least - (high - low)) / 2
-    low, high = low - np.ceil(more), high + np.ceil(more)
-    low, high = (0, max(high, least)) if low < 0 else (low, high)
+    more = np.ceil(max(0, least - (high - low)) / 2)
+    low, high = low - more, high + more
+    if low < 0:
+        return 0, min(100, max(high, least))
     return (min(low, 100 - least), 100) if high > 100 else (low, high)

@@ -1,4 +1,4 @@
-"""What plain data out of a file have to be, declared.
+"""Declare what plain data out of a file have to be.
 
 A form(value, where) raises ValueError, saying where and what is expected.
 """
@@ -8,7 +8,7 @@ import sys
 
 
 def of(expected, fits):
-    """A form of the values that pass a test; expected: what they are, in words."""
+    """Return a form of the values that pass a test; expected: what they are, in words."""
     def form(value, where):
         if not fits(value):
             raise ValueError('%s: expected %s' % (where, expected))
@@ -16,7 +16,7 @@ def of(expected, fits):
 
 
 def is_text(value):
-    """Whether a value is a text that can be written to a file."""
+    """Return whether a value is a text that can be written to a file."""
     return isinstance(value, str) and not re.search('[\0\ud800-\udfff]', value)
 
 
@@ -24,24 +24,24 @@ text = of('a text', is_text)
 
 
 def number(least=-sys.float_info.max, most=sys.float_info.max, kinds=(int, float)):
-    """A form of finite numbers within a range."""
+    """Return a form of finite numbers within a range."""
     words = 'a whole number' if kinds == (int,) else 'a number'
     bounds = [' %s %g' % b for b in (('>=', least), ('<=', most)) if abs(b[1]) < sys.float_info.max]
     return of(words + ' and'.join(bounds), lambda v: type(v) in kinds and least <= v <= most)
 
 
 def whole(least=0, most=2 ** 31):
-    """A form of whole numbers within a range."""
+    """Return a form of whole numbers within a range."""
     return number(least, most, (int,))
 
 
 def one_of(*choices):
-    """A form of some texts alone."""
+    """Return a form of some texts alone."""
     return of('one of ' + ', '.join(choices), lambda v: isinstance(v, str) and v in choices)
 
 
 def either(*forms):
-    """A form of what has any of some forms. Of what has none, the error deepest within it is said."""
+    """Return a form of what has any of some forms. Of what has none, the error deepest within it is said."""
     def form(value, where):
         errors = []
         for f in forms:
@@ -57,7 +57,7 @@ nothing = of('null', lambda v: v is None)
 
 
 def items(*forms):
-    """A form of lists of as many values, each of its own form."""
+    """Return a form of lists of as many values, each of its own form."""
     def form(value, where):
         if not isinstance(value, list) or len(value) != len(forms):
             raise ValueError('%s: expected a list of %d' % (where, len(forms)))
@@ -67,7 +67,7 @@ def items(*forms):
 
 
 def listed(one, least=0, most=math.inf):
-    """A form of lists of values of one form."""
+    """Return a form of lists of values of one form."""
     def form(value, where):
         if not isinstance(value, list) or not least <= len(value) <= most:
             raise ValueError('%s: expected a list%s' % (where, ' of %d or more' % least if least else ''))
@@ -77,7 +77,7 @@ def listed(one, least=0, most=math.inf):
 
 
 def named(one):
-    """A form of dictionaries from texts to values of one form."""
+    """Return a form of dictionaries from texts to values of one form."""
     def form(value, where):
         if not isinstance(value, dict):
             raise ValueError('%s: expected a dictionary' % where)
@@ -87,18 +87,28 @@ def named(one):
     return form
 
 
-def fields(needed, **more):
-    """A form of dictionaries that have all of some names, perhaps others, and none besides, each with its form."""
+def having(needed, **more):
+    """Return a form of dictionaries that have all of some names, perhaps others, and whatever besides."""
     forms = {**needed, **more}
 
     def form(value, where):
         if not isinstance(value, dict):
             raise ValueError('%s: expected a dictionary' % where)
-        for k in needed:
-            if k not in value:
-                raise ValueError('%s has no %s' % (where, k))
-        for k, v in value.items():
-            if not isinstance(k, str) or k not in forms:
-                raise ValueError('%s has %r, expected %s' % (where, k, ', '.join(forms)))
-            forms[k](v, '%s.%s' % (where, k))
+        for k, one in forms.items():
+            if k in value:
+                one(value[k], '%s.%s' % (where, k) if where else k)
+            elif k in needed:
+                raise ValueError(('%s has no %s' % (where, k)).lstrip())
+    return form
+
+
+def fields(needed, **more):
+    """Return a form of dictionaries as having() does, of those that have no other names besides."""
+    known, content = [*needed, *more], having(needed, **more)
+
+    def form(value, where):
+        content(value, where)
+        for k in value:
+            if k not in known:
+                raise ValueError('%s has %r, expected %s' % (where, k, ', '.join(known)))
     return form

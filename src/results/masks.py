@@ -9,95 +9,89 @@ FEW = 10  # with fewer epochs the masks have hardly begun to empty, and a path o
 
 
 def best_epochs(logs):
-    """{task: epoch whose weights were kept}: that of the lowest validation loss; tasks not trained are left out."""
-    return {t: int(np.argmin(loss)) for t, loss in logs['valid_loss'].items() if len(loss)}
+    """Return {task: epoch whose weights were kept}, of the lowest validation loss, for the tasks trained."""
+    return {t: int(np.argmin(loss)) for t, loss in sorted(logs['valid_loss'].items()) if len(loss)}
 
 
-def used(logs):
-    """{task: [bool [units] per layer]}: the units that each task learnt attends to."""
-    return {t: [np.ravel(logs['mask'][t][i][e]) > ON for i in sorted(logs['mask'][t])]
-            for t, e in best_epochs(logs).items()}
-
-
-def names(logs):
-    """Names of the gated layers."""
-    return [row[0] for row in logs['layers']] if 'layers' in logs else [
-        'layer %d' % (i + 1) for i in sorted(logs['mask'][0])]
-
-
-def capacity(logs):
-    """(of each task, cumulative): two arrays [tasks, layers], per cent of each layer's units in use."""
-    masks = used(logs)
-    if not masks:
-        raise UserError('the log has no trained task')
-    each = np.array([[100 * m.mean() for m in masks[t]] for t in sorted(masks)])
-    total, out = None, []
-    for t in sorted(masks):
-        total = masks[t] if total is None else [a | b for a, b in zip(total, masks[t])]
-        out.append([100 * m.mean() for m in total])
-    return each, np.array(out)
-
-
-def capacity_table(logs):
-    """A row per task: use of each layer, then cumulative use, in per cent."""
-    each, total = capacity(logs)
-    return Table(['task'] + ['%s %%' % n for n in names(logs)] + ['%s so far %%' % n for n in names(logs)],
-                 [[task, *map(float, each[i]), *map(float, total[i])] for i, task in enumerate(task_names(logs))])
-
-
-def overlap(logs):
-    """[tasks, tasks], per cent: of the units that task t (row) uses, how many task u (column) uses too."""
-    masks = {t: np.concatenate(m) for t, m in used(logs).items()}
-    if not masks:
-        raise UserError('the log has no trained task')
-    return np.array([[100 * (masks[t] & masks[u]).sum() / max(1, masks[t].sum()) for u in sorted(masks)]
-                     for t in sorted(masks)])
-
-
-def by_chance(logs):
-    """[tasks], per cent: |u| / units, the share of the units that task u uses; so many of any task's units it would share with u if
-    u's were drawn at random."""
-    masks = used(logs)
-    return np.array([100 * np.concatenate(masks[t]).mean() for t in sorted(masks)])
-
-
-def task_names(logs):
-    """Names of the tasks learnt."""
-    return [str(logs['task_name'].get(t, t)) for t in sorted(used(logs))]
-
-
-def overlap_table(logs):
-    """A row per task of overlap(), and one of what chance would give."""
-    tasks, rows = task_names(logs), [*overlap(logs), by_chance(logs)]
-    return Table(['of the units of'] + tasks, [[n, *map(float, row)] for n, row in zip([*tasks, 'any, by chance'], rows)])
-
-
-def attention(logs):
-    """[[units, tasks] of each layer]: the attention of each task at the epoch kept, the units sorted by the task that uses them first,
-    those of one task by the tasks that use them later too, and those that none uses at the end."""
+def attentions(logs):
+    """Return [[tasks, units] of each layer]: the attention of each task learnt at the epoch kept."""
     epochs = best_epochs(logs)
     if not epochs:
         raise UserError('the log has no trained task')
-    out = []
-    for i in sorted(logs['mask'][min(epochs)]):
-        values = np.array([np.ravel(logs['mask'][t][i][epochs[t]]) for t in sorted(epochs)], float).T
-        out.append(values[np.lexsort((values <= ON).T[::-1])])
-    return out
+    layers = sorted(logs['mask'][min(epochs)])
+    return [np.array([np.ravel(logs['mask'][t][i][e]) for t, e in epochs.items()], float) for i in layers]
+
+
+def names(logs):
+    """Return the names of the gated layers."""
+    if 'layers' in logs:
+        return [row[0] for row in logs['layers']]
+    return ['layer %d' % (i + 1) for i in sorted(logs['mask'][0])]
+
+
+def task_names(logs):
+    """Return the names of the tasks learnt."""
+    return [str(logs['task_name'].get(t, t)) for t in best_epochs(logs)]
+
+
+def capacity(logs):
+    """Return per cent of each layer's units in use, of each task and so far: two arrays [tasks, layers]."""
+    used = [values > ON for values in attentions(logs)]
+    so_far = [np.logical_or.accumulate(u) for u in used]
+    return tuple(100 * np.stack([u.mean(1) for u in each], 1) for each in (used, so_far))
+
+
+def capacity_table(logs):
+    """Return a row per task: use of each layer, then cumulative use, in per cent."""
+    each, total = capacity(logs)
+    heads = [text % n for text in ('%s %%', '%s so far %%') for n in names(logs)]
+    rows = [[task, *values] for task, values in zip(task_names(logs), np.hstack([each, total]).tolist())]
+    return Table(['task', *heads], rows)
+
+
+def overlap(logs):
+    """Return [tasks, tasks], per cent: of the units that task t (row) uses, how many task u (column) uses."""
+    used = np.hstack(attentions(logs)) > ON
+    shared = (used[:, None] & used).sum(-1)
+    return 100 * shared / np.maximum(1, used.sum(1))[:, None]
+
+
+def by_chance(logs):
+    """Return [tasks], per cent: the share of all units that task u uses, and of any task's, were u's
+    drawn."""
+    return 100 * (np.hstack(attentions(logs)) > ON).mean(1)
+
+
+def overlap_table(logs):
+    """Return a row per task of overlap(), and one of what chance would give."""
+    tasks, values = task_names(logs), np.vstack([overlap(logs), by_chance(logs)]).tolist()
+    return Table(['of the units of', *tasks], [[n, *row]
+                                               for n, row in zip([*tasks, 'any, by chance'], values)])
+
+
+def attention(logs):
+    """Return [[units, tasks] of each layer], the attention with the units sorted.
+
+    By the task that uses them first, those of one task by the tasks that use them later too; those that none
+    uses are at the end.
+    """
+    return [values.T[np.lexsort((values <= ON)[::-1])] for values in attentions(logs)]
 
 
 def masks_table(logs):
-    """A row per layer and task: units used, and how many of them are used by no earlier task."""
+    """Return a row per layer and task: units used, and how many of them are used by no earlier task."""
     rows = []
-    for name, values in zip(names(logs), attention(logs)):
-        on = values > ON
-        first = np.where(on.any(1), on.argmax(1), -1)
-        rows += [[name, task, len(on), int(on[:, t].sum()), int((first == t).sum())] for t, task in enumerate(task_names(logs))]
+    for name, values in zip(names(logs), attentions(logs)):
+        used = values > ON
+        new = np.diff(np.logical_or.accumulate(used).sum(1), prepend=0)
+        for task, on, first in zip(task_names(logs), used, new.tolist()):
+            rows.append([name, task, len(on), int(on.sum()), first])
     return Table(['layer', 'task', 'units', 'used', 'first used'], rows)
 
 
 def compression(logs):
-    """(per cent of the weights kept [epochs], validation accuracy in per cent [epochs]) of the first task: a weight is
-    kept while both its units are used; heads and biases are not counted."""
+    """Return (per cent of the weights kept [epochs], validation accuracy in per cent [epochs]) of the first
+    task: a weight is kept while both its units are used; heads and biases are not counted."""
     if 'layers' not in logs:
         raise UserError('the log does not say how its layers are connected: run hat-test again')
     epochs = len(logs['valid_acc'].get(0, ()))
@@ -114,15 +108,17 @@ def compression(logs):
 
 
 def too_short(by):
-    """Names of the logs, of {name: logs}, whose first task was trained for too few epochs for a path of compression."""
-    return ['%s (%d)' % (name, len(logs['valid_acc'].get(0, ()))) for name, logs in by.items() if len(logs['valid_acc'].get(0, ())) < FEW]
+    """Return the names of {name: logs} with too few epochs of the first task for a path of compression."""
+    epochs = {name: len(logs['valid_acc'].get(0, ())) for name, logs in by.items()}
+    return ['%s (%d)' % item for item in epochs.items() if item[1] < FEW]
 
 
 def compression_table(by):
-    """A row per log, {name: logs}: weights kept and validation accuracy at the epoch that was kept."""
+    """Return a row per log, {name: logs}: weights kept and validation accuracy at the epoch that was kept."""
     rows = []
     for name, logs in by.items():
         kept, acc = compression(logs)
         e = best_epochs(logs)[0]
-        rows.append([name, len(kept), float(kept[e]), float(acc[e]), 100 * float(np.ravel(logs['test_acc'][0])[0])])
+        rows.append([name, len(kept), float(kept[e]), float(acc[e]),
+                     100 * float(np.ravel(logs['test_acc'][0])[0])])
     return Table(['data set', 'epochs', 'weights kept %', 'validation accuracy %', 'test accuracy %'], rows)

@@ -1,17 +1,27 @@
-"""Tables of accuracy matrices over seeds, of what measures.py says of each; figures.py draws, tables.py prints."""
+"""What measures.py says of the results of several approaches and seeds, as numbers and tables."""
 import numpy as np
 
-from results import about, collect, records
+from results import captions, collect, records
 from results.measures import forgetting_ratio, intransigence, summary
-from results.tables import Table
+from results.tables import Mean, Table, interval
 from utils import UserError
+
+BOUNDS = 'random', 'joint'  # the floor and the ceiling: never the best
+BEST = {'average accuracy %': max, 'forgetting %': min, 'incremental %': max, 'learning %': max,
+        'backward transfer %': max,
+        'intransigence %': min}
+MEASURES = {'average accuracy %': 'average_accuracy', 'forgetting %': 'forgetting',
+            'incremental %': 'average_incremental_accuracy',
+            'learning %': 'learning_accuracy', 'backward transfer %': 'backward_transfer',
+            'intransigence %': 'intransigence'}
 
 
 def report(output):
-    """What a finished result says, {name: number}, with intransigence and rho where results of joint and random of the same
-    tasks and seed lie beside it."""
+    """Return what a finished result says, {name: number}, with intransigence and rho where results of joint
+    and random of the same tasks and seed lie beside it."""
     record = records.read_record(output)
-    acc, joint, random = np.array(record['accuracy']), collect.beside(output, 'joint'), collect.beside(output, 'random')
+    acc = np.array(record['accuracy'])
+    joint, random = (collect.beside(output, a) for a in ('joint', 'random'))
     out = summary(acc, record.get('before_learning'), record.get('untrained'))
     if joint is not None:
         out['intransigence'] = intransigence(acc, joint)
@@ -20,79 +30,89 @@ def report(output):
     return out
 
 
-def interval(values):
-    """(mean, half width of the 95 % Student-t interval, standard deviation) over the first axis [seeds, ...]; the last
-    two are None for one seed."""
-    values = np.asarray(values, dtype=float)
-    if len(values) < 2:
-        return values.mean(0), None, None
-    from scipy import stats
-    std = values.std(0, ddof=1)
-    return values.mean(0), stats.t.ppf(0.975, len(values) - 1) * std / np.sqrt(len(values)), std
-
-
 def ratios(found):
-    """{approach: rho [seeds, T]} for all but random and joint, which must be among the collected results; a seed counts
-    where all three have it."""
-    lack = [a for a in ('random', 'joint') if a not in found]
-    if lack:
-        raise UserError('the forgetting ratio needs results of random and joint too: add %s to --approaches' % ','.join(lack))
+    """Return {approach: rho [seeds, T]} of {approach: {seed: row}} for all but random and joint.
+
+    A seed counts where all three have it. Raises UserError where random or joint, or a common seed, is
+    missing.
+    """
+    missing = [a for a in BOUNDS if a not in found]
+    if missing:
+        raise UserError('the forgetting ratio needs results of random and joint too: add %s to '
+                        '--approaches' % ','.join(missing))
     out = {}
     for a, by in found.items():
         seeds = sorted(set(by) & set(found['random']) & set(found['joint']))
-        if a not in ('random', 'joint'):
-            if not seeds:
-                raise UserError('no seed of %s has results of random and joint too' % a)
-            out[a] = np.stack([forgetting_ratio(*(found[k][s]['acc'] for k in (a, 'random', 'joint'))) for s in seeds])
+        if a in BOUNDS:
+            continue
+        if not seeds:
+            raise UserError('no seed of %s has results of random and joint too' % a)
+        out[a] = np.stack([forgetting_ratio(*(found[k][s]['acc'] for k in (a, *BOUNDS))) for s in seeds])
     if not out:
         raise UserError('only random and joint among --approaches: name those to compare with them')
     return out
 
 
-def ratio_table(rho):
-    """A row per approach: seeds, then rho after each number of tasks, its interval and standard deviation, and the mean
-    over all numbers of tasks."""
+def ratio_table(found, rho):
+    """Return a row per approach: rho after each number of tasks, and the mean over all."""
     n = next(iter(rho.values())).shape[1]
-    columns = ['approach', 'seeds'] + ['%s %d' % (k, t + 1) for t in range(n) for k in ('rho', '+-95%', 'std')] + ['mean']
+    heads = ['rho %d' % (t + 1) for t in range(n)]
     rows = []
     for a, values in rho.items():
-        mean, half, std = interval(values)
-        cells = [c for t in range(n) for c in (
-            float(mean[t]), None if half is None else float(half[t]), None if std is None else float(std[t]))]
-        rows.append([a, len(values), *cells, float(mean.mean())])
-    return Table(columns, rows)
+        rows.append([a, len(values), *map(Mean.of, values.T), float(values.mean())])
+    caption = 'Forgetting ratio rho after each number of tasks, %s; %s' % (
+        captions.label(found), captions.counted({a: len(v) for a, v in rho.items()}))
+    return Table(['approach', 'seeds', *heads, 'mean'], rows, caption, dict.fromkeys([*heads, 'mean'], max))
 
 
-def summaries(found):
-    """{approach: {name of a measure: [seeds], 'seconds'}} in per cent and seconds; what needs two tasks, or joint's result of
-    every seed, is left out where there is none."""
-    out, joint = {}, found.get('joint', {})
-    for a, by in found.items():
-        each = [{**summary(r['acc']), 'intransigence': intransigence(r['acc'], joint[s]['acc']) if s in joint else None}
-                for s, r in by.items()]
-        out[a] = {k: 100 * np.array([s[k] for s in each]) for k in each[0] if all(s[k] is not None for s in each)}
-        seconds = [r['seconds'] for r in by.values()]
-        out[a]['seconds'] = np.array(seconds) if None not in seconds else np.array([])
+def undertrained(rho):
+    """Return {approach: numbers of tasks learnt} at which the mean of {approach: rho [seeds, T]} is above 0.
+
+    By more than a few test images make: there the approach is better than joint training, which is to be the
+    ceiling.
+    """
+    out = {}
+    for a, values in rho.items():
+        above = np.flatnonzero(values.mean(0) > 0.005)
+        if len(above):
+            out[a] = [int(t) + 1 for t in above]
     return out
 
 
-def summary_table(found):
-    """A row per approach: seeds, average accuracy and forgetting in per cent with intervals, the other measures, seconds."""
-    rows, more = [], ('average_incremental_accuracy', 'learning_accuracy', 'backward_transfer', 'intransigence')
-    for a, s in summaries(found).items():
-        row = [a, len(found[a])]
-        for k in ('average_accuracy', 'forgetting'):
-            mean, half, _ = interval(s[k]) if k in s else (None,) * 3
-            row += [None if v is None else float(v) for v in (mean, half)]
-        row += [float(s[k].mean()) if k in s else None for k in more]
-        rows.append(row + [float(s['seconds'].mean()) if len(s['seconds']) else None])
-    return Table(['approach', 'seeds', 'average accuracy %', '+-95%', 'forgetting %', '+-95%', 'incremental %', 'learning %',
-                  'backward transfer %', 'intransigence %', 'seconds'], rows)
+def summaries(found, query=None):
+    """Return {approach: {name of a measure: [seeds], 'seconds': [seeds]}} in per cent and seconds.
+
+    What needs two tasks, or joint's result of every seed, is left out where there is none.
+    """
+    out, joint = {}, found.get('joint', {})
+    for a, by in found.items():
+        each = []
+        for seed, r in by.items():
+            lost = intransigence(r['acc'], joint[seed]['acc']) if seed in joint else None
+            each.append({**summary(r['acc']), 'intransigence': lost})
+        full = [k for k in each[0] if all(s[k] is not None for s in each)]
+        out[a] = {k: 100 * np.array([s[k] for s in each]) for k in full}
+        seconds = [r['seconds'] for r in by.values()]
+        out[a]['seconds'] = np.array([] if None in seconds else seconds)
+    return out
+
+
+def summary_table(found, each):
+    """Return a row per approach: seeds, the measures in per cent, seconds."""
+    rows = []
+    for a, values in each.items():
+        means = [Mean.of(values.get(name, ())) for name in MEASURES.values()]
+        seconds = float(values['seconds'].mean()) if len(values['seconds']) else None
+        rows.append([a, len(found[a]), *means, seconds])
+    return Table(['approach', 'seeds', *MEASURES, 'seconds'], rows,
+                 captions.of(found, 'Measures of each approach'), BEST, BOUNDS)
 
 
 def over_orders(found):
-    """{approach: average accuracies in per cent [orders, seeds]} of {order: what collect() found}, of the seeds that every order
-    has. Raises UserError if there are none."""
+    """Return {approach: average accuracies in per cent [orders, seeds]} of {order: what collect() found}.
+
+    Of the seeds that every order has; raises UserError if there are none.
+    """
     out = {}
     for a in next(iter(found.values())):
         seeds = sorted(set.intersection(*(set(by[a]) for by in found.values())))
@@ -103,107 +123,100 @@ def over_orders(found):
 
 
 def order_table(values):
-    """A row per approach: how far its average accuracy varies over orders (of the means over seeds) and over seeds (within an
-    order, root mean square), as standard deviations."""
-    return Table(['approach', 'orders', 'seeds', 'average accuracy %', 'std over orders', 'std over seeds'], [
-        [a, *v.shape, float(v.mean()), *spreads(v)] for a, v in values.items()])
+    """Return a row per approach: standard deviations of its average accuracy over orders and over seeds."""
+    rows = [[a, *v.shape, float(v.mean()), *spreads(v)] for a, v in values.items()]
+    return Table(['approach', 'orders', 'seeds', 'average accuracy %', 'std over orders', 'std over seeds'],
+                 rows)
 
 
 def spreads(values):
-    """(standard deviation over orders of the means over seeds, that over seeds within an order) of [orders, seeds]; None for one."""
+    """Return (standard deviation over orders of the means over seeds, that over seeds within an order) of
+    [orders, seeds].
+
+    The second is a root mean square; None where there is only one.
+    """
     orders, seeds = values.shape
-    return (float(values.mean(1).std(ddof=1)) if orders > 1 else None,
-            float(np.sqrt(values.var(1, ddof=1).mean())) if seeds > 1 else None)
+    over = float(values.mean(1).std(ddof=1)) if orders > 1 else None
+    within = float(np.sqrt(values.var(1, ddof=1).mean())) if seeds > 1 else None
+    return over, within
 
 
-def undertrained(rho):
-    """{approach: numbers of tasks learnt} at which rho, the mean over the seeds, is above 0, by more than a few test images make, of
-    {approach: rho [seeds, T]}: there the approach is better than joint training, which is to be the ceiling."""
-    out = {a: [int(t) + 1 for t in np.flatnonzero(values.mean(0) > 0.005)] for a, values in rho.items()}
-    return {a: where for a, where in out.items() if where}
+def matrices(found, query=None):
+    """Return {approach: accuracy matrices in per cent [seeds, T, T]}."""
+    return {a: 100 * np.array([r['acc'] for r in by.values()]) for a, by in found.items()}
 
 
-def matrices(found):
-    """{approach: (mean accuracy matrix over seeds, in per cent, its standard deviation or None for one seed)}."""
-    each = {a: 100 * np.array([r['acc'] for r in by.values()]) for a, by in found.items()}
-    return {a: (m.mean(0), m.std(0, ddof=1) if len(m) > 1 else None) for a, m in each.items()}
-
-
-def matrix_table(found):
-    """A row per approach and task learnt: accuracy on every task so far, in per cent, and its standard deviation over seeds."""
-    by, names = matrices(found), about.places(found)[0]
-    rows = []
-    for a, (m, std) in by.items():
+def matrix_table(found, by):
+    """Return a row per approach and task learnt: accuracy on every task so far, in per cent."""
+    names, rows = captions.places(found)[0], []
+    for a, each in by.items():
         for t, name in enumerate(names):
-            cells = [c for u in range(len(m)) for c in (
-                (float(m[t, u]), None if std is None else float(std[t, u])) if u <= t else (None, None))]
-            rows.append([a, len(found[a]), name, *cells])
-    return Table(['approach', 'seeds', 'after'] + [c for n in names for c in ('on ' + n, 'std on ' + n)], rows)
+            later = [None] * (len(names) - t - 1)
+            rows.append([a, len(each), name, *map(Mean.of, each[:, t, :t + 1].T), *later])
+    caption = captions.of(found, 'Accuracy in per cent on each task after each')
+    return Table(['approach', 'seeds', 'after', *('on ' + n for n in names)], rows, caption)
 
 
-def by_place(found):
-    """{approach: accuracies in per cent just learnt and after the last task, [2, seeds, T]}: a[t,t] and a[T,t] by the place t of a task
-    in the sequence."""
-    return {a: 100 * np.array([[np.diag(r['acc']) for r in by.values()], [r['acc'][-1] for r in by.values()]]) for a, by in found.items()}
+def place_table(found, by):
+    """Return a row per approach and place t of the sequence: accuracy just learnt, a[t,t], and at the end."""
+    rows, names = [], captions.places(found)[0]
+    for a, each in by.items():
+        for t, name in enumerate(names):
+            rows.append([a, len(each), t + 1, name, Mean.of(each[:, t, t]), Mean.of(each[:, -1, t])])
+    return Table(['approach', 'runs', 'place', 'task', 'just learnt %', 'after the last task %'], rows,
+                 'Accuracy by the place of a task in the sequence, ' + captions.label(found))
 
 
-def place_table(found):
-    """A row per approach and place of by_place(), with standard deviations over the runs."""
-    rows, names = [], about.places(found)[0]
-    for a, values in by_place(found).items():
-        n = values.shape[1]
-        mean, std = values.mean(1), values.std(1, ddof=1) if n > 1 else None
-        rows += [[a, n, t + 1, name, *(c for k in (0, 1) for c in (float(mean[k, t]), None if std is None else float(std[k, t])))]
-                 for t, name in enumerate(names)]
-    return Table(['approach', 'runs', 'place', 'task', 'just learnt %', 'std just learnt', 'after the last task %',
-                  'std after the last task'], rows)
+def differences(found, against=None):
+    """Return {approach: {'mean': Mean, 'p', 'holm', 'n', 'against'}}: average accuracy minus that of the
+    approach `against`, in points.
 
-
-def reference(approaches, against=None):
-    """What the others are compared with: the approach asked for, or the first that is neither the floor nor the ceiling. Raises
-    UserError if there is none."""
-    first = next((a for a in approaches if a not in ('random', 'joint')), None)
-    if not (against or first):
-        raise UserError('%s alone are compared: say with --against with which' % ' and '.join(approaches))
-    return against or first
-
-
-def differences(found, against):
-    """{approach: {'mean', 'half', 'p', 'n'}}: average accuracy minus that of the approach `against`, in points, paired
-    by seed, with a paired t-test, and 'holm', its p corrected for their number, None where all differences are the same.
-    Raises UserError where fewer than two seeds are common."""
-    from scipy import stats
+    Against: the one asked for, or the first that is neither the floor nor the ceiling. Paired by seed, with a
+    paired t-test, and 'holm', its p corrected for their number, None where all differences are the same.
+    Raises UserError where fewer than two seeds are common.
+    """
+    against = against or next((a for a in found if a not in BOUNDS), None)
+    if not against:
+        raise UserError('%s alone are compared: say with --against with which' % ' and '.join(found))
     if len(found) < 2:
         raise UserError('a comparison needs two approaches or more, not only %s' % against)
     if against not in found:
         raise UserError('--against %s is not among --approaches: %s' % (against, ', '.join(found)))
-    average = {a: {s: 100 * r['acc'][-1].mean() for s, r in by.items()} for a, by in found.items()}
-    out = {}
-    for a in found:
-        seeds = sorted(set(average[a]) & set(average[against]))
-        if a == against:
-            continue
-        if len(seeds) < 2:
-            raise UserError('%s and %s have %d seed(s) in common: a paired comparison needs 2' % (a, against, len(seeds)))
-        x, y = ([average[k][s] for s in seeds] for k in (a, against))
-        mean, half, std = interval(np.subtract(x, y))
-        p = float(stats.ttest_rel(x, y).pvalue) if std > 0 else None
-        out[a] = {'mean': float(mean), 'half': float(half), 'p': p, 'holm': None, 'n': len(seeds)}
+    out = {a: difference(found, a, against) for a in found if a != against}
     for a, p in holm({a: d['p'] for a, d in out.items() if d['p'] is not None}).items():
         out[a]['holm'] = p
     return out
 
 
+def difference(found, approach, against):
+    """Return what differences() has of one approach."""
+    from scipy import stats
+    seeds = sorted(set(found[approach]) & set(found[against]))
+    if len(seeds) < 2:
+        raise UserError('%s and %s have %d seed(s) in common: a paired comparison needs 2' % (
+            approach, against, len(seeds)))
+    x, y = ([100 * found[a][s]['acc'][-1].mean() for s in seeds] for a in (approach, against))
+    mean = Mean.of(np.subtract(x, y))
+    p = float(stats.ttest_rel(x, y).pvalue) if mean.std > 0 else None
+    return {'mean': mean, 'p': p, 'holm': None, 'n': len(seeds), 'against': against}
+
+
 def holm(ps):
-    """{name: p} of several tests as they are together, by Holm's method (1979): the k-th smallest of m times m - k + 1, at most 1, and no
-    smaller than those before it."""
+    """Return {name: p} of several tests as they are together, by Holm's method (1979).
+
+    The k-th smallest of m times m - k + 1, at most 1, and no smaller than those before it.
+    """
     out, so_far = {}, 0.
     for k, (name, p) in enumerate(sorted(ps.items(), key=lambda item: item[1])):
         so_far = out[name] = max(so_far, min(1., (len(ps) - k) * p))
     return out
 
 
-def difference_table(diff, against):
-    """A row per approach of differences()."""
-    return Table(['approach', 'minus %s, points' % against, '+-95%', 'p', 'p (Holm)', 'seeds'],
-                 [[a, d['mean'], d['half'], d['p'], d['holm'], d['n']] for a, d in diff.items()])
+def difference_table(found, diff):
+    """Return a row per approach of differences()."""
+    against = next(iter(diff.values()))['against']
+    rows = [[a, d['mean'], d['p'], d['holm'], d['n']] for a, d in diff.items()]
+    caption = 'Average accuracy minus that of %s, paired by seed, %s; %s; p: paired t-test' % (
+        against, captions.label(found), captions.counted({a: d['n'] for a, d in diff.items()}))
+    return Table(['approach', 'minus %s, points' % against, 'p', 'p (Holm)', 'seeds'], rows, caption,
+                 decimals={'p': 4, 'p (Holm)': 4})

@@ -1,24 +1,24 @@
-"""Drawing what a saved model says of images: each function fills a matplotlib figure."""
+"""Draw what a saved model says of images: each function fills a matplotlib figure."""
 import numpy as np
 
 from results.drawing import heat, plain
 
 
 def confusion(fig, matrix, names):
-    """Which classes are taken for which, in per cent of the images of each class."""
-    there, names = matrix.sum(1) > 0, [plain(n, 20) for n in names]
+    """Draw a confusion matrix [classes, classes], in per cent of the images of each true class."""
+    some, names = matrix.sum(1) > 0, [plain(n, 20) for n in names]
     side = max(4, 0.32 * len(names))
     fig.set_size_inches(side + 2, side)
     shares = 100 * matrix / np.maximum(1, matrix.sum(1, keepdims=True))
     ax = fig.subplots()
-    image = heat(ax, shares[there], [n for n, t in zip(names, there) if t], names, '', every=True)
-    fig.colorbar(image, label='% of the images of a class (row) that are told to be of another')
-    ax.set_xlabel('told')
-    ax.set_ylabel('class')
+    image = heat(ax, shares[some], np.array(names)[some], names, '', every=True)
+    fig.colorbar(image, label='percentage of a true class (row)')
+    ax.set_xlabel('predicted class')
+    ax.set_ylabel('true class')
 
 
 def sheet(fig, images, titles):
-    """A contact sheet of images [H,W] or [H,W,3], uint8, with a title each, a list of lines."""
+    """Draw a contact sheet of images [H,W] or [H,W,3], uint8, with a title each, a list of lines."""
     columns = min(8, len(images))
     rows = -(-len(images) // columns)
     fig.set_size_inches(1.5 * columns, 1.8 * rows)

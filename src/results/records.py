@@ -11,24 +11,28 @@ from pathlib import Path
 import numpy as np
 
 import utils
-from results import ledger, measures, unpickler
+from results import forms, ledger, measures, unpickler
 from utils import UserError
 
 
 def record_path(output):
-    """The record beside a result: res/x.txt -> res/x.json. Raises UserError for another suffix: then two results could have
-    one record."""
+    """Return the path of the record beside a result: res/x.txt -> res/x.json.
+
+    Raises UserError for another suffix: then two results could have one record.
+    """
     output = Path(output)
-    if not output.stem.strip('.') or output.suffix not in ('.txt', '.json') or '\0' in str(output) or '\n' in str(output):
+    named = output.stem.strip('.') and output.suffix in ('.txt', '.json')
+    if not named or '\0' in str(output) or '\n' in str(output):
         raise UserError('%r is not the name of a result: expected one that ends in .txt' % str(output))
     return output.with_suffix('.json')
 
 
 def check_output(output, config, overwrite=False):
-    """Raises UserError unless a run of this configuration may put its result there."""
+    """Raise UserError unless a run of this configuration may put its result there."""
     output = Path(output)
     if '\0' not in str(output) and (output.is_dir() or output.is_symlink()):
-        raise UserError('--output %s is a %s, expected a file' % (output, 'folder' if output.is_dir() else 'link'))
+        kind = 'folder' if output.is_dir() else 'link'
+        raise UserError('--output %s is a %s, expected a file' % (output, kind))
     record = record_path(output)
     if record == output:
         raise UserError('--output %s: that is the name of a record: expected one that ends in .txt' % output)
@@ -36,23 +40,31 @@ def check_output(output, config, overwrite=False):
         raise UserError('%s is a folder: the record goes there' % record)
     if not overwrite and (output.exists() or record.exists()):
         try:
-            there = read_record(output)['config']
+            old = read_record(output)['config']
         except (UserError, KeyError):
-            raise UserError('%s exists and has no record (%s) that shows its configuration: give another --output, or '
-                            '--overwrite' % (output, record.name))
-        if differences(there, config):
-            raise UserError('%s exists with another configuration (%s): give another --output, or --overwrite' % (
-                output, differences(there, config)))
+            raise UserError(
+                '%s exists and has no record (%s) that shows its configuration: give another --output, '
+                            'or --overwrite' % (output, record.name))
+        if differences(old, config):
+            raise UserError(
+                '%s exists with another configuration (%s): give another --output, or --overwrite' % (
+                output, differences(old, config)))
+
+
+def experiment(config):
+    """Return the name of what a configuration is of: its experiment, and a scenario other than task."""
+    scenario = config.get('scenario', 'task')
+    return config['experiment'] + ('' if scenario == 'task' else ', %s-incremental' % scenario)
 
 
 def differences(old, new):
-    """How two configurations differ, in words; '' if they do not."""
+    """Return how two configurations differ, in words; '' if they do not."""
     names = sorted(k for k in {*old, *new} if old.get(k) != new.get(k))
     return ', '.join('%s %s, now %s' % (k, old.get(k), new.get(k)) for k in names)
 
 
 def check_writable(path):
-    """Makes a file's folder, and tries to write there; raises UserError if that fails."""
+    """Make a file's folder, and try to write there; raise UserError if that fails."""
     path = Path(path)
     if path.is_dir():
         raise UserError('%s is a folder, expected the name of a file' % path)
@@ -66,24 +78,28 @@ def check_writable(path):
 
 
 def check_log(path, output, config, overwrite=False):
-    """Raises UserError unless an approach may write its log there: over nothing but an older log, and without overwrite over
-    one of this configuration only."""
+    """Raise UserError unless an approach may write its log there: over nothing but an older log, and without
+    overwrite over one of this configuration only."""
     path = Path(path)
     if path in (Path(output), record_path(output)):
         raise UserError('the log %s would replace the result: give it another name' % path)
     check_writable(path)
     if path.exists():
         try:
-            there = unpickler.load_log(path).get('config')
+            old = unpickler.load_log(path).get('config')
         except UserError as e:
             raise UserError('%s: it is not overwritten; give another name' % e)
-        if not overwrite and not (isinstance(there, str) and there == json.dumps(config, sort_keys=True)):
-            raise UserError('%s is the log of another configuration: give another name, or --overwrite' % path)
+        if not overwrite and not (isinstance(old, str) and old == json.dumps(config, sort_keys=True)):
+            raise UserError(
+                '%s is the log of another configuration: give another name, or --overwrite' % path)
 
 
 def save(output, acc, record):
-    """Writes the record as JSON, and beside it the matrix [T,T] as text, of which the record holds the SHA-256: so it shows if
-    only one of the two was written. The record comes first, as a matrix alone does not show what it is of."""
+    """Write the record as JSON, and beside it the matrix [T,T] as text.
+
+    The record holds the SHA-256 of the matrix: so it shows if only one of the two was written. The record
+    comes first, as a matrix alone does not show what it is of.
+    """
     lines = io.StringIO()
     np.savetxt(lines, acc, '%.4f')
     with utils.replacing(record_path(output)) as f:
@@ -94,7 +110,7 @@ def save(output, acc, record):
 
 
 def mark(output, **changes):
-    """Changes what the record beside a result says, {name: value}, such as status or tags."""
+    """Change what the record beside a result says, {name: value}, such as status or tags."""
     path = record_path(output)
     record = json.loads(path.read_text(encoding='utf-8'))
     with utils.replacing(path) as f:
@@ -103,100 +119,95 @@ def mark(output, **changes):
 
 
 def tagged(record, tags):
-    """Whether a record has all of some tags."""
+    """Return whether a record has all of some tags."""
     return set(tags) <= set(record.get('tags', ()))
 
 
 def tag(output, tags):
-    """Gives a result further tags."""
-    there = read_record(output).get('tags', [])
-    if set(tags) - set(there):
-        mark(output, tags=sorted({*there, *tags}))
+    """Give a result further tags."""
+    old = read_record(output).get('tags', [])
+    if set(tags) - set(old):
+        mark(output, tags=sorted({*old, *tags}))
 
 
 def sha256(text):
-    """The SHA-256 of a text."""
+    """Return the SHA-256 of a text."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def has_log(appr):
-    """Whether an approach logs something for run.py to write, a dictionary, and says where to."""
-    return isinstance(getattr(appr, 'logs', None), dict) and isinstance(getattr(appr, 'logpath', None), (str, Path))
+    """Return whether an approach logs something for run.py to write, a dictionary, and says where to."""
+    logs, path = getattr(appr, 'logs', None), getattr(appr, 'logpath', None)
+    return isinstance(logs, dict) and isinstance(path, (str, Path))
 
 
 def save_logs(path, logs, names, acc, lss, **more):
-    """Writes what an approach logged, with the names [T], accuracies and losses [T,T] of the tasks learnt, and more, as
-    a gzipped pickle of numpy arrays and builtins."""
+    """Write what an approach logged, with the names [T], accuracies and losses [T,T] of the tasks learnt, and
+    more.
+
+    The file is a gzipped pickle of a dictionary of numpy arrays and builtins.
+    """
     logs = {**logs, 'task_name': dict(enumerate(names)), 'test_acc': dict(enumerate(acc)),
             'test_loss': dict(enumerate(lss)), **more}
     with utils.replacing(path, 'wb') as f, gzip.GzipFile(fileobj=f, mode='wb') as z:
         pickle.dump(logs, z, pickle.HIGHEST_PROTOCOL)
 
 
-def number(least=-math.inf, most=math.inf):
-    """A check for a finite number within a range."""
-    return lambda v, record=None: type(v) in (int, float) and least <= v <= most and abs(v) < math.inf
+TEXT = forms.of('a text', lambda v: isinstance(v, str))
+DICTIONARY = forms.of('a dictionary', lambda v: isinstance(v, dict))
+SECONDS = forms.number(0, 1e12)
 
 
-def listed(fits, length=None):
-    """A check for a list, whose entries fit, as long as the matrix or as `length` says."""
-    return lambda v, record: isinstance(v, list) and all(fits(x, record) for x in v) and (
-        length is None or len(v) == length(record))
+def configuration(value, where):
+    """Raise ValueError unless a value is a configuration: its names are texts, its numbers finite."""
+    forms.having({'experiment': TEXT, 'approach': TEXT},
+                 seed=forms.number(-math.inf, math.inf, (int,)))(value, where)
+    for name, v in value.items():
+        if isinstance(v, (int, float)) and not abs(v) <= sys.float_info.max:
+            raise ValueError('%s.%s: expected a finite number' % (where, name))
 
 
-def is_text(v, record):
-    """A check for a text."""
-    return isinstance(v, str)
-
-
-def settings(v, record):
-    """A check for a configuration."""
-    return isinstance(v, dict) and type(v.get('seed', 0)) is int and all(isinstance(v.get(k), str) for k in ('experiment', 'approach')) and all(
-        not isinstance(x, (int, float)) or abs(x) <= sys.float_info.max for x in v.values())
-
-
-def tasks(record):
-    """The number of tasks that a matrix is of."""
-    return len(record['accuracy'])
-
-
-# What a record has: {name: (whether it must be there, its check)}; the matrix first, as others are as long.
-FIELDS = {
-    'accuracy': (True, lambda v, record: isinstance(v, list) and len(v) > 0 and listed(listed(number(0, 1), tasks))(v, record)),
-    'loss': (False, listed(listed(lambda v, record: type(v) in (int, float), tasks), tasks)),  # some may be nan
-    'status': (True, is_text), 'config': (True, settings),
-    'command': (True, listed(is_text)), 'seconds': (True, number(0, 1e12)), 'valid_accuracy': (False, listed(number(0, 1), tasks)),
-    'valid_matrix': (False, listed(listed(number(0, 1), tasks), tasks)),
-    'tasks': (True, lambda v, record: listed(is_text)(v, record) and len(v) >= tasks(record)
-              and (len(v) == tasks(record) or record.get('status') != 'finished')),
-    'before_learning': (False, lambda v, record: 'untrained' in record and listed(number(0, 1), tasks)(v, record)),
-    'untrained': (False, lambda v, record: 'before_learning' in record and listed(number(0, 1), tasks)(v, record)),
-    'ledger': (False, lambda v, record: ledger.sound(v, tasks(record))),
-    'largest_change': (False, lambda v, record: isinstance(v, dict) and listed(number(0), tasks)(v.get('logits'), record)
-                       and all(number(0)(v.get(n, 0)) for n in ('weights', 'buffer'))
-                       and isinstance(v.get('buffer_name', ''), str)),
-    'shared_statistics': (False, listed(is_text)),
-    'origin': (False, lambda v, record: isinstance(v, dict)), 'tags': (False, listed(is_text)), 'task_inferred': (False, listed(listed(number(0, 1), tasks), tasks)),
-    'diverged': (False, lambda v, record: isinstance(v, list) and all(type(t) is int and 0 <= t < tasks(record) for t in v)),
-    'seconds_per_task': (False, listed(number(0, 1e12))), 'matrix_sha256': (False, is_text)}
+def form(record):
+    """Return the form of a record, which depends on how many tasks its matrix is of."""
+    n = len(record['accuracy']) if isinstance(record.get('accuracy'), list) else 0
+    share = forms.number(0, 1)
+    each = forms.listed(share, n, n)
+    square = forms.listed(each, n, n)
+    loss = forms.of('a number', lambda v: type(v) in (int, float))  # some may be nan
+    losses = forms.listed(forms.listed(loss, n, n), n, n)
+    names = forms.listed(TEXT, n, n if record.get('status') == 'finished' else math.inf)
+    change = forms.having({'logits': forms.listed(forms.number(0), n, n)}, weights=forms.number(0),
+                          buffer=forms.number(0), buffer_name=TEXT)
+    taken = forms.of('what each task takes of every layer', lambda v: ledger.sound(v, n))
+    return forms.having({'accuracy': forms.listed(each, 1), 'status': TEXT, 'config': configuration,
+         'command': forms.listed(TEXT),
+         'seconds': SECONDS, 'tasks': names},
+        loss=losses, valid_accuracy=each, valid_matrix=square, before_learning=each, untrained=each,
+        ledger=taken, largest_change=change, shared_statistics=forms.listed(TEXT), origin=DICTIONARY,
+        tags=forms.listed(TEXT), task_inferred=square,
+        diverged=forms.listed(forms.whole(0, n - 1)), seconds_per_task=forms.listed(SECONDS),
+        matrix_sha256=TEXT)
 
 
 def parsed(text, path):
-    """A record from its text; path: what it is called in messages. Raises UserError if it is not one."""
+    """Return a record from its text; path: what messages call it. Raises UserError if it is not one."""
     try:
         record = json.loads(text)
     except (ValueError, RecursionError) as e:
         raise UserError('%s cannot be read as a record (%s)' % (path, type(e).__name__))
-    if not isinstance(record, dict):
-        raise UserError('%s is not a record of a run' % path)
-    for name, (needed, fits) in FIELDS.items():
-        if not fits(record[name], record) if name in record else needed:
-            raise UserError('%s is not a record of a run: %s is missing or not what it should be' % (path, name))
+    try:
+        DICTIONARY(record, 'the file')
+        form(record)(record, '')
+        for one, other in (('before_learning', 'untrained'), ('untrained', 'before_learning')):
+            if one in record and other not in record:
+                raise ValueError('%s without %s' % (one, other))
+    except ValueError as e:
+        raise UserError('%s is not a record of a run: %s' % (path, e))
     return record
 
 
 def read_record(output):
-    """The record beside a result. Raises UserError if there is none or it is not one."""
+    """Return the record beside a result, with its measures. Raises UserError if there is none."""
     path = record_path(output)
     try:
         text = path.read_text(encoding='utf-8')
@@ -210,11 +221,12 @@ def read_record(output):
     except (OSError, ValueError):
         torn = False  # a record alone
     status = 'torn' if torn and 'matrix_sha256' in record else record['status']
-    return {**record, **measures.summary(record['accuracy'], record.get('before_learning'), record.get('untrained')), 'status': status}
+    found = measures.summary(record['accuracy'], record.get('before_learning'), record.get('untrained'))
+    return {**record, **found, 'status': status}
 
 
 def finished(output, valid=False):
-    """Whether there is a result whose record says that its run has finished, and, if asked, was validated at the end."""
+    """Return whether there is a result of a run that finished and, if asked, was validated at the end."""
     if not (Path(output).exists() and record_path(output).exists()):
         return False
     record = read_record(output)
@@ -222,14 +234,15 @@ def finished(output, valid=False):
 
 
 def matrix(output):
-    """The accuracy matrix [T,T] of a finished result, from its record."""
+    """Return the accuracy matrix [T,T] of a finished result, from its record."""
     return np.array(read_record(output)['accuracy'], dtype=np.float32)
 
 
 def compare(old, new):
-    """How two accuracy matrices differ, in words."""
+    """Return how two accuracy matrices differ, in words."""
     old, new = np.array(old, dtype=float), np.array(new)
     if old.shape != new.shape:
         return '%s tasks, now %s' % (len(old), len(new))
     t, u = np.unravel_index(np.abs(new - old).argmax(), new.shape)
-    return 'by %.4f at most, on task %d after task %d (%.4f, now %.4f)' % (abs(new - old)[t, u], u, t, old[t, u], new[t, u])
+    return 'by %.4f at most, on task %d after task %d (%.4f, now %.4f)' % (abs(new - old)[t, u], u, t,
+                                                                           old[t, u], new[t, u])

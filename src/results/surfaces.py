@@ -3,49 +3,62 @@ import re
 
 import numpy as np
 
-from results import about, alike, collect, records
-from results.tables import Table
+from results import collect, comparable
+from results.tables import Mean, Table
 from utils import UserError
 
 
 def surface(experiment, approach, folders, over=None, tags=()):
-    """{'names': one or two hyper-parameters, 'points': {(value, ...): [average accuracy in per cent of each run]}, 'which': 'validation'
-    or 'test', 'experiment', 'approach'} of the runs of a grid: files <experiment>_<approach>-*_<seed>.txt with their records.
+    """Return points() of the runs of a grid, of one approach."""
+    return points(grid(experiment, [approach], folders, None, tags), over)
 
-    over: the hyper-parameters (default: those that vary). Validation accuracy where all records have it. Warns of runs that differ in
-    something else than those and the seed.
-    """
-    found, pattern = {}, re.compile(r'%s_%s-.*_\d+\.txt' % (re.escape(experiment), re.escape(approach)))
-    for path in collect.listing(folders):
-        if pattern.fullmatch(path.name) and collect.tagged(path, tags):
-            record = records.read_record(path)
-            if record['config']['approach'] == approach and record['status'] == 'finished':
-                found[path.name] = {**record, 'path': path, 'experiment': about.experiment(record['config'])}
-    if not found:
+
+def grid(experiment, approaches, folders, seeds=None, tags=()):
+    """Return the rows of a grid of an approach: files <experiment>_<approach>-*_<seed>.json."""
+    experiment, approach = collect.label(experiment), approaches[0]
+    found = collect.rows(folders, tags, r'%s_%s-.*_\d+' % (re.escape(experiment), re.escape(approach)))
+    runs = [r for r in found if r['config']['approach'] == approach and r['status'] == 'finished']
+    if not runs:
         raise UserError('no finished %s_%s-..._<seed>.txt in %s; %s' % (
             experiment, approach, ', '.join(map(str, folders)), '; '.join(map(collect.contents, folders))))
-    wrong = alike.experiments({approach: found})
+    wrong = comparable.experiments(runs)
     if wrong:
         raise UserError('; '.join(wrong))
-    runs = list(found.values())
-    which = 'validation' if all('valid_accuracy' in r for r in runs) else 'test'
-    numbers = [k for k in runs[0]['config'] if k != 'seed' and all(isinstance(r['config'].get(k), (int, float)) for r in runs)]
-    names = over or [k for k in numbers if len({r['config'].get(k) for r in runs}) > 1]
+    return runs
+
+
+def points(runs, over=None):
+    """Return {'names': one or two hyper-parameters, 'points': {(value, ...): [average accuracy in per cent of
+    each run]}, 'which': 'validation' or 'test', 'experiment', 'approach'} of the rows of a grid.
+
+    over: the hyper-parameters (default: those that vary). Validation accuracy where all records have it.
+    Warns of runs that differ in something else than those and the seed.
+    """
+    configs, approach = [r['config'] for r in runs], runs[0]['config']['approach']
+    numbers = [k for k in configs[0] if k != 'seed'
+               and all(isinstance(c.get(k), (int, float)) for c in configs)]
+    names = over or [k for k in numbers if len({c[k] for c in configs}) > 1]
     if not 1 <= len(names) <= 2 or not set(names) <= set(numbers) or len(set(names)) < len(names):
-        raise UserError('a surface is over one or two hyper-parameters, not %s: choose with --over from %s' % (
+        raise UserError(
+            'a surface is over one or two hyper-parameters, not %s: choose with --over from %s' % (
             ', '.join(names) or 'none', ', '.join(numbers)))
-    differ = alike.differences(found, (*alike.FREE, *names))
+    differ = comparable.differences(dict(enumerate(runs)), (*comparable.FREE, *names))
     if differ:
-        alike.say('the runs of %s differ in %s too: their mean is drawn' % (approach, ', '.join(differ)))
-    points = {}
+        comparable.warn('the runs of %s differ in %s too: their mean is drawn' % (approach,
+                                                                                  ', '.join(differ)))
+    which = 'validation' if all('valid_accuracy' in r['record'] for r in runs) else 'test'
+    out = {}
     for r in runs:
-        value = np.mean(r['valid_accuracy']) if which == 'validation' else r['average_accuracy']
-        points.setdefault(tuple(r['config'][n] for n in names), []).append(100 * float(value))
-    return {'names': names, 'points': dict(sorted(points.items())), 'which': which, 'approach': approach,
+        value = np.mean(
+            r['record']['valid_accuracy']) if which == 'validation' else r['record']['average_accuracy']
+        out.setdefault(tuple(r['config'][n] for n in names), []).append(100 * float(value))
+    return {'names': names, 'points': dict(sorted(out.items())), 'which': which, 'approach': approach,
             'experiment': runs[0]['experiment']}
 
 
-def table(found):
-    """A row per point of surface()."""
-    return Table([*found['names'], 'average %s accuracy %%' % found['which'], 'runs', 'std'], [
-        [*map(float, k), float(np.mean(v)), len(v), float(np.std(v, ddof=1)) if len(v) > 1 else None] for k, v in found['points'].items()])
+def table(runs, found):
+    """Return a row per point of points()."""
+    rows = [[*map(float, point), Mean.of(values), len(values)] for point, values in found['points'].items()]
+    caption = 'Average %s accuracy, experiment %s, %s' % (found['which'], found['experiment'],
+                                                          found['approach'])
+    return Table([*found['names'], 'average %s accuracy %%' % found['which'], 'runs'], rows, caption)

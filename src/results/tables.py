@@ -1,68 +1,185 @@
-"""Numbers as text: CSV with all digits, LaTeX and Markdown rounded for reading; names that mean nothing to what reads them."""
+"""Tables: CSV with all digits for programs; LaTeX, Markdown and HTML for readers, as papers have them."""
 import csv
 import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from utils import UserError, is_number, visible
 
-DIGITS = re.compile(r'[-+\d.% ]*', re.ASCII)  # what a spreadsheet may compute, as it comes to nothing but a number
-LATEX = {**{c: '\\' + c for c in '&%$#_{}'}, '\\': r'\textbackslash{}', '~': r'\textasciitilde{}', '^': r'\textasciicircum{}',
+DIGITS = re.compile(r'[-+\d.% ]*', re.ASCII)  # a spreadsheet may compute it, as it comes to a number
+LATEX = {**{c: '\\' + c for c in '&%$#_{}'}, '\\': r'\textbackslash{}', '~': r'\textasciitilde{}',
+         '^': r'\textasciicircum{}',
          '[': '{[}', '*': '{*}'}  # the last two would belong to the end of the line before
 MARKDOWN = {c: '\\' + c for c in '|`<*['}
+SPREADS = {'ci': '95 % interval (Student\'s t)', 'std': 'standard deviation'}
+HEADS = {'ci': 'ci95 ', 'std': 'std '}
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over runs, half of its 95 % interval and the standard deviation, both None for one run."""
+    mean: float
+    ci: float
+    std: float
+
+    @classmethod
+    def of(cls, values):
+        """Return the Mean of values [runs]; None where there are none."""
+        values = np.asarray(values, float)
+        if not len(values):
+            return None
+        mean, ci, std = interval(values)
+        return cls(float(mean), None if ci is None else float(ci), None if std is None else float(std))
+
+
+def interval(values):
+    """Return (mean, half width of the 95 % Student-t interval, standard deviation) over the first axis
+    [seeds, ...].
+
+    The last two are None for one seed.
+    """
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2:
+        return values.mean(0), None, None
+    from scipy import stats
+    std = values.std(0, ddof=1)
+    return values.mean(0), stats.t.ppf(0.975, len(values) - 1) * std / np.sqrt(len(values)), std
 
 
 @dataclass
 class Table:
-    """Column heads and rows of cells: texts, numbers, or None for what there is not."""
+    """Column heads and rows of cells: texts, numbers, Means, or None for what there is not.
+
+    caption: what a paper says of it, which has the numbers of seeds, so that the column 'seeds' is for
+    programs alone; best: {column head: max or min}, of which the best is set in bold, but for the rows that
+    begin with one of `apart`; decimals: {column head: how many}.
+    """
     columns: list
     rows: list
+    caption: str = ''
+    best: dict = field(default_factory=dict)
+    apart: tuple = ()
+    decimals: dict = field(default_factory=dict)
 
-    def text(self, kind):
-        """The table as 'csv', 'latex' or 'markdown'."""
-        rows = [self.columns, *self.rows]
+    def text(self, kind, spread='ci'):
+        """Return the table as 'csv', 'latex' or 'markdown'; spread: what follows means, 'ci' or 'std'."""
         if kind == 'csv':
-            out = io.StringIO()
-            csv.writer(out, lineterminator='\n').writerows([harmless(c) for c in row] for row in rows)
-            return out.getvalue().rstrip('\n')
+            return self.csv()
         special = str.maketrans(MARKDOWN if kind == 'markdown' else LATEX)
-        cells = [[cell(c).translate(special) for c in row] for row in rows]
+        heads, rows = self.cells(spread)
+        bold = '**%s**' if kind == 'markdown' else r'\textbf{%s}'
+
+        def line(cells):
+            texts = [(bold if best else '%s') % text.translate(special) for text, best in cells]
+            return [t if kind == 'markdown' else t.replace(' +- ', r' $\pm$ ') for t in texts]
+        heads, rows = line((h, False) for h in heads), list(map(line, rows))
         if kind == 'markdown':
-            lines = ['| ' + ' | '.join(row) + ' |' for row in cells]
-            return '\n'.join([lines[0], '| --- ' + '| ---: ' * (len(self.columns) - 1) + '|', *lines[1:]])
-        lines = [' & '.join(row) + r' \\' for row in cells]
-        return '\n'.join([r'\begin{tabular}{l%s}' % ('r' * (len(self.columns) - 1)), r'\hline', lines[0], r'\hline',
-                          *lines[1:], r'\hline', r'\end{tabular}'])
+            lines = [heads, ['---'] + ['---:'] * (len(heads) - 1), *rows]
+            texts = ['| %s |' % ' | '.join(cells) for cells in lines]
+            return '\n'.join(texts + ['', self.said(spread)] * bool(self.caption))
+        texts = [' & '.join(cells) + r' \\' for cells in rows]
+        tabular = [r'\begin{tabular}{l%s}' % ('r' * (len(heads) - 1)), r'\toprule',
+                   ' & '.join(heads) + r' \\', r'\midrule', *texts, r'\bottomrule', r'\end{tabular}']
+        if self.caption:
+            caption = self.said(spread).translate(special).replace('+-', r'$\pm$')
+            tabular = [r'\begin{table}', r'\centering', r'\caption{%s}' % caption, *tabular, r'\end{table}']
+        return '\n'.join([r'% needs \usepackage{booktabs}', *tabular])
+
+    def csv(self):
+        """Return the table as CSV; a Mean has three columns."""
+        means = [any(isinstance(row[k], Mean) for row in self.rows) for k in range(len(self.columns))]
+        lines = [[]]
+        for head, spread in zip(self.columns, means):
+            lines[0] += [head, HEADS['ci'] + head, HEADS['std'] + head] if spread else [head]
+        for row in self.rows:
+            lines.append([])
+            for value, spread in zip(row, means):
+                three = [value.mean, value.ci, value.std] if isinstance(value, Mean) else [None] * 3
+                lines[-1] += three if spread else [value]
+        out = io.StringIO()
+        csv.writer(out, lineterminator='\n').writerows(map(harmless, lines))
+        return out.getvalue().rstrip('\n')
+
+    def cells(self, spread='ci'):
+        """Return (heads, rows of (text, whether it is the best of its column)) for reading."""
+        shown = [k for k, head in enumerate(self.columns) if not (self.caption and head == 'seeds')]
+        columns = [self.column(k, spread) for k in shown]
+        return [visible(self.columns[k]) for k in shown], list(zip(*columns))
+
+    def column(self, k, spread):
+        """Return the k-th column as texts, and whether each is the best."""
+        values = [row[k] for row in self.rows]
+        digits = self.decimals.get(self.columns[k], decimals(values))
+        texts = [cell(v, digits, spread) for v in values]
+        better, alone = self.best.get(self.columns[k]), [row[0] in self.apart for row in self.rows]
+        numbers = [number(v) for v, out in zip(values, alone) if not out and number(v) is not None]
+        if not better or len(numbers) < 2:
+            return [(text, False) for text in texts]
+        best = '%.*f' % (digits, better(numbers))
+        ties = [not out and number(v) is not None and '%.*f' % (digits, number(v)) == best
+                for v, out in zip(values, alone)]
+        return list(zip(texts, ties))
+
+    def said(self, spread):
+        """Return the caption with what its +- means."""
+        if not any(isinstance(v, Mean) and v.ci is not None for row in self.rows for v in row):
+            return self.caption
+        return '%s; +-: %s' % (self.caption, SPREADS[spread])
 
 
-def harmless(value):
-    """A cell of a CSV file; a text that a spreadsheet would compute begins with an apostrophe, which it does not show."""
-    if not isinstance(value, str):
-        return value
-    text = visible(value)
-    return "'" + text if text[:1] in tuple('=+-@') and not (DIGITS.fullmatch(text) or is_number(text)) else text
+def harmless(row):
+    """Return the cells of a line of CSV, with an apostrophe before what a spreadsheet would compute."""
+    texts = [visible(v) if isinstance(v, str) else v for v in row]
+    return ["'" + t if isinstance(t, str) and computed(t) else t for t in texts]
 
 
-def cell(value):
-    """A cell for reading: numbers with two digits, or three where small."""
+def computed(text):
+    """Return whether a spreadsheet would compute a text."""
+    return text[:1] in tuple('=+-@') and not (DIGITS.fullmatch(text) or is_number(text))
+
+
+def number(value):
+    """Return the number of a cell, or None for one that has none."""
+    value = value.mean if isinstance(value, Mean) else value
+    return value if isinstance(value, float) and np.isfinite(value) else None
+
+
+def decimals(values):
+    """Return how many decimals the cells of a column have: two, or more where all are small."""
+    largest = max((abs(number(v)) for v in values if number(v) is not None), default=1)
+    return 2 if largest >= 0.1 or not largest else min(9, 2 - int(np.floor(np.log10(largest))))
+
+
+def cell(value, digits, spread='ci'):
+    """Return a cell as text: '-', a text, a whole number, or a number with so many decimals."""
     if value is None:
         return '-'
+    if isinstance(value, Mean):
+        width = getattr(value, spread)
+        return '%.*f' % (digits, value.mean) + ('' if width is None else ' +- %.*f' % (digits, width))
     if isinstance(value, float):
-        return '%.2f' % value if abs(value) >= 0.1 or value == 0 else '%.3g' % value
+        small = 0 < value < 0.5 * 10 ** -digits
+        return '<%.*f' % (digits, 10 ** -digits) if small else '%.*f' % (digits, value)
     return visible(value)
 
 
 def side_by_side(records):
-    """Lines of a table of records side by side: final accuracy on every task, average accuracy, forgetting."""
+    """Return lines of records side by side: final accuracy on every task, average accuracy, forgetting."""
     names = [visible(n) for n in records[0]['tasks']]
     if any(r['tasks'] != records[0]['tasks'] for r in records):
-        raise UserError('the results are of different tasks: %s' % '; '.join(','.join(r['tasks']) for r in records))
-    width = max(len(n) for n in names + ['average accuracy'])
+        text = '; '.join(','.join(r['tasks']) for r in records)
+        raise UserError('the results are of different tasks: %s' % text)
     rows = [('after the last task, on', [visible(r['config']['approach']) for r in records])]
-    rows += [(n, ['%5.1f%%' % (100 * r['accuracy'][-1][u]) for r in records]) for u, n in enumerate(names)]
+    for u, name in enumerate(names):
+        rows.append((name, ['%5.1f%%' % (100 * r['accuracy'][-1][u]) for r in records]))
     for key in ('average_accuracy', 'forgetting'):
         cells = ['-' if r[key] is None else '%5.1f%%' % (100 * r[key]) for r in records]
         rows.append((key.replace('_', ' '), cells))
     rows.append(('seconds', ['%.0f' % r['seconds'] for r in records]))
     width = max(len(n) for n, _ in rows)
-    return ['%-*s' % (width, n) + ''.join('%*s' % (max(12, len(c) + 2), c) for c in cells) for n, cells in rows]
+    lines = []
+    for name, cells in rows:
+        lines.append(name.ljust(width) + ''.join('%*s' % (max(12, len(c) + 2), c) for c in cells))
+    return lines

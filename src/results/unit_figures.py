@@ -1,15 +1,14 @@
-"""Drawing what masks.py and ledger.py computed of HAT's units: each function fills a page."""
+"""Draw what masks.py and ledger.py computed of HAT's units: each function fills a page."""
 import numpy as np
 
-from results import about, ledger as books
-from results import masks
+from results import captions, ledger as books, masks
 from results.drawing import HATCHES, finish, greys, heat, plain, short, style, ticks
 
 USED = 'a unit is used where attention is above %g' % masks.ON
 
 
 def capacity(fig, logs):
-    """Share of each layer in use, by each task and by all so far."""
+    """Draw the share of each layer in use, by each task and by all so far."""
     each, total = masks.capacity(logs)
     names, start = short(masks.task_names(logs))
     axes = fig.panels(2, 2, 3.4)
@@ -20,44 +19,49 @@ def capacity(fig, logs):
         ax.set_ylim(-3, 103)
         finish(ax, 'task ' + start, 'units in use (%)' if ax is axes[0] else '', title)
     fig.key()
-    fig.note(about.log(logs), USED)
+    fig.note(captions.log(logs), USED)
 
 
 def ledger(fig, results, found):
-    """What each task takes of every layer, means over the ledgers of some seeds."""
-    layers, (names, remark) = len(found[0][0]['layers']), about.places(results)
+    """Draw what each task takes of every layer, means over the ledgers of some seeds."""
+    layers, (names, remark) = len(found[0][0]['layers']), captions.places(results)
     names, start = short(names)
     axes = fig.panels(layers)
     for i, ax in enumerate(axes):
         values, bottom = np.mean([books.shares(f, i) for f in found], 0), 0
         for k, name in enumerate(('reused', 'newly taken', 'taken before, not used', 'free')):
-            ax.bar(np.arange(len(values)) + 1, values[:, k], bottom=bottom, label=name, hatch=HATCHES[k], edgecolor='0.3', linewidth=0.5,
-                   color=('C0', 'C1', '0.8', 'white')[k])
+            color = ('C0', 'C1', '0.8', 'white')[k]
+            ax.bar(np.arange(len(values)) + 1, values[:, k], bottom=bottom, label=name, hatch=HATCHES[k],
+                   edgecolor='0.3', linewidth=0.5, color=color)
             bottom = bottom + values[:, k]
         ticks(ax, names, first=1)
         finish(ax, 'task ' + start, 'units (%)' if i % 3 == 0 else '', 'layer %d' % (i + 1))
     fig.key()
-    fig.note(about.label(results, ''), ', '.join(results), 'means over ' + about.seeds(results), USED, remark)
+    fig.note(captions.label(results, ''), ', '.join(results), 'means over ' + captions.seeds(results), USED,
+             remark)
 
 
 def overlap(fig, logs):
-    """How many of a task's units each other task uses too, and how many would be by chance."""
+    """Draw how many of a task's units each other task uses too, and how many would be by chance."""
     names, start = short(masks.task_names(logs))
     n, chance = len(names), masks.by_chance(logs)
     fig.size(1.9 + max(2.4, 0.55 * n), wide=n > 6)
     ax = fig.subplots()
-    below = [['' if t == u else '(%.0f)' % chance[u] for u in range(n)] for t in range(n)] if n <= 8 else None
-    image = heat(ax, masks.overlap(logs), names, names, '', below=below)
+    below = np.full((n, n), '', object) + np.array(['(%.0f)' % c for c in chance], object)
+    np.fill_diagonal(below, '')
+    image = heat(ax, masks.overlap(logs), names, names, '', below=below if n <= 8 else None)
     finish(ax, 'task %s uses too' % start if start else 'this task uses too', 'of the units of task ' + start)
     ax.grid(False)
     fig.colorbar(image, label='% of the units of the row')
     by = ', '.join('%s %.0f' % item for item in zip(names, chance))
-    fig.note(about.log(logs), 'in brackets: expected by chance, the share of all units that the column uses' if below else
-             'expected by chance, in per cent: %s' % by if n <= 12 else 'the table has what chance would give', USED)
+    said = 'expected by chance, in per cent: %s' % by if n <= 12 else 'the table has what chance would give'
+    if n <= 8:
+        said = 'in brackets: expected by chance, the share of all units that the column uses'
+    fig.note(captions.log(logs), said, USED)
 
 
 def compression(fig, by):
-    """Validation accuracy against the weights kept, from epoch to epoch, a line per log {name: logs}."""
+    """Draw validation accuracy against the weights kept, from epoch to epoch, a line per log {name: logs}."""
     fig.size(4.4)
     ax, most = fig.subplots(), 100.
     for i, (name, logs) in enumerate(by.items()):
@@ -66,20 +70,22 @@ def compression(fig, by):
         ax.plot(kept, acc, **line)
         best = masks.best_epochs(logs)[0]
         ax.plot(kept[0], acc[0], marker=style(i)['marker'], color=line['color'], markerfacecolor='white')
-        ax.plot(kept[best], acc[best], label='%s (%d epochs)' % (plain(name), len(kept)), markersize=1.6 * fig.look.marker, **style(i))
+        label = '%s (%d epochs)' % (plain(name), len(kept))
+        ax.plot(kept[best], acc[best], label=label, markersize=1.6 * fig.look.marker, **style(i))
         most = max(most, kept.max())
     room = 0.03 * most
     ax.set_xlim(most + room, -room)
     finish(ax, 'weights kept (%), from all on the left to none', 'validation accuracy (%)')
     fig.key()
     short_ones = masks.too_short(by)
-    fig.note(', '.join(dict.fromkeys(map(about.log, by.values()))) if len(by) < 4 else 'HAT, one run each',
-             'a line goes from epoch to epoch of the first task, from the small open mark to the large one, the epoch kept',
-             short_ones and 'too few epochs to show compression: %s' % plain(', '.join(short_ones), 200))
+    fig.note(', '.join(dict.fromkeys(map(captions.log, by.values()))) if len(by) < 4 else 'HAT, one run each',
+             'a line goes from epoch to epoch of the first task, from the small open mark to the large one, '
+             'the epoch kept', short_ones and 'too few epochs to show compression: %s' % ', '.join(
+                 short_ones))
 
 
 def attention(fig, logs):
-    """The attention of each task to each unit, a panel per layer, units sorted by the task that uses them first."""
+    """Draw the attention of each task to each unit, a panel per layer."""
     layers, (names, start) = masks.attention(logs), short(masks.task_names(logs))
     axes = fig.panels(len(layers), 5, 4.2)
     for ax, values, name in zip(axes, layers, masks.names(logs)):
@@ -91,4 +97,4 @@ def attention(fig, logs):
         ax.set_title('%s (%d units)' % (plain(str(name)), len(values)))
     axes[0].set_ylabel('unit, sorted by the task that uses it first')
     fig.colorbar(image, ax=axes, label='attention')
-    fig.note(about.log(logs), 'at the epoch kept of each task', USED)
+    fig.note(captions.log(logs), 'at the epoch kept of each task', USED)

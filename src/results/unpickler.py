@@ -1,4 +1,9 @@
-"""Pickles of plain data, read without running what else they may hold and without taking more memory than they are long."""
+"""Read pickles of plain data without running anything that they name.
+
+A pickle names what it wants called. Here only the names that a numpy array needs are known, and none is
+called: the pickle gets a Wanted in its place, which notes the arguments, and arrays are made afterwards, from
+dtypes, shapes and contents that fit.
+"""
 import gzip
 import io
 import itertools
@@ -13,150 +18,116 @@ from utils import UserError
 
 LIMIT = 2 ** 30  # bytes of one unpacked pickle
 PART = 2 ** 20   # bytes that are unpacked at a time
-PLAIN = re.compile(r'[<>|=]?(b1|\?|[iu][1248]|f[248]|[SU]\d{1,4})')  # dtypes: numbers, bool, text of a fixed length
+PLAIN = re.compile(
+    r'[<>|=]?(b1|\?|[iu][1248]|f[248]|[SU][1-9]\d{0,3})')  # dtypes: numbers, bool, text of a fixed length
+VALUES = type(None), bool, int, float, complex, str, bytes, bytearray
+ALLOWED = {('numpy', 'ndarray'), ('numpy', 'dtype'), ('_codecs', 'encode'), ('__builtin__', 'bytes')}
+for core in ('core', '_core'):  # of numpy 1 and 2
+    ALLOWED |= {('numpy.%s.multiarray' % core, '_reconstruct'), ('numpy.%s.multiarray' % core, 'scalar'),
+                ('numpy.%s.numeric' % core, '_frombuffer')}
+del core
 
 
-class Kind:
-    """A plain dtype in the making: a pickle sets its byte order after it has named it."""
+class Wanted:
+    """A name in a pickle, or, with arguments and state, what the pickle wants made by calling it."""
 
-    def __init__(self, name, align=False, copy=True):
-        if not (isinstance(name, str) and PLAIN.fullmatch(name)):
-            raise UserError('the pickle has an array of %r, expected plain numbers, bools or texts' % (name,))
-        self.dtype = np.dtype(name)
+    def __init__(self, name, args=None):
+        self.name, self.args, self.state = name, args, None
 
-    def __setstate__(self, state):
-        if not (isinstance(state, tuple) and len(state) >= 5 and state[1] in ('<', '>', '|', '=') and state[2:5] == (None,) * 3):
-            raise UserError('the pickle has a dtype with a state of its own: not loaded')
-        if state[1] != '|':
-            self.dtype = self.dtype.newbyteorder(state[1])
-
-
-NDARRAY = object()  # stands for the class, which must not be called
-
-
-class Array(np.ndarray):
-    """An array in the making: the pickle sets its state after it has been made empty."""
+    def __call__(self, *args):
+        """Return the same name with arguments."""
+        return Wanted(self.name, args)
 
     def __setstate__(self, state):
-        _, shape, kind, fortran, content = state
-        content = content.encode('latin1') if isinstance(content, str) else content  # as Python 2 wrote it
-        check(kind, shape, content)
-        super().__setstate__((1, shape, kind.dtype, bool(fortran), bytes(content)))
-
-
-def check(kind, shape, content):
-    """Raises UserError unless an array of a kind and shape has just that content."""
-    if not (isinstance(kind, Kind) and isinstance(shape, tuple) and len(shape) <= 8 and isinstance(content, (bytes, bytearray))
-            and all(type(n) is int and 0 <= n < 2 ** 40 for n in shape)
-            and math.prod(shape) * kind.dtype.itemsize == len(content)):
-        raise UserError('the pickle has an array whose content is not of its shape: not loaded')
-
-
-def reconstruct(owner, shape, kind):
-    """An empty array, as numpy's _reconstruct makes."""
-    if owner is not NDARRAY:
-        raise UserError('the pickle makes an array in an unusual way: not loaded')
-    return np.ndarray.__new__(Array, (0,), np.uint8)
-
-
-def scalar(kind, content):
-    """A numpy number."""
-    content = content.encode('latin1') if isinstance(content, str) else content
-    check(kind, (), content)
-    return np.frombuffer(content, kind.dtype)[0]
-
-
-def frombuffer(content, kind, shape, order):
-    """An array of a buffer, as protocol 5 has it."""
-    check(kind, shape, content)
-    return np.frombuffer(content, kind.dtype).reshape(shape, order=order)
-
-
-def encode(text, encoding):
-    """Bytes that protocol 2 keeps as text."""
-    if not isinstance(text, str) or encoding not in ('latin1', 'latin-1'):
-        raise UserError('the pickle asks for the codec %r: not loaded' % (encoding,))
-    return text.encode('latin1')
-
-
-def nothing():
-    """The empty bytes of protocol 2."""
-    return b''
-
-
-# All that a pickled array needs, under the module names of numpy 1 and 2, each made by a function of this file.
-ALLOWED = {('numpy.%s.%s' % (core, module), name): make for core in ('core', '_core') for module, name, make in (
-    ('multiarray', '_reconstruct', reconstruct), ('multiarray', 'scalar', scalar), ('numeric', '_frombuffer', frombuffer))}
-ALLOWED.update({('numpy', 'ndarray'): NDARRAY, ('numpy', 'dtype'): Kind, ('_codecs', 'encode'): encode,
-                ('__builtin__', 'bytes'): nothing})
+        self.state = state
 
 
 class Unpickler(pickle.Unpickler):
-    """Admits numpy arrays, numbers, texts and containers, and nothing else."""
+    """Knows the names that numpy arrays need, and no others."""
 
     def find_class(self, module, name):
-        """The makers of arrays; UserError for anything else."""
+        """Return what stands for a name; raise UserError for one that plain data do not need."""
         if (module, name) not in ALLOWED:
-            raise UserError('the pickle asks for %s.%s, which only a program would need: not loaded' % (module, name))
-        return ALLOWED[module, name]
-
-
-def scan(content):
-    """Raises UserError for a pickle that numbers what it remembers out of all proportion, which takes memory at once, or that
-    makes an array by calling its class."""
-    remembered = 0
-    for op, arg, _ in pickletools.genops(content):
-        if op.name in ('PUT', 'BINPUT', 'LONG_BINPUT'):
-            remembered += 1
-            if arg > 2 * remembered + 256:
-                raise UserError('the pickle remembers its %d. thing as number %d: not loaded' % (remembered, arg))
-        elif op.name in ('NEWOBJ', 'NEWOBJ_EX', 'INST', 'OBJ', 'EXT1', 'EXT2', 'EXT4', 'PERSID', 'BINPERSID', 'NEXT_BUFFER'):
-            raise UserError('the pickle makes objects, which only a program would need: not loaded')
+            raise UserError('the pickle asks for %s.%s, which only a program would need: not loaded' % (
+                module, name))
+        return Wanted(name)
 
 
 def load(content, **kwargs):
-    """What a pickle (bytes) holds; arrays as numpy arrays. Raises UserError for what is refused, and whatever a malformed
-    pickle makes Python raise."""
-    scan(content)
+    """Return what a pickle (bytes) holds: numpy arrays, numbers, texts and containers of them.
+
+    Raises UserError for what is refused, and whatever a malformed pickle makes Python raise.
+    """
+    for n, (op, arg, _) in enumerate(pickletools.genops(content)):
+        if op.name.endswith('PUT') and arg > n + 256:  # for so many things memory would be reserved
+            raise UserError('the pickle remembers a thing as number %d: not loaded' % arg)
     return plain(Unpickler(io.BytesIO(content), **kwargs).load(), {})
 
 
 def plain(value, done):
-    """A value whose arrays are arrays again; done: {id: (value, result)}, as a value may stand in several places."""
-    if id(value) in done:
-        return done[id(value)][1]
-    if isinstance(value, Array):
-        out = np.asarray(value).view(np.ndarray)
-    elif isinstance(value, dict):
-        out = {k: plain(v, done) for k, v in value.items()}
-    elif isinstance(value, (list, tuple)):
-        out = type(value)(plain(v, done) for v in value)
-    elif isinstance(value, Kind) or value is NDARRAY or callable(value):
-        raise UserError('the pickle holds what is no plain data: not loaded')
-    else:
-        out = value
-    done[id(value)] = value, out
-    return out
+    """Return a value with its arrays made. done: {id: (value, result)}, of values in several places."""
+    if id(value) not in done:
+        done[id(value)] = value, convert(value, done)
+    return done[id(value)][1]
+
+
+def convert(value, done):
+    """Return what plain() does of a value that it has not met."""
+    if type(value) in VALUES:
+        return value
+    if type(value) is dict:
+        return {plain(k, done): plain(v, done) for k, v in value.items()}
+    if type(value) in (list, tuple, set, frozenset):
+        return type(value)(plain(v, done) for v in value)
+    if isinstance(value, Wanted) and value.args is not None:
+        if value.name == '_reconstruct':
+            _, shape, dtype, fortran, content = value.state
+            return array(plain(content, done), dtype, shape, 'F' if fortran else 'C')
+        if value.name == 'scalar':
+            dtype, content = value.args
+            return array(plain(content, done), dtype, ())[()]
+        if value.name == '_frombuffer':
+            content, dtype, shape, order = value.args
+            return array(content, dtype, shape, order)
+        if value.name == 'bytes' and not value.args:  # how protocol 2 writes those that are empty
+            return b''
+        if value.name == 'encode' and value.args[1:] in (('latin1',), ('latin-1',)):  # and the others
+            return str.encode(value.args[0], 'latin1')
+    raise UserError('the pickle holds what is no plain data: not loaded')
+
+
+def array(content, dtype, shape, order='C'):
+    """Return an array of bytes, or of text as Python 2 wrote them. Raises UserError where they do not fit."""
+    if not (isinstance(dtype, Wanted) and dtype.name == 'dtype' and PLAIN.fullmatch(dtype.args[0])):
+        raise UserError(
+            'the pickle has an array of something else than plain numbers, bools or texts: not loaded')
+    content = content.encode('latin1') if isinstance(content, str) else content
+    kind = np.dtype(dtype.args[0]).newbyteorder(dtype.state[1] if dtype.state else '=')
+    length = math.prod(shape) * kind.itemsize
+    if not isinstance(content, (bytes, bytearray)) or length != len(content) or min(shape, default=0) < 0:
+        raise UserError('the pickle has an array whose content is not of its shape: not loaded')
+    return np.ndarray(shape, kind, bytearray(content), order=order)
 
 
 def load_log(path):
-    """The log that hat-test wrote, a gzipped pickle of a dictionary. Raises UserError if it is not one."""
+    """Return the log that hat-test wrote, a gzipped pickle of a dictionary. Raises UserError."""
     try:
         with gzip.open(path) as f:
             # in parts: for a length that is asked for at once, memory is reserved at once
-            content = b''.join(itertools.islice(iter(lambda: f.read(PART), b''), LIMIT // PART + 1))
+            parts = iter(lambda: f.read(PART), b'')
+            content = b''.join(itertools.islice(parts, LIMIT // PART + 1))
         if len(content) > LIMIT:
-            raise UserError('%s unpacks to more than %d bytes' % (path, LIMIT))
+            raise UserError('it unpacks to more than %d bytes' % LIMIT)
         logs = load(content)
-        if not isinstance(logs, dict):
-            raise TypeError
-        missing = {'mask', 'mask_pre', 'valid_acc', 'valid_loss', 'task_name', 'test_acc'} - set(logs)
+        missing = {'mask', 'mask_pre', 'valid_acc', 'valid_loss', 'task_name',
+                   'test_acc'}.difference(logs.keys())
     except UserError as e:
         raise UserError('%s: %s' % (path, e))
     except FileNotFoundError:
         raise UserError('%s does not exist' % path)
-    except (Exception, MemoryError) as e:  # a malformed pickle can raise anything
+    except Exception as e:  # a malformed pickle can raise anything
         raise UserError('%s is not a log of hat-test (%s)' % (path, type(e).__name__))
     if missing:
-        raise UserError('%s is not a complete log of hat-test: it lacks %s' % (path, ', '.join(sorted(map(str, missing)))))
+        raise UserError('%s is not a complete log of hat-test: it lacks %s' % (path,
+                                                                               ', '.join(sorted(missing))))
     return logs

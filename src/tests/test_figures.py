@@ -5,7 +5,7 @@ import re
 import pytest
 
 import plot_results
-from results import about, alike, canvas, curves, drawing, epochs, figures, masks, metrics, page
+from results import canvas, captions, comparable, curves, drawing, epochs, figures, layout, masks, metrics
 from runs import launch
 from test_plot import JOINT, MINE, RANDOM, base, dump, folder, log, rows, save, write_epochs  # noqa: F401 (a fixture among them)
 from utils import UserError
@@ -78,7 +78,7 @@ def test_names_are_short_and_harmless():
     assert drawing.short(['mnist-0-1', 'mnist-2-3']) == (['0-1', '2-3'], 'mnist-…')
     assert drawing.short(['a', 'b']) == (['a', 'b'], '') and drawing.short(['glyphs-a']) == (['glyphs-a'], '')
     assert drawing.plain('$x^$\n') == r'\$x^\$?' and len(drawing.plain('x' * 99)) == 40
-    assert about.counted({'a': 3, 'b': 3}) == '3 seeds' and about.counted({'a': 3, 'b': 1}) == '3 seeds (a), 1 seed (b)'
+    assert captions.counted({'a': 3, 'b': 3}) == '3 seeds' and captions.counted({'a': 3, 'b': 1}) == '3 seeds (a), 1 seed (b)'
 
 
 def test_tasks_of_other_orders_are_places(folder, drawn):  # noqa: F811
@@ -140,7 +140,7 @@ def test_masks_are_sorted_by_the_task_that_uses_a_unit_first(capsys, tmp_path):
 def test_order_gives_accuracies_by_place(folder, capsys):  # noqa: F811
     one, two = rows(capsys, *base(folder, 'mine', 'order'))
     assert float(one['just learnt %']) == pytest.approx(90) and float(one['after the last task %']) == pytest.approx(72)
-    assert float(one['std after the last task']) == pytest.approx(2)
+    assert float(one['std after the last task %']) == pytest.approx(2)
     assert two['task'] == 'b' and float(two['just learnt %']) == pytest.approx(35)
     for k in (0, 1):  # where only results of orders are there, they are taken together
         for seed in range(2):
@@ -221,7 +221,7 @@ def test_results_that_differ_in_more_than_the_seed_are_told(folder, capsys):  # 
     assert plot_results.main([str(a) for a in [*base(folder, 'joint,mine', 'bars'), '--table', 'csv']]) == 0
     err = capsys.readouterr().err
     assert err == 'warning: the results of mine differ in more than the seed: nepochs 5 (seed 0) and 200 (seed 1,2)\n'
-    assert alike.differences({0: {'config': {'a': 1}, 'tasks': ['x', 'y']}, 1: {'config': {'a': 1}, 'tasks': ['y', 'x']}}) == {}
+    assert comparable.differences({0: {'config': {'a': 1}, 'tasks': ['x', 'y']}, 1: {'config': {'a': 1}, 'tasks': ['y', 'x']}}) == {}
 
 
 def test_a_folder_without_results_says_what_is_there(folder, tmp_path, refused):  # noqa: F811
@@ -247,8 +247,8 @@ def test_tags_choose_results(folder, capsys, refused):  # noqa: F811
 def test_a_long_legend_fits_on_the_page(name):
     import matplotlib
     from matplotlib import pyplot
-    with matplotlib.rc_context(page.settings('paper')):
-        fig = pyplot.figure(FigureClass=page.Page, style='paper', layout='constrained').size(4)
+    with matplotlib.rc_context(layout.settings('paper')):
+        fig = pyplot.figure(FigureClass=layout.Page, style='paper', layout='constrained').size(4)
         ax = fig.subplots()
         for i in range(12):
             ax.plot([0, 1], [i, i], label=name % i, **drawing.style(i))

@@ -62,6 +62,8 @@ HOSTILE = [
     pickle.dumps(Reduce(RECONSTRUCT, (np.ndarray, (0,), b'b'), (1, (10 ** 9,), np.dtype('f8'), False, b'xxxxxxxx'))),
     pickle.dumps(Reduce(RECONSTRUCT, (np.ndarray, (0,), b'b'), (1, (-1,), np.dtype('f8'), False, b''))),
     pickle.dumps(Reduce(RECONSTRUCT, (np.ndarray, (0,), b'b'), (1, (2,), np.dtype('f8'), False, [1, 2]))),
+    pickle.dumps(Reduce(RECONSTRUCT, (np.ndarray, (0,), b'b'), (1, (10 ** 10,), np.dtype('S0'), False, b''))),
+    pickle.dumps(Reduce(RECONSTRUCT, (np.ndarray, (0,), b'b'), (1, (2,), np.dtype('f8'), False, 16))),
     pickle.dumps(codec('x', 'utf-16')), pickle.dumps(codec(codec('x', 'latin1'), 'hex')), pickle.dumps(np.ndarray),
     pickle.dumps(np.dtype), pickle.dumps(RECONSTRUCT), b'\x80\x02Nr' + struct.pack('<I', 2 ** 32 - 1) + b'.', b'Np4294967295\n.',
     pickle.dumps(print), b'cos\nsystem\n(S"true"\ntR.', pickle.dumps(np.arange(9.))[:-20], b'']

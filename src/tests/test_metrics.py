@@ -7,7 +7,7 @@ import pytest
 
 import run
 from results import measures, metrics, records
-from results.tables import Table
+from results.tables import Mean, Table
 
 ACC = [[.9, 0, 0], [.95, .8, 0], [.7, .6, .5]]
 CASES = [c for c in json.loads((Path(__file__).parent / 'methods.json').read_text())['cases'] if c['kind'] == 'metrics']
@@ -73,3 +73,21 @@ def test_texts_mean_nothing_to_what_reads_a_table_and_numbers_stay_numbers():
     latex = table.text('latex')
     assert r'\textbackslash{}input\{x\} & -0.50' in latex and r'\&\%\$\#\_\{\}\textasciitilde{}\textasciicircum{}' in latex and '{[}1pt]' in latex
     assert not any('\x1b' in table.text(kind) for kind in ('csv', 'latex', 'markdown'))
+
+
+def test_a_table_for_a_paper_has_means_with_a_spread_the_best_in_bold_and_seeds_in_the_caption():
+    a, b = Mean.of([1., 2., 3.]), Mean.of([2.5])
+    table = Table(['approach', 'seeds', 'accuracy %', 'p'], [['sgd', 3, a, .0911], ['hat', 1, b, 3.55], ['joint', 1, Mean.of([9.]), .00004]],
+                  '3 seeds', {'accuracy %': max}, apart=('joint',))
+    assert a.mean == 2 and a.std == 1 and a.ci == pytest.approx(4.302653 / 3 ** .5) and b.ci is None
+    latex = table.text('latex', 'std').splitlines()
+    assert r'\caption{3 seeds; $\pm$: standard deviation}' in latex and {r'\toprule', r'\midrule', r'\bottomrule'} <= set(latex)
+    assert r'sgd & 2.00 $\pm$ 1.00 & 0.09 \\' in latex and r'hat & \textbf{2.50} & 3.55 \\' in latex
+    markdown = table.text('markdown').splitlines()
+    assert markdown[2] == '| sgd | 2.00 +- 2.48 | 0.09 |' and markdown[4] == r'| joint | 9.00 | \<0.01 |' and 'interval' in markdown[-1]
+    assert table.text('csv').splitlines()[:3:2] == ['approach,seeds,accuracy %,ci95 accuracy %,std accuracy %,p', 'hat,1,2.5,,,3.55']
+
+
+@pytest.mark.parametrize('values, texts', [((.0911, 3.55), ['0.09', '3.55']), ((.0911, .02), ['0.0911', '0.0200']), ((0., -.004), ['0.00000', '-0.00400'])])
+def test_all_cells_of_a_column_have_as_many_digits(values, texts):
+    assert [t for t, _ in Table(['x'], [[v] for v in values]).column(0, 'ci')] == texts

@@ -6,11 +6,12 @@ import tarfile
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 import paper
 import run
 import utils
-from results import canvas, collect, figures, metrics, packed, papers
+from results import archive, canvas, collect, figures, metrics, papers
 from runs import launch, plan
 from utils import UserError
 
@@ -36,7 +37,7 @@ def written(folder, **changes):
 @pytest.fixture
 def kept(tmp_path, monkeypatch):
     """Where results are kept, instead of in the project."""
-    monkeypatch.setattr(packed, 'path', lambda paper: tmp_path / 'kept' / (paper.name + '.tar.xz'))
+    monkeypatch.setattr(archive, 'path', lambda paper: tmp_path / 'kept' / (paper.name + '.tar.xz'))
     return tmp_path / 'kept' / 'mine.tar.xz'
 
 
@@ -265,13 +266,13 @@ def test_an_archive_with_a_byte_flipped_is_refused_and_leaves_nothing(tmp_path, 
 
 def test_what_is_no_result_in_an_archive_is_left_out_with_a_warning(tmp_path, packs, capsys):
     path, kept = packs
-    there = packed.contents(kept)
+    there = archive.contents(kept)
     bad = {**there, 'joint_task_0.txt': b'', 'joint_task_1.json': b'{}', 'random_task_0.json': b'\xff', '../x.txt': b'no', 'alone.txt': b''}
-    with tarfile.open(kept, 'w:xz') as archive:
+    with tarfile.open(kept, 'w:xz') as tar:
         for name, content in bad.items():
             member = tarfile.TarInfo(name)
             member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
+            tar.addfile(member, io.BytesIO(content))
     capsys.readouterr()
     assert paper.main([path, '--res_folder', str(tmp_path / 'res')]) == 0
     said = capsys.readouterr()
@@ -294,3 +295,16 @@ def test_a_table_s_names_may_be_any_text_in_figures(tmp_path):
     table = papers.Paper(written(tmp_path, title=bad))
     canvas.show(lambda fig: figures.published(fig, [(c, [91., 92.]) for c in cells], table), tmp_path / 'f.png')
     assert (tmp_path / 'f.png').stat().st_size > 5000
+
+
+def test_labels_of_points_that_lie_together_do_not_overlap(tmp_path, monkeypatch):
+    values = [19.5, 19.6, 19.6, 19.7, 19.7, 19.8, 60, 98.9, 99, 99, 99.1, 99.1, 99.2]
+    cells = [papers.Cell(str(k), 'b', [], 'a_b', (v, .1), 4, 'average accuracy %', None, 2., [], '') for k, v in enumerate(values)]
+    table, boxes = papers.Paper(written(tmp_path)), []
+
+    def keep(fig, output):
+        fig.canvas.draw()
+        boxes.extend(Text.get_window_extent(t) for ax in fig.axes for t in ax.texts)  # without their lines
+    monkeypatch.setattr(canvas, 'save', keep)
+    canvas.show(lambda fig: figures.published(fig, [(c, [c.published[0]] * 2) for c in cells], table), tmp_path / 'f.png')
+    assert len(boxes) == 13 and not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import plot_results
-from results import epochs, ledger, masks, measures
+from results import epochs, ledger, masks, measures, plots
 from results.tables import Table
-from runs import checkpoint, drawn, launch, place
+from runs import checkpoint, launch, place
 from utils import UserError
 
 RANDOM = np.array([[.5, 0], [.5, .1]])
@@ -55,11 +55,11 @@ def test_forgetting_ratio_and_its_interval(folder, capsys):
     assert float(row['rho 1']) == pytest.approx(0)
     # rho of task 1 is .5, .55, .6 of the way, minus 1; of task 2 always -.5; their means are -.5, -.475, -.45
     assert float(row['rho 2']) == pytest.approx(-0.475)
-    assert float(row['std 2']) == pytest.approx(0.025)
-    assert float(row['+-95% 2']) == pytest.approx(4.302653 * 0.025 / 3 ** 0.5)  # t of 2 degrees of freedom
+    assert float(row['std rho 2']) == pytest.approx(0.025)
+    assert float(row['ci95 rho 2']) == pytest.approx(4.302653 * 0.025 / 3 ** 0.5)  # t of 2 degrees of freedom
     assert float(row['mean']) == pytest.approx(-0.2375)
     one, = rows(capsys, *base(folder), '--seeds', '1')
-    assert one['+-95% 2'] == one['std 2'] == '' and float(one['rho 2']) == pytest.approx(-0.475)
+    assert one['ci95 rho 2'] == one['std rho 2'] == '' and float(one['rho 2']) == pytest.approx(-0.475)
 
 
 def test_summary_and_paired_differences(folder, capsys):
@@ -121,10 +121,10 @@ def write_epochs(folder, monkeypatch, lengths=((3, 2), (4, 2), (2, 2))):
 
 
 @pytest.mark.parametrize('suffix', ['png', 'pdf'])
-@pytest.mark.parametrize('figure', list(drawn.FIGURES))
+@pytest.mark.parametrize('figure', list(plots.KINDS))
 def test_every_figure_is_drawn(figure, suffix, folder, capsys, monkeypatch):
     output = folder / 'new' / ('x.' + suffix)
-    if figure in drawn.OF_LOGS:
+    if figure in plots.OF_LOGS:
         options = ['--figure', figure, '--logs', dump(folder / 'x.pkz', log())]
     else:
         options = base(folder, figure=figure)

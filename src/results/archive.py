@@ -2,43 +2,45 @@
 import io
 import lzma
 import re
-import sys
 import tarfile
 from pathlib import Path
 
 import utils
 from results import records
+from results.comparable import warn
 from utils import ROOT, UserError
 
 MOST = 10 ** 6, 25 * 10 ** 7  # bytes of one file, and of all
 
 
 def path(paper):
-    """The file of a table's results."""
+    """Return the file of a table's results."""
     return ROOT / 'res' / 'papers' / (paper.name + '.tar.xz')
 
 
 def contents(archive):
-    """{name: bytes} of the results and records in an archive. Raises UserError for one that is broken, or unpacks to too much."""
+    """Return {name: bytes} of an archive's results and records. Raises UserError if it is broken or too
+    large."""
     out = {}
     try:
         with lzma.open(archive) as f:
             whole = f.read(MOST[1] + 1)  # to the end, where the checksums are
         if len(whole) > MOST[1]:
             raise ValueError('it unpacks to more than %d MB' % (MOST[1] / 1e6))
-        with tarfile.open(fileobj=io.BytesIO(whole), mode='r:') as there:
-            for member in there:
-                if member.isfile() and re.fullmatch(r'[\w.+-]+\.(txt|json)', member.name) and member.size < MOST[0]:
-                    out[member.name] = there.extractfile(member).read()
+        with tarfile.open(fileobj=io.BytesIO(whole), mode='r:') as tar:
+            for member in tar:
+                named = re.fullmatch(r'[\w.+-]+\.(txt|json)', member.name)
+                if named and member.isfile() and member.size < MOST[0]:
+                    out[member.name] = tar.extractfile(member).read()
     except Exception as e:  # a malformed file can raise anything
         raise UserError('%s cannot be read (%s: %s)' % (archive, type(e).__name__, e))
     return out
 
 
-def sound(name, there):
-    """Whether contents() have a finished result of a name, matrix and record, that belong together."""
+def sound(name, files):
+    """Return whether contents() have a finished result of a name, matrix and record, that belong together."""
     try:
-        matrix, record = (there[name + suffix].decode('utf-8') for suffix in ('.txt', '.json'))
+        matrix, record = (files[name + suffix].decode('utf-8') for suffix in ('.txt', '.json'))
         found = records.parsed(record, name)
     except (KeyError, ValueError, UserError):
         return False
@@ -46,26 +48,26 @@ def sound(name, there):
 
 
 def unpack(paper, folder):
-    """Puts the kept results that the folder lacks into it, each record first; warns of those that are none."""
+    """Put the kept results that the folder lacks into it, each record first; warn of those that are none."""
     if not path(paper).exists():
         return
-    there, wrong = contents(path(paper)), []
+    files, wrong = contents(path(paper)), []
     folder.mkdir(parents=True, exist_ok=True)
-    for name in sorted({n.rsplit('.', 1)[0] for n in there}):
-        if not sound(name, there):
+    for name in sorted({n.rsplit('.', 1)[0] for n in files}):
+        if not sound(name, files):
             wrong.append(name)
         elif not (folder / (name + '.txt')).exists():
             for suffix in '.json', '.txt':
                 with utils.replacing(folder / (name + suffix), 'wb') as f:
-                    f.write(there[name + suffix])
+                    f.write(files[name + suffix])
     if wrong:
         names = ', '.join(wrong[:3]) + ', ...' * (len(wrong) > 3)
-        print('warning: %s: %s: no finished result, left out' % (path(paper), names), file=sys.stderr)
+        warn('%s: %s: no finished result, left out' % (path(paper), names))
 
 
 def pack(paper, folder):
-    """Keeps the finished results of a folder; returns how many they are."""
-    there = [p for p in sorted(Path(folder).glob('*.txt')) if records.finished(p)]
+    """Keep the finished results of a folder; return how many they are."""
+    results = [p for p in sorted(Path(folder).glob('*.txt')) if records.finished(p)]
     path(paper).parent.mkdir(parents=True, exist_ok=True)
 
     def nameless(member):
@@ -73,7 +75,7 @@ def pack(paper, folder):
         member.uname = member.gname = ''
         return member
     with utils.replacing(path(paper), 'wb') as f, tarfile.open(fileobj=f, mode='w:xz', preset=9) as archive:
-        for result in there:
+        for result in results:
             for p in (records.record_path(result), result):
                 archive.add(p, p.name, filter=nameless)
-    return len(there)
+    return len(results)
