@@ -18,9 +18,9 @@ def main(argv=None):
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         argv, sources = configuration.expand(argv)
-        record, rest = options.rerun(argv)
+        record = options.given(argv).get('--rerun')
         if record:
-            return rerun(record, rest)
+            return rerun(record, options.without(argv, '--rerun'))
         return run(*options.parse(argv, sources), argv)
     except UserError as e:
         print('run.py: ' + ' '.join(str(e).split()), file=sys.stderr)
@@ -51,7 +51,7 @@ def run(args, approach, argv):
     trial = estimate.chosen(args)
     if trial:
         return trial(ready, argv)
-    config = ready.config
+    args, config = ready.args, ready.config
     records.check_output(args.output, config, overwrite=True)
     with contextlib.ExitStack() as stack:
         stack.enter_context(checkpoint.lock(args.output))
@@ -125,7 +125,7 @@ def rerun(path, rest):
     argv = [*again, '--output', str(output), *rest, '--overwrite']
     from runs import estimate
     args, approach = options.parse(argv)
-    output, args.rerun = ROOT / args.output, path
+    output, args = ROOT / args.output, args.but(rerun=path)
     if records.record_path(output) == records.record_path(ROOT / path):
         raise UserError('--output %s is the result to compare with: give another' % args.output)
     if not (ROOT / args.data_dir).is_dir():

@@ -30,7 +30,7 @@ def build():
                         'samples, log-uniform between the smallest and the largest value; or so many that optuna (pip install optuna) '
                         'draws near the good ones, giving up runs that fall behind after a task (default %(default)s)')
     parser.add_argument('--trials', type=launch.whole, default=10, metavar='N', help='default %(default)s')
-    parser.add_argument('--seed', type=commandline.NUMBERS[0].parse, default=0, help='seed of the runs and of the search')
+    parser.add_argument('--seed', type=commandline.ALL['seed'].parse, default=0, help='seed of the runs and of the search')
     launch.add_options(parser)
     return parser
 

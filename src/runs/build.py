@@ -2,18 +2,17 @@
 import dataclasses
 import functools
 import inspect
+from argparse import Namespace
 from types import SimpleNamespace
 
 import utils
-from approaches.base import Appr
 from dataloaders.images import Split
 from learning import keeps
-from learning.fitting import Fitting
 from learning.inference import Inferred
 from learning.recipe import Recipe
 from learning.scenario import KINDS
 from networks import layers
-from runs import advice, commandline, foreign
+from runs import conflicts, foreign
 from utils import ROOT, UserError
 
 
@@ -63,7 +62,7 @@ def load_data(dataloader, args):
 
 def reshaped(data, taskcla, size, args):
     """Lets the data's images be made as --pixels and --pad say; returns their size."""
-    if args.pixels == commandline.DATA['pixels'] and not args.pad:
+    if args.pixels == 'standard' and not args.pad:
         return size
     splits = {id(s): s for t, _ in taskcla for s in (data[t][k] for k in ('train', 'valid', 'test'))}.values()
     if not all(isinstance(s, Split) for s in splits):
@@ -92,66 +91,28 @@ def number(what, name):
 
 
 def scenario(args, approach, taskcla):
-    """The approaches.scenarios object that the options ask for. Raises UserError where approach or tasks do not allow it."""
-    kinds = getattr(approach, 'scenarios', ('task',))
-    if args.scenario not in kinds:
-        raise UserError('--scenario %s: %s; it can: %s' % (args.scenario, '%s has a training loop of its own, which knows only '
-                        'tasks that are told' % args.approach if foreign.is_foreign(approach) else 'the class of %s does not say '
-                        'that it supports it (scenarios = (...))' % args.approach, ', '.join(kinds)))
+    """Return the learning.scenario that the options ask for. Raises UserError for a task of one class."""
     one = [t for t, n in taskcla if n < 2]
     if one and not foreign.is_foreign(approach):
-        raise UserError('task %d has a single class, which leaves nothing to tell apart: give its tasks two classes or more' % one[0])
-    if args.active_classes and args.scenario != 'class':
-        raise UserError('--active-classes is for --scenario class: otherwise only one head competes')
-    isolated = getattr(approach, 'isolated', False)
-    if args.infer and (args.scenario == 'task' or not isolated):
-        raise UserError('--infer: %s' % ('under --scenario task the task is known' if args.scenario == 'task' else '%s has one '
-                        'network for all tasks, whose logits compete: there is no task to infer' % args.approach))
-    if args.active_classes and isolated:
-        raise UserError('--active-classes: %s trains every task with its own head alone, and infers the task at test' % args.approach)
-    if args.active_classes in getattr(approach, 'cannot', {}):
-        raise UserError('--active-classes %s: not for %s: %s' % (args.active_classes, args.approach, approach.cannot[args.active_classes]))
-    if args.joined_heads and (args.scenario == 'domain' or args.active_classes == 'all'):
-        raise UserError('--joined-heads: with %s every batch uses all there is of heads' % (
-            '--scenario domain' if args.scenario == 'domain' else '--active-classes all'))
-    blind = 'it has a loop of its own' if foreign.is_foreign(approach) else approach.cannot.get('untrained')
-    if args.forward_transfer and blind:
-        raise UserError('--forward-transfer: not for %s: %s' % (args.approach, blind))
+        raise UserError('task %d has a single class, which leaves nothing to tell apart: give its tasks two classes or '
+                        'more' % one[0])
     more = {'active': args.active_classes} if args.active_classes else {}
     return KINDS[args.scenario](taskcla, **more)
 
 
-def descent(args):
-    """The options given of how weights descend."""
-    return [advice.flag(n) for n in commandline.DESCENT if getattr(args, n) != commandline.DESCENT[n]]
-
-
 def set_optimizer(appr, args):
-    """Sets how an approach descends, as the options say. Raises UserError for one that cannot."""
-    given = descent(args)
-    own = appr.cannot.get('optimizer')
-    if not own and type(appr)._get_optimizer is not Appr._get_optimizer:
-        own = 'its class has an optimizer of its own'
-    if (args.no_patience or args.iterations) and type(appr.fitting) is not Fitting:
-        raise UserError('%s: not for %s, which has a patience of its own' % (
-            '--no-patience' if args.no_patience else '--iterations', args.approach))
-    if own and set(given) - {'--no-patience', '--iterations'}:
-        raise UserError('%s: not for %s: %s' % (', '.join(given), args.approach, own))
-    if args.optimizer == 'adam' and args.momentum:
-        raise UserError('--momentum is for --optimizer sgd: Adam has its own')
-    if args.joined_heads and appr.isolated:
-        raise UserError('--joined-heads: not for %s: its tasks share no network' % args.approach)
-    if args.joined_heads and not (args.optimizer == 'adam' or args.momentum or args.weight_decay or getattr(appr, 'family', '') == 'projection'):
-        raise UserError('--joined-heads makes no difference to plain SGD: it is for --optimizer adam, --momentum or --weight-decay')
+    """Set how an approach descends, as the options say."""
     if args.joined_heads:
         layers.heads(appr.model)  # which a network has to tell
-    if given:
-        appr.configure(recipe=Recipe(
-            args.optimizer, args.momentum, args.weight_decay, keep=args.keep_optimizer, patience=not args.no_patience,
-            iterations=args.iterations, joined_heads=args.joined_heads))
-        if args.keep_optimizer:
-            appr.state = {**(appr.state if isinstance(appr.state, dict) else dict.fromkeys(appr.state)), 'remembered': keeps.memory}
-        appr.optimizer = appr._get_optimizer(args.lr) if appr.optimizer else None
+    if not conflicts.descent(args):
+        return
+    appr.configure(recipe=Recipe(
+        args.optimizer, args.momentum, args.weight_decay, keep=args.keep_optimizer, patience=not args.no_patience,
+        iterations=args.iterations, joined_heads=args.joined_heads))
+    if args.keep_optimizer:
+        state = appr.state if isinstance(appr.state, dict) else dict.fromkeys(appr.state)
+        appr.state = {**state, 'remembered': keeps.memory}
+    appr.optimizer = appr._get_optimizer(args.lr) if appr.optimizer else None
 
 
 def transforms(there):
@@ -162,18 +123,15 @@ def transforms(there):
 
 
 def make(approach, net, args, there):
-    """An instance of the approach's class; says what is special about one with a loop of its own."""
+    """Return an instance of the approach's class; say what is special about one with a loop of its own."""
     if foreign.is_foreign(approach):
-        if descent(args):
-            raise UserError('%s: not for %s, which has a training loop of its own' % (', '.join(descent(args)), args.approach))
         appr, lines = foreign.make(approach, net, args, there)
         print('\n'.join([*lines, '%s has a training loop of its own, so it keeps no checkpoint: if it is stopped, it starts '
                          'anew' % args.approach]))
         return appr
-    if args.save and 'save' in approach.cannot:
-        raise UserError('--save: not for %s: %s' % (args.approach, approach.cannot['save']))
     settings = {n: getattr(args, n) for n in ('nepochs', 'sbatch', 'lr', 'lr_min', 'lr_factor', 'lr_patience')}
-    appr, scenario = approach(net, args=args, **settings, **getattr(args, 'named', {})), there['scenario']
+    own = there['args'] if 'args' in there else Namespace(**vars(args))  # which a class may add to
+    appr, scenario = approach(net, args=own, **settings, **args.named), there['scenario']
     set_optimizer(appr, args)
     appr.transforms.update(transforms(there))
     if not approach.isolated:

@@ -103,7 +103,6 @@ def taken(values):
 
 def dry_run(ready, argv):
     """Prints the settings with their origin, parameters, memory and the time each task may take."""
-    trials.refuse_foreign(ready, '--dry-run')
     args, data, names = ready.args, ready.there['data'], ready.config['tasks']
     print('Settings, and where they come from:')
     for name, value in options.settings(args).items():

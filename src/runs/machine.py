@@ -56,16 +56,12 @@ def apply(appr, args):
     if args.channels_last and hasattr(appr, 'model'):
         appr.model.to(memory_format=torch.channels_last)
     if not isinstance(appr, Appr):
-        if args.amp or args.compile or args.plain:
-            raise UserError('--amp, --compile and --plain need an approach that is derived from approaches.base.Appr')
         return
     if args.amp:
         appr.recipe.amp = {'bf16': torch.bfloat16}[args.amp]
     if args.compile:
         if appr.device.type == 'cpu' and not any(map(shutil.which, ('g++', 'c++', 'clang++'))):
             raise UserError('--compile needs a C++ compiler, which is not there: install g++, or leave --compile out')
-        if not args.plain and hasattr(appr, 'attention'):
-            raise UserError('--compile: the network that %s runs changes its shape within every epoch; add --plain' % args.approach)
         appr.model.compile(mode='reduce-overhead' if appr.device.type == 'cuda' else None)
     elif not args.plain:
         appr.configure(wing=fast.of(appr))

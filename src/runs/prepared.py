@@ -1,4 +1,6 @@
 """All that a run needs before it trains: device, data, network and approach, from a parsed command line."""
+from argparse import Namespace
+
 import utils
 from dataloaders import check
 from runs import build, machine, network, options
@@ -10,15 +12,16 @@ class Prepared:
     and, after make(), the network and the approach as net and appr. Raises UserError for what cannot be run."""
 
     def __init__(self, args, approach):
-        self.args, self.approach = args, approach
+        self.approach = approach
         machine.prepare()
-        device = args.device = machine.choose_device(args.device)
+        device, output = machine.choose_device(args.device), args.output or 'res/%s_%s_%d.txt' % (
+            options.label(args), args.approach, args.seed)
+        self.args = args = args.but(device=device, output=ROOT / output)
         if args.deterministic:
             machine.be_deterministic()
         self.dataloader = build.experiment(args.experiment, args.data_dir)
         name, self.Net = network.choose(self.dataloader, args, approach)
         self.settings = network.settings(self.Net, args.net)
-        args.output = ROOT / (args.output or 'res/%s_%s_%d.txt' % (options.label(args), args.approach, args.seed))
         utils.seed_everything(args.seed)
         data, taskcla, inputsize = build.load_data(self.dataloader, args)
         self.scenario = build.scenario(args, approach, taskcla)
@@ -26,8 +29,13 @@ class Prepared:
             check.apart(data, taskcla)
         self.config = {**options.settings(args), 'network': name,
                        'tasks': [data[t]['name'] for t, _ in taskcla], 'data': data.get('sha256', {})}
-        self.there = {'args': args, 'data': data, 'inputsize': inputsize, 'input_size': inputsize, 'taskcla': taskcla, 'device': device,
+        self.there = {'args': Namespace(**vars(args)), 'data': data, 'inputsize': inputsize, 'input_size': inputsize, 'taskcla': taskcla, 'device': device,
                       'scenario': self.scenario, 'about': {'network': name, 'settings': network.all_settings(self.Net, self.settings)}}
+
+    def change(self, **changes):
+        """Change settings, before make(): of a trial, whose results are not those of the command line."""
+        self.args = self.args.but(**changes)
+        vars(self.there['args']).update(changes)
 
     def make(self):
         """Makes the network and the approach, which it returns."""

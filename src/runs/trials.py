@@ -30,14 +30,6 @@ def shorten(appr, epochs):
             setattr(appr, h.name, h.short)
 
 
-def refuse_foreign(ready, option):
-    """Raises UserError for an approach that is not known from within."""
-    if foreign.is_foreign(ready.approach):
-        raise UserError('%s: not for %s, which has a training loop of its own; --debug is' % (option, ready.args.approach))
-    if ready.args.approach == 'random' and option != '--dry-run':
-        raise UserError('%s: not for random, which trains nothing' % option)
-
-
 def fewer(data, ntasks, train, test):
     """The data with at most so many samples of each split, spread over it."""
     out = dict(data)
@@ -60,13 +52,13 @@ def tasks(ready, appr, there, checkpoint=None, record=None):
 def debug(ready, argv):
     """Two batches of one epoch of every task, through training, testing, saving and loading; prints what was right. Returns the
     accuracy matrix. Raises UserError where what is loaded says otherwise."""
-    args, there, own = ready.args, ready.there, foreign.is_foreign(ready.approach)
-    n, ntasks = 2 * args.sbatch, len(there['taskcla'])
+    there, own = ready.there, foreign.is_foreign(ready.approach)
+    n, ntasks = 2 * ready.args.sbatch, len(there['taskcla'])
     there['data'] = fewer(there['data'], ntasks, n, n)
     with tempfile.TemporaryDirectory() as folder:
-        args.output, args.keep_checkpoint = Path(folder) / 'debug.txt', True
-        args.save = not own and 'save' not in ready.approach.cannot
-        args.nepochs = 1 if own else args.nepochs
+        ready.change(output=Path(folder) / 'debug.txt', keep_checkpoint=True,
+                     save=not own and 'save' not in ready.approach.cannot, **{'nepochs': 1} if own else {})
+        args = ready.args
         ready.show()
         appr = ready.make()
         if records.has_log(appr):
@@ -125,7 +117,6 @@ def profile(ready, argv):
     """20 steps of the first task under torch.profiler, after as many without it; prints the table and writes a trace."""
     os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # it writes to stderr on machines without a GPU
     from torch.profiler import ProfilerActivity, profile as profiler
-    refuse_foreign(ready, '--profile')
     args, there = ready.args, ready.there
     there['data'] = fewer(there['data'], len(there['taskcla']), 20 * args.sbatch, 256)
     ready.show()
@@ -158,7 +149,6 @@ def overfit(ready, argv):
     """Trains on a few samples of the first task until all are right, for --nepochs epochs at most, without dropout; SystemExit(1) if
     they do not become so."""
     from networks.layers import without_dropout
-    refuse_foreign(ready, '--overfit')
     args, there = ready.args, ready.there
     there['data'] = fewer(there['data'], len(there['taskcla']), args.overfit, 1)
     first = there['data'][0]
