@@ -25,7 +25,7 @@ class Option:
     parse: the value of a text, or UserError; choices: what it may be; switch: whether it takes no value; record:
     ALWAYS, CHANGED or '' if the result does not depend on it; once: whether it is of one run alone, so that a
     record used as --config does not give it; shown: what help puts in the place of a value; folder: whose choices
-    help lists.
+    help lists; number: what its value is checked as.
     """
     name: str
     help: str
@@ -37,6 +37,7 @@ class Option:
     once: bool = False
     shown: str = None
     folder: str = None
+    number: Hyper = None
     required: bool = False
 
     def add(self, group):
@@ -54,7 +55,7 @@ def number(name, kind, default, help, record='', shown=None, once=False, **limit
     """Return the option of a number, which is checked as a hyper-parameter of these limits is."""
     hyper = Hyper(name, kind, default, help=help, **limits)
     return Option(name, '%s: %s' % (help, hyper.kind), default, hyper.parse, record=record, once=once,
-                  shown=shown or kind.__name__.upper())
+                  shown=shown or kind.__name__.upper(), number=hyper)
 
 
 def of_hyper(h):

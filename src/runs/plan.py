@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Callable
 
 from results import collect, records
-from runs import advice, checkpoint, foreign, options
+from runs import advice, checkpoint, conflicts, foreign, options
+from runs.advice import flag
 from utils import ROOT, UserError
 
 
@@ -61,6 +62,23 @@ class Run:
         if record['status'].startswith('pruned'):
             return 'pruned'
         return 'finished' if records.finished(self.output, self.args.final_valid) else 'unfinished'
+
+
+def fitted(argv):
+    """Return (a command line without the options that its approach cannot take, {each of them: why})."""
+    left = {}
+    while True:
+        try:
+            options.parse(argv)
+        except conflicts.Unfit as e:
+            flags = [flag(name) for name in e.names if flag(name) in options.given(argv)]
+            if flags:
+                left.update(dict.fromkeys(flags, str(e)))
+                argv = options.without(argv, *flags)
+                continue
+        except (UserError, SystemExit):  # which the run itself will say
+            pass
+        return argv, left
 
 
 def estimate(runs, folder):
