@@ -10,28 +10,34 @@ from utils import ROOT, UserError
 
 def build():
     """Return the parser."""
-    parser = commandline.Parser(prog='run_multi.py', allow_abbrev=False, description='Runs every approach on every '
-                                'experiment with every seed; options of run.py after -- go to every run, but to those of an '
-                                'approach that cannot take them, which the plan says.')
+    parser = commandline.Parser(prog='run_multi.py', allow_abbrev=False, description='Runs every approach on '
+                                'every experiment with every seed; options of run.py after -- go to every '
+                                'run, but to those of an approach that cannot take them, which the plan '
+                                'says.')
     parser.add_argument('--experiments', required=True, metavar='E,...', help='experiments of run.py')
     parser.add_argument('--approaches', required=True, metavar='A,...', help='approaches of run.py')
     parser.add_argument('--nruns', type=launch.whole, metavar='N', help='seeds 0 to N-1 (default 10)')
     parser.add_argument('--seeds', metavar='0-9', help='the seeds, instead of --nruns: 0-9 or 0,2,5-7')
-    parser.add_argument('--settings', metavar='FILE', help='a .toml file with a table of options for each approach, as in '
-                        '[hat] and below it lamb = 0.5 (work.py --keep writes it); what is given after -- wins')
-    parser.add_argument('--orders', type=launch.whole, metavar='N', help='every run in N orders of the tasks, balanced: with '
-                        'as many orders as tasks, each task stands at each place once (results <experiment>-order<k>_...)')
-    parser.add_argument('--res_folder', '--res-folder', default='res', help='folder of the results (default %(default)s)')
-    parser.add_argument('--tag', type=commandline.tags, default=[], metavar='A,...', help='words to find the runs by; results '
-                        'that are there already get them, too')
-    parser.add_argument('--ngpus', type=int, metavar='N', help='GPUs to share out, 0 for the CPU (default: all)')
+    parser.add_argument('--settings', metavar='FILE', help='a .toml file with a table of options for each '
+                        'approach, as in [hat] and below it lamb = 0.5 (work.py --keep writes it); what is '
+                        'given after -- wins')
+    parser.add_argument('--orders', type=launch.whole, metavar='N', help='every run in N orders of the '
+                        'tasks, balanced: with as many orders as tasks, each task stands at each place once '
+                        '(results <experiment>-order<k>_...)')
+    parser.add_argument('--res_folder', '--res-folder', default='res', help='folder of the results (default '
+                        '%(default)s)')
+    parser.add_argument('--tag', type=commandline.tags, default=[], metavar='A,...', help='words to find the '
+                        'runs by; results that are there already get them, too')
+    parser.add_argument('--ngpus', type=int, metavar='N', help='GPUs to share out, 0 for the CPU (default: '
+                        'all)')
     launch.add_options(parser)
     return parser
 
 
 def orders(words, count):
-    """Return [(end of the label, further options)] of the orders in which the tasks of a command line come: of a Latin
-    square, and of others after it, so that in every block of as many orders as tasks each stands at each place once."""
+    """Return [(end of the label, further options)] of the orders in which the tasks of a command line come:
+    of a Latin square, and of others after it, so that in every block of as many orders as tasks each stands
+    at each place once."""
     if count is None:
         return [('', [])]
     args, draw, out = options.parse(words)[0], random.Random(0), []
@@ -44,7 +50,8 @@ def orders(words, count):
 
 
 def commands(args, passed):
-    """Return [(experiment, approach, its command line but for seed and order)]; say what is left out of which."""
+    """Return [(experiment, approach, its command line but for seed and order)]; say what is left out of
+    which."""
     from runs import tuned
     tables = tuned.read(ROOT / args.settings) if args.settings else {}
     approaches, out, left = launch.names('--approaches', args.approaches, 'approaches'), [], {}

@@ -18,30 +18,33 @@ from runs.advice import flag
 from utils import ROOT, UserError
 
 # What a grid may vary besides an approach's hyper-parameters.
-NUMBERS = [o.number for o in commandline.OPTIONS['training'] if o.number and o.name not in ('seed', 'iterations')]
+NUMBERS = [o.number for o in commandline.OPTIONS['training'] if o.number and o.name not in ('seed',
+               'iterations')]
 
 
 def build():
     """Return the parser."""
-    parser = commandline.Parser(prog='work.py', allow_abbrev=False, description='Runs an approach with every combination of '
-                                'its hyper-parameters and prints them sorted by validation accuracy; options of run.py '
-                                'after -- go to every run.')
+    parser = commandline.Parser(prog='work.py', allow_abbrev=False, description='Runs an approach with every '
+                                'combination of its hyper-parameters and prints them sorted by validation '
+                                'accuracy; options of run.py after -- go to every run.')
     parser.add_argument('gpu_id', help='GPUs to share out, such as 0 or 0,1; or cpu')
     parser.add_argument('experiment')
     parser.add_argument('approach')
     parser.add_argument('output_path', help='folder of the results')
-    parser.add_argument('--grid', nargs='+', metavar='NAME=V,...', help='values to try, of hyper-parameters or of '
-                        '%s (default: the grid that the approach declares; what is left out keeps its default)' % (
-                            ', '.join(h.name for h in NUMBERS)))
-    parser.add_argument('--search', choices=('grid', 'random', 'optuna'), default='grid', help='all combinations; or --trials '
-                        'samples, log-uniform between the smallest and the largest value; or so many that optuna (pip install '
-                        'optuna) draws near the good ones, giving up runs that fall behind after a task (default %(default)s)')
+    parser.add_argument('--grid', nargs='+', metavar='NAME=V,...', help='values to try, of hyper-parameters '
+                        'or of %s (default: the grid that the approach declares; what is left out keeps its '
+                        'default)' % (', '.join(h.name for h in NUMBERS)))
+    parser.add_argument('--search', choices=('grid', 'random', 'optuna'), default='grid',
+                        help='all combinations; or --trials samples, log-uniform between the smallest and '
+                        'the largest value; or so many that optuna (pip install optuna) draws near the good '
+                        'ones, giving up runs that fall behind after a task (default %(default)s)')
     parser.add_argument('--trials', type=launch.whole, default=10, metavar='N', help='default %(default)s')
-    parser.add_argument('--seed', type=commandline.ALL['seed'].parse, default=0, help='seed of the runs and of the search')
-    parser.add_argument('--tune-tasks', type=launch.whole, metavar='K', help='run and judge by the first K tasks alone, of '
-                        '--tasks or of the experiment (default: all)')
-    parser.add_argument('--keep', metavar='FILE', help='write the best setting into this .toml file, which run_multi.py '
-                        '--settings takes, as the table of the approach; tables of others stay')
+    parser.add_argument('--seed', type=commandline.ALL['seed'].parse, default=0,
+                        help='seed of the runs and of the search')
+    parser.add_argument('--tune-tasks', type=launch.whole, metavar='K', help='run and judge by the first K '
+                        'tasks alone, of --tasks or of the experiment (default: all)')
+    parser.add_argument('--keep', metavar='FILE', help='write the best setting into this .toml file, which '
+                        'run_multi.py --settings takes, as the table of the approach; tables of others stay')
     launch.add_options(parser)
     return parser
 
@@ -85,8 +88,8 @@ def sample(declared, values, trials, seed):
 
 
 def table(runs, names):
-    """Return lines of the finished runs' settings and figures, best validation accuracy first, then of those that
-    were given up; and the winner: (its settings, its validation accuracy), or None."""
+    """Return lines of the finished runs' settings and figures, best validation accuracy first, then of those
+    that were given up; and the winner: (its settings, its validation accuracy), or None."""
     def line(cells):
         return ''.join('%12s' % cell for cell in cells)
     rows, pruned = [], []
@@ -99,7 +102,8 @@ def table(runs, names):
             r = records.read_record(run.output)
             valid, forgetting = float(np.mean(r['valid_accuracy'])), r['forgetting']
             lost = '-' if forgetting is None else '%.2f%%' % (100 * forgetting)
-            rows.append((valid, values, line([*shown, '%.2f%%' % (100 * valid), '%.2f%%' % (100 * r['average_accuracy']), lost])))
+            rows.append((valid, values, line([*shown, '%.2f%%' % (100 * valid), '%.2f%%' % (100 * r[
+                                                      'average_accuracy']), lost])))
     rows.sort(key=lambda row: -row[0])
     lines = [line([*names, 'validation', 'test', 'forgetting']), *(row[2] for row in rows), *pruned]
     return lines, (dict(zip(names, rows[0][1])), rows[0][0]) if rows else None
@@ -121,13 +125,14 @@ def check(args, passed):
     if not args.output_path:
         raise UserError('the folder of the results must not be empty')
     if args.search == 'optuna' and args.launcher == 'slurm':
-        raise UserError('--search optuna needs --launcher local: it draws and stops runs while others go on, which a job '
-                        'array cannot')
+        raise UserError('--search optuna needs --launcher local: it draws and stops runs while others go on, '
+                        'which a job array cannot')
     launch.names('experiment', args.experiment, 'dataloaders', several=False)
     launch.names('approach', args.approach, 'approaches', several=False)
     if not (args.keep or args.tune_tasks):
         return passed
-    found, _ = options.parse(['--experiment', args.experiment, '--approach', args.approach, '--seed', str(args.seed), *passed])
+    found, _ = options.parse(['--experiment', args.experiment, '--approach', args.approach, '--seed', str(
+                                  args.seed), *passed])
     if args.keep:
         if Path(args.keep).suffix != '.toml':
             raise UserError('--keep %s: expected the name of a .toml file' % args.keep)
@@ -151,9 +156,9 @@ def main(argv=None):
     def make(point):
         tail = '%s_%d.txt' % ('-'.join([args.approach] + ['%.10g' % v for v in point.values()]), args.seed)
         tried = ['%s=%s' % (flag(name), value) for name, value in point.items()]
-        return plan.Run(['--experiment', args.experiment, '--approach', args.approach, '--seed', str(args.seed),
-                         '--final-valid', *tried, *passed],
-                        lambda found: '%s/%s_%s' % (args.output_path.rstrip('/'), options.label(found), tail))
+        return plan.Run(['--experiment', args.experiment, '--approach', args.approach, '--seed', str(
+                             args.seed), '--final-valid', *tried, *passed], lambda found: '%s/%s_%s' % (
+                            args.output_path.rstrip('/'), options.label(found), tail))
     folder, gpus = ROOT / args.output_path, launch.gpu_ids(args.gpu_id) if args.launcher == 'local' else ()
     if args.search == 'optuna':
         runs, status = adaptive(args, search.Search(folder, values, kinds(declared), make, args.seed), gpus)
@@ -178,8 +183,8 @@ def conclude(args, runs, names):
     if args.keep:
         done = sum(run.status() == 'finished' for run in runs)
         tasks = 'all tasks' if runs[0].args.tasks is None else 'tasks ' + runs[0].args.tasks
-        tuned.keep(ROOT / args.keep, args.approach, best, 'best of %d of %d runs on %s by validation accuracy of %s: %.2f %%' % (
-            done, len(runs), args.experiment, tasks, 100 * accuracy))
+        tuned.keep(ROOT / args.keep, args.approach, best, 'best of %d of %d runs on %s by validation '
+                   'accuracy of %s: %.2f %%' % (done, len(runs), args.experiment, tasks, 100 * accuracy))
         print('Kept as [%s] in %s' % (args.approach, args.keep))
 
 

@@ -13,6 +13,7 @@ from learning.recipe import Recipe
 from learning.scenario import KINDS
 from networks import layers
 from runs import conflicts, foreign
+from runs.commandline import DESCENT
 from utils import ROOT, UserError
 
 
@@ -23,8 +24,10 @@ def experiment(name, data_dir):
         return module
     values = dict(zip(module.form, name.split(':')[1:]))
     values['ntasks'] = int(values['ntasks'])
-    network = module.network if isinstance(module.network, str) else module.network(values['name'], ROOT / data_dir)
-    return SimpleNamespace(get=functools.partial(module.get, **values), network=network, __name__='dataloaders.' + name)
+    network = module.network if isinstance(module.network, str) else module.network(values['name'], ROOT
+        / data_dir)
+    return SimpleNamespace(get=functools.partial(module.get, **values), network=network,
+                           __name__='dataloaders.' + name)
 
 
 def count_tasks(args):
@@ -37,24 +40,28 @@ def count_tasks(args):
 
 
 def load_data(dataloader, args):
-    """dataloader.get() with as many of the run's options as it takes; a loader without them still gets --tasks."""
+    """dataloader.get() with as many of the run's options as it takes; a loader without them still gets
+    --tasks."""
     from dataloaders import check, common
     takes = inspect.signature(dataloader.get).parameters
     if args.pc_valid is not None and 'pc_valid' not in takes:
         raise UserError('--pc-valid: the experiment %s has no such option' % args.experiment)
-    given = {'seed': args.seed, 'pc_valid': args.pc_valid, 'tasks': args.tasks, 'data_dir': ROOT / args.data_dir}
+    given = {'seed': args.seed, 'pc_valid': args.pc_valid, 'tasks': args.tasks, 'data_dir': ROOT
+             / args.data_dir}
     if args.pc_valid is None:
         del given['pc_valid']
     if args.class_order != 'fixed':
         if 'class_order' not in takes:
-            raise UserError('--class-order: the experiment %s does not split the classes of one data set' % args.experiment)
+            raise UserError('--class-order: the experiment %s does not split the classes of one data set'
+                            % args.experiment)
         given['class_order'] = args.class_order
     data, taskcla, size = dataloader.get(**{k: v for k, v in given.items() if k in takes})
     check.check(data, taskcla, size, dataloader.__name__)
     if args.tasks is not None and 'tasks' not in takes:
         chosen = common.numbers([data[t]['name'] for t, _ in taskcla], args.tasks)
         more = {k: data[k] for k in ('sha256', 'normalisation') if k in data}
-        data, taskcla = {n: data[t] for n, t in enumerate(chosen)}, [(n, taskcla[t][1]) for n, t in enumerate(chosen)]
+        data, taskcla = {n: data[t] for n, t in enumerate(chosen)}, [(n, taskcla[t][1]) for n, t in enumerate(
+                                                                         chosen)]
         data.update(more)
         data['ncla'] = sum(ncla for _, ncla in taskcla)
     return data, taskcla, reshaped(data, taskcla, size, args)
@@ -78,7 +85,8 @@ def reshaped(data, taskcla, size, args):
 
 
 def held_out(dataloader, args):
-    """The share of the training data that is held out: what was asked for or the experiment's default; None if unknown."""
+    """The share of the training data that is held out: what was asked for or the experiment's default; None
+    if unknown."""
     takes = inspect.signature(dataloader.get).parameters
     default = takes['pc_valid'].default if 'pc_valid' in takes else None
     return args.pc_valid if args.pc_valid is not None else default if isinstance(default, (int, float)) else None
@@ -94,8 +102,8 @@ def scenario(args, approach, taskcla):
     """Return the learning.scenario that the options ask for. Raises UserError for a task of one class."""
     one = [t for t, n in taskcla if n < 2]
     if one and not foreign.is_foreign(approach):
-        raise UserError('task %d has a single class, which leaves nothing to tell apart: give its tasks two classes or '
-                        'more' % one[0])
+        raise UserError('task %d has a single class, which leaves nothing to tell apart: give its tasks two '
+                        'classes or more' % one[0])
     more = {'active': args.active_classes} if args.active_classes else {}
     return KINDS[args.scenario](taskcla, **more)
 
@@ -104,11 +112,11 @@ def set_optimizer(appr, args):
     """Set how an approach descends, as the options say."""
     if args.joined_heads:
         layers.heads(appr.model)  # which a network has to tell
-    if not conflicts.descent(args):
+    if not conflicts.given(args, DESCENT):
         return
-    appr.configure(recipe=Recipe(
-        args.optimizer, args.momentum, args.weight_decay, keep=args.keep_optimizer, patience=not args.no_patience,
-        iterations=args.iterations, joined_heads=args.joined_heads))
+    appr.configure(recipe=Recipe(args.optimizer, args.momentum, args.weight_decay, keep=args.keep_optimizer,
+                                 patience=not args.no_patience, iterations=args.iterations,
+                                 joined_heads=args.joined_heads))
     if args.keep_optimizer:
         state = appr.state if isinstance(appr.state, dict) else dict.fromkeys(appr.state)
         appr.state = {**state, 'remembered': keeps.memory}
@@ -126,10 +134,11 @@ def make(approach, net, args, there):
     """Return an instance of the approach's class; say what is special about one with a loop of its own."""
     if foreign.is_foreign(approach):
         appr, lines = foreign.make(approach, net, args, there)
-        print('\n'.join([*lines, '%s has a training loop of its own, so it keeps no checkpoint: if it is stopped, it starts '
-                         'anew' % args.approach]))
+        print('\n'.join([*lines, '%s has a training loop of its own, so it keeps no checkpoint: if it is '
+                         'stopped, it starts anew' % args.approach]))
         return appr
-    settings = {n: getattr(args, n) for n in ('nepochs', 'sbatch', 'lr', 'lr_min', 'lr_factor', 'lr_patience')}
+    settings = {n: getattr(args, n) for n in ('nepochs', 'sbatch', 'lr', 'lr_min', 'lr_factor',
+                                              'lr_patience')}
     own = there['args'] if 'args' in there else Namespace(**vars(args))  # which a class may add to
     appr, scenario = approach(net, args=own, **settings, **args.named), there['scenario']
     set_optimizer(appr, args)

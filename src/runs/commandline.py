@@ -22,10 +22,10 @@ ALWAYS, CHANGED = 'always', 'changed'  # when a record names a setting: always, 
 class Option:
     """One option: its name, help and default, how its text is read, and what it is to a run's result.
 
-    parse: the value of a text, or UserError; choices: what it may be; switch: whether it takes no value; record:
-    ALWAYS, CHANGED or '' if the result does not depend on it; once: whether it is of one run alone, so that a
-    record used as --config does not give it; shown: what help puts in the place of a value; folder: whose choices
-    help lists; number: what its value is checked as.
+    parse: the value of a text, or UserError; choices: what it may be; switch: whether it takes no value;
+    record: ALWAYS, CHANGED or '' if the result does not depend on it; once: whether it is of one run alone,
+    so that a record used as --config does not give it; shown: what help puts in the place of a value; folder:
+    whose choices help lists; number: what its value is checked as.
     """
     name: str
     help: str
@@ -45,10 +45,12 @@ class Option:
         if self.switch:
             group.add_argument(flag(self.name), action='store_true', help=self.help)
             return
-        more = ' (default %s)' % self.default if self.default not in (None, '', []) and 'default' not in self.help else ''
+        unsaid = self.default not in (None, '', []) and 'default' not in self.help
+        more = ' (default %s)' % self.default if unsaid else ''
         more += ', '.join(utils.choices(self.folder)) if self.folder else ''
-        group.add_argument(flag(self.name), dest=self.name, type=self.parse, default=self.default, required=self.required,
-                           choices=self.choices or None, metavar=self.shown, help=self.help + more)
+        group.add_argument(flag(self.name), dest=self.name, type=self.parse, default=self.default,
+                           required=self.required, choices=self.choices or None, metavar=self.shown,
+                           help=self.help + more)
 
 
 def number(name, kind, default, help, record='', shown=None, once=False, **limits):
@@ -58,6 +60,11 @@ def number(name, kind, default, help, record='', shown=None, once=False, **limit
                   shown=shown or kind.__name__.upper(), number=hyper)
 
 
+def switch(name, help, **more):
+    """Return the option of what is on if it is given."""
+    return Option(name, help, False, switch=True, **more)
+
+
 def of_hyper(h):
     """Return the option of an approach's hyper-parameter, None unless it is given."""
     notes = ['default %s' % (h.default,)] if h.default not in ('', None) else []
@@ -65,122 +72,135 @@ def of_hyper(h):
     notes += ['searched: ' + ', '.join('%g' % g for g in h.grid)] if h.grid else []
     kind = '' if h.choices else ': ' + h.kind
     shown = '{%s}' % ','.join(h.choices) if h.choices else h.type.__name__.upper()
-    return Option(h.name, h.help + kind + (' (%s)' % '; '.join(notes) if notes else ''), None, h.parse, shown=shown)
+    return Option(h.name, h.help + kind + (' (%s)' % '; '.join(notes) if notes else ''), None, h.parse,
+                  shown=shown)
 
 
 def tags(text):
     """Return ['a', 'b'] of 'a,b'. Raises UserError for what is no word."""
     if not re.fullmatch(r'[\w.+-]{1,50}(,[\w.+-]{1,50})*', text):
-        raise UserError('--tag %s: expected words of letters, digits and . + - _, separated by commas' % reprlib.repr(text))
+        raise UserError('--tag %s: expected words of letters, digits and . + - _, separated by commas'
+                        % reprlib.repr(text))
     return sorted(set(text.split(',')))
 
 
 def named(name, source, help, **more):
     """Return the option of a name in a folder of choices."""
-    return Option(name, help, parse=functools.partial(utils.choice, source, option=flag(name)), shown='NAME', **more)
+    return Option(name, help, parse=functools.partial(utils.choice, source, option=flag(name)), shown='NAME',
+                  **more)
 
 
+SHARE = Hyper('pc_valid', float, None, least=0)
 OPTIONS = {
     'what to run': (
         named('experiment', 'dataloaders', 'one of: ', folder='dataloaders', record=ALWAYS, required=True),
         named('approach', 'approaches', 'one of: ', folder='approaches', record=ALWAYS, required=True),
-        Option('config', 'options from a .toml file, as in nepochs = 5, or from the .json record of a run; the command '
-               'line wins', shown='FILE'),
-        Option('tasks', 'names or numbers of the tasks to run, in this order (default: all, in the order of the '
-               'experiment and seed)', record=ALWAYS, shown='T,...'),
-        Option('scenario', 'what is known at test: task: the task, each has its own head; class: not the task, the '
-               'classes of all tasks so far compete; domain: not the task, all share one head', 'task',
-               choices=('task', 'class', 'domain'), record=CHANGED),
+        Option('config', 'options from a .toml file, as in nepochs = 5, or from the .json record of a run; '
+               'the command line wins', shown='FILE'),
+        Option('tasks', 'names or numbers of the tasks to run, in this order (default: all, in the order of '
+               'the experiment and seed)', record=ALWAYS, shown='T,...'),
+        Option('scenario', 'what is known at test: task: the task, each has its own head; class: not the '
+               'task, the classes of all tasks so far compete; domain: not the task, all share one head',
+               'task', choices=('task', 'class', 'domain'), record=CHANGED),
         Option('active_classes', 'class: which classes compete in the loss in training (default all-so-far)',
                choices=('all-so-far', 'all', 'current'), record=CHANGED),
-        Option('infer', 'class and domain, for approaches with a mask or a network per task: how the task is inferred, '
-               'by running all of them (default max-logit)', choices=('max-logit', 'max-softmax', 'min-entropy'),
-               record=CHANGED),
-        named('network', 'networks', "instead of the experiment's; the approach's variant of it is taken", record=CHANGED),
-        Option('net', 'settings of the network, as in nhid=400,nlayers=2,pdrop=0', '', record=CHANGED, shown='NAME=V,...'),
-        Option('parameter', "the approach's own hyper-parameters by position, as in 0.75,400 for hat", '', shown='V,...'),
+        Option('infer', 'class and domain, for approaches with a mask or a network per task: how the task is '
+               'inferred, by running all of them (default max-logit)',
+               choices=('max-logit', 'max-softmax', 'min-entropy'), record=CHANGED),
+        named('network', 'networks', "instead of the experiment's; the approach's variant of it is taken",
+              record=CHANGED),
+        Option('net', 'settings of the network, as in nhid=400,nlayers=2,pdrop=0', '', record=CHANGED,
+               shown='NAME=V,...'),
+        Option('parameter', "the approach's own hyper-parameters by position, as in 0.75,400 for hat", '',
+               shown='V,...'),
         Option('set', 'for classes with a training loop of their own: further attributes of their args', '',
                record=CHANGED, shown='NAME=V,...')),
     'training': (
-        number('seed', int, 0, 'seed of weights, batches, dropout and task order', ALWAYS, least=0, most=2 ** 32 - 1),
+        number('seed', int, 0, 'seed of weights, batches, dropout and task order', ALWAYS, least=0,
+               most=2 ** 32 - 1),
         number('nepochs', int, 200, 'epochs per task, at most', ALWAYS, least=1, most=10 ** 6),
         number('lr', float, 0.05, 'initial learning rate of every task', ALWAYS, above=0, most=1e30),
         number('sbatch', int, 64, 'samples per batch', ALWAYS, least=1, most=10 ** 6),
-        number('lr_min', float, 1e-4, 'a task ends when its learning rate falls below', ALWAYS, above=0, most=1e30),
-        number('lr_factor', float, 3, 'what the learning rate is divided by when patience runs out', ALWAYS, above=1,
+        number('lr_min', float, 1e-4, 'a task ends when its learning rate falls below', ALWAYS, above=0,
                most=1e30),
-        number('lr_patience', int, 5, 'epochs without a lower validation loss until then', ALWAYS, least=1, most=10 ** 6),
-        Option('optimizer', 'with adam --lr is 0.001 unless given', 'sgd', choices=('sgd', 'adam'), record=CHANGED),
-        number('momentum', float, 0., 'of SGD', CHANGED, least=0, most=0.9999),
-        number('weight_decay', float, 0., 'times the weights, added to their gradient', CHANGED, least=0, most=1e6),
-        Option('no_patience', 'train for --nepochs epochs at --lr and keep the last weights', False, switch=True,
+        number('lr_factor', float, 3, 'what the learning rate is divided by when patience runs out', ALWAYS,
+               above=1, most=1e30),
+        number('lr_patience', int, 5, 'epochs without a lower validation loss until then', ALWAYS, least=1,
+               most=10 ** 6),
+        Option('optimizer', 'with adam --lr is 0.001 unless given', 'sgd', choices=('sgd', 'adam'),
                record=CHANGED),
-        number('iterations', int, None, 'steps per task, instead of --nepochs; an epoch then leaves its incomplete batch '
-               'out', CHANGED, least=1, most=10 ** 9),
-        Option('keep_optimizer', "momentum and Adam's averages go on over tasks", False, switch=True, record=CHANGED),
-        Option('joined_heads', 'to momentum, weight decay and Adam all heads are one layer: those that a batch does not '
-               'use have gradients of zero and may move on, over tasks with --keep-optimizer', False, switch=True,
+        number('momentum', float, 0., 'of SGD', CHANGED, least=0, most=0.9999),
+        number('weight_decay', float, 0., 'times the weights, added to their gradient', CHANGED, least=0,
+               most=1e6),
+        switch('no_patience', 'train for --nepochs epochs at --lr and keep the last weights', record=CHANGED),
+        number('iterations', int, None, 'steps per task, instead of --nepochs; an epoch then leaves its '
+               'incomplete batch out', CHANGED, least=1, most=10 ** 9),
+        switch('keep_optimizer', "momentum and Adam's averages go on over tasks", record=CHANGED),
+        switch('joined_heads', 'to momentum, weight decay and Adam all heads are one layer: those that a '
+               'batch does not use have gradients of zero and may move on, over tasks with --keep-optimizer',
                record=CHANGED)),
     "data, device and results (paths are relative to the project's folder)": (
-        Option('data_dir', "folder of <name>.npz and torchvision's files; what is missing is downloaded to it", 'dat',
-               shown='DIR'),
-        Option('pc_valid', 'share of each training set held out for validation, in [0,1); 0: validate on the training set '
-               "(default: the experiment's)", None, Hyper('pc_valid', float, None, least=0).parse, record=ALWAYS,
-               shown='SHARE'),
-        Option('class_order', 'of experiments that split the classes of a data set: in the order of the data set, or '
-               'shuffled by the seed', 'fixed', choices=('fixed', 'seed'), record=CHANGED),
-        Option('pixels', 'standardised by mean and standard deviation of the data set, or as they are, in 0..1',
-               'standard', choices=('standard', 'unit'), record=CHANGED),
-        number('pad', int, 0, 'black pixels around the images, on each side', CHANGED, 'N', least=0, most=1000),
-        Option('device', 'auto, cpu, cuda, cuda:1, ..., mps (default auto: what is there, in the order cuda, mps, cpu)',
-               'auto', shown='DEVICE'),
+        Option('data_dir', "folder of <name>.npz and torchvision's files; what is missing is downloaded to "
+               "it", 'dat', shown='DIR'),
+        Option('pc_valid', 'share of each training set held out for validation, in [0,1); 0: validate on the '
+               "training set (default: the experiment's)", None, SHARE.parse, record=ALWAYS, shown='SHARE'),
+        Option('class_order', 'of experiments that split the classes of a data set: in the order of the data '
+               'set, or shuffled by the seed', 'fixed', choices=('fixed', 'seed'), record=CHANGED),
+        Option('pixels', 'standardised by mean and standard deviation of the data set, or as they are, in '
+               '0..1', 'standard', choices=('standard', 'unit'), record=CHANGED),
+        number('pad', int, 0, 'black pixels around the images, on each side', CHANGED, 'N', least=0,
+               most=1000),
+        Option('device', 'auto, cpu, cuda, cuda:1, ..., mps (default auto: what is there, in the order cuda, '
+               'mps, cpu)', 'auto', shown='DEVICE'),
         Option('output', "the accuracy matrix, and FILE's sibling .json the record of the run (default "
                'res/<experiment>_<approach>_<seed>.txt)', '', once=True, shown='FILE'),
-        Option('tag', 'words to find the run by (results.py, report.py and plot_results.py take --tag)', [], tags,
-               once=True, shown='A,...'),
-        Option('save', 'keep the model after each task in logs/<run>/, for evaluate.py, predict.py and export.py', False,
-               switch=True, once=True),
-        Option('tensorboard', 'write losses, accuracies, masks and embeddings for TensorBoard to logs/<run>/tensorboard '
-               '(needs: pip install tensorboard)', False, switch=True),
-        Option('final_valid', "also record the accuracy on the tasks' validation sets, at the end and after each task, by "
-               'which to choose hyper-parameters', False, switch=True),
-        Option('forward_transfer', 'also test every task by the untrained network and just before it is learnt, for the '
-               'record', False, switch=True, record=CHANGED),
-        Option('overwrite', 'replace an existing result or checkpoint, even one of another configuration', False,
-               switch=True, once=True)),
+        Option('tag', 'words to find the run by (results.py, report.py and plot_results.py take --tag)', [],
+               tags, once=True, shown='A,...'),
+        switch('save', 'keep the model after each task in logs/<run>/, for evaluate.py, predict.py and '
+               'export.py', once=True),
+        switch('tensorboard', 'write losses, accuracies, masks and embeddings for TensorBoard to '
+               'logs/<run>/tensorboard (needs: pip install tensorboard)'),
+        switch('final_valid', "also record the accuracy on the tasks' validation sets, at the end and after "
+               "each task, by " 'which to choose hyper-parameters'),
+        switch('forward_transfer', 'also test every task by the untrained network and just before it is '
+               'learnt, for the record', record=CHANGED),
+        switch('overwrite', 'replace an existing result or checkpoint, even one of another configuration',
+               once=True)),
     'speed, for results that are as good but not the same digit by digit': (
-        Option('channels_last', 'train convolutions in channels-last memory format', False, switch=True, record=CHANGED),
-        Option('amp', 'compute products in bfloat16; the weights stay float32', choices=('bf16',), record=CHANGED),
-        Option('compile', 'compile the network with torch.compile, on CUDA with graphs (needs a C++ compiler)', False,
-               switch=True, record=CHANGED),
-        Option('tf32', 'let CUDA round the inputs of float32 products to 10 bits', False, switch=True, record=CHANGED),
-        Option('plain', 'compute by the plain code alone, not by its faster equal (slower; for comparison)', False,
-               switch=True, record=CHANGED)),
+        switch('channels_last', 'train convolutions in channels-last memory format', record=CHANGED),
+        Option('amp', 'compute products in bfloat16; the weights stay float32', choices=('bf16',),
+               record=CHANGED),
+        switch('compile', 'compile the network with torch.compile, on CUDA with graphs (needs a C++ '
+               'compiler)', record=CHANGED),
+        switch('tf32', 'let CUDA round the inputs of float32 products to 10 bits', record=CHANGED),
+        switch('plain', 'compute by the plain code alone, not by its faster equal (slower; for comparison)',
+               record=CHANGED)),
     'going on and repeating': (
-        Option('resume', 'go on from the checkpoint of this run, if there is one', False, switch=True, once=True),
-        number('checkpoint_every', float, 60., 'write the state to logs/<run>/checkpoint.pt after an epoch or task, at '
-               'most this often (0: after each)', shown='SECONDS', least=0),
-        Option('keep_checkpoint', 'keep the final state, with the model', False, switch=True, once=True),
-        Option('deterministic', 'the same numbers every time on CUDA too, slower', False, switch=True),
-        Option('rerun', 'alone, or with options to add: repeat the run of a .json record and say whether its matrix is '
-               'the same', shown='RECORD')),
+        switch('resume', 'go on from the checkpoint of this run, if there is one', once=True),
+        number('checkpoint_every', float, 60., 'write the state to logs/<run>/checkpoint.pt after an epoch '
+               'or task, at most this often (0: after each)', shown='SECONDS', least=0),
+        switch('keep_checkpoint', 'keep the final state, with the model', once=True),
+        switch('deterministic', 'the same numbers every time on CUDA too, slower'),
+        Option('rerun', 'alone, or with options to add: repeat the run of a .json record and say whether its '
+               'matrix is the same', shown='RECORD')),
     'before the real thing (nothing is left in res)': (
-        Option('dry_run', 'a few steps of every task: prints the settings and where each comes from, parameters, memory, '
-               'and the time that the run may take', False, switch=True, once=True),
-        Option('debug', 'two batches of one epoch of every task: trains, tests, saves, loads', False, switch=True,
-               once=True),
-        Option('profile', 'a few steps of the first task under torch.profiler: a table, and a trace in '
-               'logs/<run>/trace.json', False, switch=True, once=True),
-        number('overfit', int, None, 'trains on N samples of the first task without dropout, and says whether it gets '
-               'them right', shown='N', once=True, least=1, most=10 ** 6)),
+        switch('dry_run', 'a few steps of every task: prints the settings and where each comes from, '
+               'parameters, memory, and the time that the run may take', once=True),
+        switch('debug', 'two batches of one epoch of every task: trains, tests, saves, loads', once=True),
+        switch('profile', 'a few steps of the first task under torch.profiler: a table, and a trace in '
+               'logs/<run>/trace.json', once=True),
+        number('overfit', int, None, 'trains on N samples of the first task without dropout, and says '
+               'whether it gets them right', shown='N', once=True, least=1, most=10 ** 6)),
 }
 ALL = {option.name: option for group in OPTIONS.values() for option in group}
 TRIALS = 'dry_run', 'debug', 'profile', 'overfit'
-DESCENT = ('optimizer', 'momentum', 'weight_decay', 'no_patience', 'keep_optimizer', 'iterations', 'joined_heads')
+DESCENT = ('optimizer', 'momentum', 'weight_decay', 'no_patience', 'keep_optimizer', 'iterations',
+           'joined_heads')
 
 
 class Formatter(argparse.HelpFormatter):
-    """Help of which no line ends within a word, '--lr-min' being one, and whose closing text stays as it is."""
+    """Help of which no line ends within a word, '--lr-min' being one, and whose closing text stays as it
+    is."""
 
     def __init__(self, prog):
         super().__init__(prog, max_help_position=28)
@@ -189,7 +209,9 @@ class Formatter(argparse.HelpFormatter):
         return textwrap.wrap(' '.join(text.split()), width, break_on_hyphens=False, break_long_words=False)
 
     def _fill_text(self, text, width, indent):
-        lines = [line for part in text.split('\n') for line in (self._split_lines(part, width) if part[:1] != ' ' else [part])]
+        lines = []
+        for line in text.split('\n'):
+            lines += [line] if line[:1] in (' ', '') else self._split_lines(line, width)
         return '\n'.join(lines)
 
 
@@ -213,8 +235,8 @@ class Parser(argparse.ArgumentParser):
 
 
 def declared(kind=None):
-    """Return {name: Option} of all options, those that an approach's class declares first. Raises UserError for
-    one of them that is an option of run.py itself."""
+    """Return {name: Option} of all options, those that an approach's class declares first. Raises UserError
+    for one of them that is an option of run.py itself."""
     own = {h.name: of_hyper(h) for h in getattr(kind, 'hyperparameters', ())}
     taken = [name for name in own if name in ALL or name == 'help']
     if taken:
@@ -226,10 +248,10 @@ def declared(kind=None):
 @functools.lru_cache(maxsize=64)
 def build(kind=None):
     """Return the parser, with the options of an approach's class, first of all, if it is given."""
-    said = 'Trains one approach on the sequence of tasks of one experiment and saves the accuracy after every task on all so far.'
+    said = 'Trains an approach on the tasks of an experiment and saves the accuracy after each on all so far.'
     said += '\n' + advice.title(kind.__module__.split('.')[-1]) if kind else ''
-    parser = Parser(prog='run.py', allow_abbrev=False, add_help=False, usage='run.py --experiment NAME --approach NAME [options]',
-                    description=said, epilog='' if kind else advice.families())
+    parser = Parser(prog='run.py', allow_abbrev=False, add_help=False, usage='run.py --experiment NAME '
+                    '--approach NAME [options]', description=said, epilog='' if kind else advice.families())
     own, groups = [option for option in declared(kind).values() if option.name not in ALL], OPTIONS
     if own:
         names = ','.join(h.name for h in kind.hyperparameters if h.positional)
@@ -237,7 +259,8 @@ def build(kind=None):
     for title, options in groups.items():
         group = parser.add_argument_group(title)
         if options[0].name == 'experiment':
-            group.add_argument('-h', '--help', action='help', help='this text; with --approach A the options of A, too')
+            group.add_argument('-h', '--help', action='help', help='this text; with --approach A the options '
+                               'of A, too')
         if options[0].name in TRIALS:
             group = group.add_mutually_exclusive_group()
         for option in options:

@@ -13,9 +13,9 @@ NEVER = 'help', 'config', 'rerun'  # what no file can say
 
 
 def expand(argv):
-    """Return (the command line without --config, {option: the file it comes from}): what the file says comes first,
-    without what the command line says itself. Raises UserError for a file that cannot be read or has a key that is
-    no option."""
+    """Return (the command line without --config, {option: the file it comes from}): what the file says comes
+    first, without what the command line says itself. Raises UserError for a file that cannot be read or has a
+    key that is no option."""
     said = options.given(argv)
     if '--config' not in said:
         return list(argv), {}
@@ -28,8 +28,8 @@ def expand(argv):
 
 
 def line(name, found, rest, approach=None):
-    """Return (a command line, {option: name}) of what a file says, {key: value}, before the words `rest`, which
-    win over it; of another approach than the command line's the hyper-parameters are left out."""
+    """Return (a command line, {option: name}) of what a file says, {key: value}, before the words `rest`,
+    which win over it; of another approach than the command line's the hyper-parameters are left out."""
     found = one_name_each(name, found)
     theirs = found.get('approach', approach)
     kind = options.approach(approach or theirs)
@@ -46,7 +46,8 @@ def line(name, found, rest, approach=None):
             raise UserError('%s: %s cannot come from a file' % (name, key))
         if key not in known and key not in others:
             near = difflib.get_close_matches(key, [*known, *others], 1)
-            raise UserError('%s: there is no option %s%s' % (name, key, '; perhaps %s' % near[0] if near else ''))
+            raise UserError('%s: there is no option %s%s' % (name, key, '; perhaps %s' % near[0] if near
+                                                             else ''))
         if (key in known or not (approach or theirs)) and key not in mine and APART.get(key) not in mine:
             out += word(name, key, value, key in known and known[key].switch)
             sources[flag(key)] = name
@@ -62,7 +63,8 @@ def one_name_each(name, found):
 
 
 def positional(name, found, kind):
-    """Return what a file says with the values of `parameter` by name, so that the command line can change one."""
+    """Return what a file says with the values of `parameter` by name, so that the command line can change
+    one."""
     if 'parameter' not in found or not getattr(kind, 'hyperparameters', ()):
         return found
     text = found['parameter']

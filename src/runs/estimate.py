@@ -18,13 +18,16 @@ STEPS, TEST = 20, 512  # steps of an epoch, samples of a test
 
 
 def chosen(args):
-    """The function of the trial that the options ask for, which takes a prepared.Prepared and its command line; or None."""
-    wanted = {dry_run: args.dry_run, trials.debug: args.debug, trials.profile: args.profile, trials.overfit: args.overfit}
+    """The function of the trial that the options ask for, which takes a prepared.Prepared and its command
+    line; or None."""
+    wanted = {dry_run: args.dry_run, trials.debug: args.debug, trials.profile: args.profile, trials.overfit:
+              args.overfit}
     return next((trial for trial, asked in wanted.items() if asked), None)
 
 
 class Watch:
-    """The seconds that methods of objects take: of all calls, and of the last one for each of what it is measured in."""
+    """The seconds that methods of objects take: of all calls, and of the last one for each of what it is
+    measured in."""
 
     def __init__(self):
         self.count, self.seconds, self.last = {}, {}, {}
@@ -57,10 +60,12 @@ class Trial:
         self.full, there, args = ready.there['data'], ready.there, ready.args
         self.small = there['data'] = trials.fewer(self.full, len(there['taskcla']), STEPS * args.sbatch, TEST)
         self.appr, self.watch = ready.make(), Watch()
-        self.epochs = [trials.epochs(self.appr, self.samples(self.full, t, 'train')) for t, _ in there['taskcla']]
+        self.epochs = [trials.epochs(self.appr, self.samples(self.full, t, 'train')) for t, _ in there[
+                           'taskcla']]
         self.iterations, self.appr.logs = self.appr.recipe.iterations, None
         trials.shorten(self.appr, 2)
-        self.tasks, self.state = trials.tasks(ready, self.appr, there), checkpoint.Checkpoint(args.output, ready.config, math.inf)
+        self.tasks, self.state = trials.tasks(ready, self.appr, there), checkpoint.Checkpoint(args.output,
+            ready.config, math.inf)
         self.watch.on(self.appr, 'train_epoch', lambda t, x, y: len(batches(self.appr, len(y))))
         self.watch.on(self.appr, 'eval', lambda t, x, y: len(y))
         for what, name in ((self.appr, 'begin_task'), (self.appr, 'end_task'), (self.tasks, 'training_data')):
@@ -97,7 +102,8 @@ class Trial:
 
 
 def taken(values):
-    """The bytes that a split of so many values takes: floats, or, where these are many, the data's own bytes."""
+    """The bytes that a split of so many values takes: floats, or, where these are many, the data's own
+    bytes."""
     return 4 * values if 4 * values <= WHOLE else values
 
 
@@ -108,20 +114,25 @@ def dry_run(ready, argv):
     for name, value in options.settings(args).items():
         print('    %-16s %-30s %s' % (name, value, args.origin.get(name, '')))
     pixels = math.prod(ready.there['inputsize'])
-    images = max(sum(taken(len(data[t][s]['y']) * pixels) for s in ('train', 'valid', 'test')) for t in range(len(names)))
+    images = max(sum(taken(len(data[t][s]['y']) * pixels) for s in ('train', 'valid', 'test')) for t in range(
+                     len(names)))
     with contextlib.redirect_stdout(io.StringIO()):
         trial = Trial(ready)
     parameters = sum(p.numel() for p in ready.net.parameters())
-    print('Network %s: %d parameters, %.1f MB, on %s' % (ready.config['network'], parameters, 4e-6 * parameters, args.device))
+    print('Network %s: %d parameters, %.1f MB, on %s' % (ready.config['network'], parameters, 4e-6
+                                                         * parameters, args.device))
     print('%-24s%9s%9s%9s%12s%12s' % ('Task', 'samples', 'epochs', 'steps', 'ms a step', 'time'))
     total = 0
     for t, name in enumerate(names):
         with contextlib.redirect_stdout(io.StringIO()):
             n, epochs, steps, step, seconds = trial.task(t)
         total += seconds
-        print('%-24s%9d%9d%9d%12.1f%12s' % (name[:23], n, epochs, steps, 1000 * step, clock(seconds)), flush=True)
-    print('In all about %s%s' % (clock(total), ', if no task ends sooner by patience' if trial.appr.recipe.patience else ''))
-    print('Memory: about %d MB, of it %d MB images of the largest task' % ((peak(args.device) + images) / 1e6, images / 1e6))
+        print('%-24s%9d%9d%9d%12.1f%12s' % (name[:23], n, epochs, steps, 1000 * step, clock(seconds)),
+              flush=True)
+    print('In all about %s%s' % (clock(total), ', if no task ends sooner by patience'
+                                 if trial.appr.recipe.patience else ''))
+    print('Memory: about %d MB, of it %d MB images of the largest task' % ((peak(args.device) + images) / 1e6,
+              images / 1e6))
     print('The results would be at %s' % args.output)
     try:
         records.check_output(args.output, ready.config, args.overwrite)

@@ -15,7 +15,8 @@ def choose_device(name):
     if name == 'auto':
         return torch.device(there[0])
     if (name + ':0' if name == 'cuda' else name) not in there:
-        raise UserError('--device %s is not there; this machine has: %s' % (name, ', '.join(['auto'] + there)))
+        raise UserError('--device %s is not there; this machine has: %s' % (name, ', '.join(['auto']
+                                + there)))
     device = torch.device(name)
     if device.index:
         torch.cuda.set_device(device)  # for what takes the current one: streams, graphs
@@ -33,9 +34,9 @@ def be_deterministic():
 def prepare():
     """Settings of the process that cost nothing in accuracy; to be called before the first computation.
 
-    Numbers below 1e-38 count as 0: HAT's gates make many, on which some CPUs take a hundred times as long, and no weight
-    is large enough to lose a bit by it. And freed memory stays with the process, where the C library lets one say so:
-    to get it back for every batch costs more than many an operation on it.
+    Numbers below 1e-38 count as 0: HAT's gates make many, on which some CPUs take a hundred times as long,
+    and no weight is large enough to lose a bit by it. And freed memory stays with the process, where the C
+    library lets one say so: to get it back for every batch costs more than many an operation on it.
     """
     import ctypes
     import torch
@@ -47,12 +48,13 @@ def prepare():
 
 
 def apply(appr, args):
-    """Applies the options for speed, as far as args has them, to an approach that is about to train or be used, and lets fast/
-    compute what it can. Raises UserError for an option that cannot be had here."""
+    """Applies the options for speed, as far as args has them, to an approach that is about to train or be
+    used, and lets fast/ compute what it can. Raises UserError for an option that cannot be had here."""
     import torch
     import fast
     from approaches.base import Appr
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = args.tf32  # PyTorch's default: convolutions alone
+    # PyTorch's default: convolutions alone
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = args.tf32
     if args.channels_last and hasattr(appr, 'model'):
         appr.model.to(memory_format=torch.channels_last)
     if not isinstance(appr, Appr):
@@ -61,7 +63,8 @@ def apply(appr, args):
         appr.recipe.amp = {'bf16': torch.bfloat16}[args.amp]
     if args.compile:
         if appr.device.type == 'cpu' and not any(map(shutil.which, ('g++', 'c++', 'clang++'))):
-            raise UserError('--compile needs a C++ compiler, which is not there: install g++, or leave --compile out')
+            raise UserError('--compile needs a C++ compiler, which is not there: install g++, or leave '
+                            '--compile out')
         appr.model.compile(mode='reduce-overhead' if appr.device.type == 'cuda' else None)
     elif not args.plain:
         appr.configure(wing=fast.of(appr))
@@ -89,9 +92,11 @@ def describe(device):
 
 
 def git_commit():
-    """The project's commit, with '+' if files differ from it, or there are new ones in src/; None outside a repository."""
+    """The project's commit, with '+' if files differ from it, or there are new ones in src/; None outside a
+    repository."""
     def git(*command):
-        return subprocess.run(['git', '-C', str(ROOT), *command], capture_output=True, text=True, check=True).stdout
+        return subprocess.run(['git', '-C', str(ROOT), *command], capture_output=True, text=True,
+                              check=True).stdout
     try:
         changed = git('status', '--porcelain', '-uno') + git('status', '--porcelain', '-uall', '--', 'src')
         return git('rev-parse', 'HEAD').strip() + '+' * bool(changed.strip())

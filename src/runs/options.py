@@ -1,4 +1,5 @@
-"""A command line of run.py, read once: the settings of a run, where each comes from, and which its result depends on."""
+"""A command line of run.py, read once: the settings of a run, where each comes from, and which its result
+depends on."""
 import argparse
 import re
 
@@ -11,8 +12,8 @@ from utils import UserError
 class Settings(argparse.Namespace):
     """What a command line says, an attribute for each option; none can be changed.
 
-    hyper: {name: value} of the approach's hyper-parameters; named: those of them that were given by name; origin:
-    {name: 'default' or where it came from} of all that a result depends on.
+    hyper: {name: value} of the approach's hyper-parameters; named: those of them that were given by name;
+    origin: {name: 'default' or where it came from} of all that a result depends on.
     """
 
     def __init__(self, **values):
@@ -34,7 +35,8 @@ def approach(name):
 
 
 def words(argv):
-    """Return a command line as [[option, its value if it has one]]; a value may begin with a minus, as in -1."""
+    """Return a command line as [[option, its value if it has one]]; a value may begin with a minus, as in
+    -1."""
     out = []
     for word in argv:
         alone = bool(out) and len(out[-1]) == 1 and out[-1][0].startswith('--') and '=' not in out[-1][0]
@@ -100,10 +102,12 @@ def settings(args):
     options = commandline.ALL.values()
     always = {o.name: getattr(args, o.name) for o in options if o.record == commandline.ALWAYS}
     changed = {o.name: getattr(args, o.name) for o in options if o.record == commandline.CHANGED}
-    changed = {name: value for name, value in changed.items() if value not in (commandline.ALL[name].default, {})}
+    changed = {name: value for name, value in changed.items() if value not in (commandline.ALL[name].default,
+                   {})}
     return {**always, **changed, **(args.hyper or {'parameter': args.parameter})}
 
 
 def label(args):
-    """Return what the names of results begin with: the experiment, with hyphens, and a scenario other than task."""
+    """Return what the names of results begin with: the experiment, with hyphens, and a scenario other than
+    task."""
     return args.experiment.replace(':', '-') + ('-' + args.scenario if args.scenario != 'task' else '')

@@ -14,8 +14,8 @@ from utils import ROOT, UserError
 
 @dataclass
 class Run:
-    """One call of run.py: its options, checked by the parser, --output among them or a name that follows from the parsed ones.
-    Raises UserError for bad ones."""
+    """One call of run.py: its options, checked by the parser, --output among them or a name that follows from
+    the parsed ones. Raises UserError for bad ones."""
     argv: list
     name: Callable = None
     settings: dict = field(init=False)
@@ -30,7 +30,8 @@ class Run:
             raise UserError('--help is an option of run.py, not of a plan')
         if self.name:
             self.argv = [*self.argv, '--output', self.name(args)]
-        self.args, self.settings, self.output = args, options.settings(args), ROOT / (self.argv[-1] if self.name else args.output)
+        self.args, self.settings, self.output = args, options.settings(args), ROOT / (self.argv[-1]
+            if self.name else args.output)
 
     @property
     def command(self):
@@ -45,8 +46,8 @@ class Run:
         return folder.with_name(folder.name + '.log')
 
     def status(self):
-        """'finished', 'unfinished', 'pruned' (unfinished: a search has given it up), 'missing', or 'other': there is a result of
-        another configuration."""
+        """'finished', 'unfinished', 'pruned' (unfinished: a search has given it up), 'missing', or 'other':
+        there is a result of another configuration."""
         if not (self.output.exists() or records.record_path(self.output).exists()):
             started = (checkpoint.folder(self.output) / 'checkpoint.pt').exists()
             return 'unfinished' if started else 'missing'
@@ -82,14 +83,16 @@ def fitted(argv):
 
 
 def estimate(runs, folder):
-    """Seconds that each run may take, from the finished results in a folder: of the same settings but for the seed, or
-    else of the same experiment and approach, in proportion to the epochs; None where there is none."""
+    """Seconds that each run may take, from the finished results in a folder: of the same settings but for the
+    seed, or else of the same experiment and approach, in proportion to the epochs; None where there is
+    none."""
     known = []
     for path in sorted(Path(folder).glob('*.json')):
         try:
             record = records.read_record(path)
             if record['status'] == 'finished':
-                known.append((options.settings(options.parse(advice.still(record['command'][1:]))[0]), record['seconds']))
+                known.append((options.settings(options.parse(advice.still(record['command'][1:]))[0]), record[
+                                  'seconds']))
         except (UserError, SystemExit):
             continue
 
@@ -102,7 +105,8 @@ def estimate(runs, folder):
 
 
 def show(runs, folder, nproc, verbose=True):
-    """Prints every call and whether its result exists, and the time that may be left. Returns the runs still to do."""
+    """Prints every call and whether its result exists, and the time that may be left. Returns the runs still
+    to do."""
     for what, names in (('result', [str(run.output) for run in runs]),
                         ('log', [run.settings['logpath'] for run in runs if run.settings.get('logpath')])):
         twice = sorted(n for n, count in collections.Counter(names).items() if count > 1)
@@ -118,12 +122,13 @@ def show(runs, folder, nproc, verbose=True):
     left = 'about %s left' % clock(sum(known) / nproc) if known else 'time left unknown'
     if known and unknown:
         left += ', and %d of unknown length' % unknown
-    print('%d runs: %s%s' % (len(runs), ', '.join('%d %s' % (states.count(s), s) for s in sorted(set(states))),
-                             '; %s with %d at a time' % (left, nproc) if todo else ''))
+    print('%d runs: %s%s' % (len(runs), ', '.join('%d %s' % (states.count(s), s) for s in sorted(set(
+                                                          states))), '; %s with %d at a time' % (left, nproc)
+                             if todo else ''))
     other = [str(run.output) for run, state in zip(runs, states) if state == 'other']
     if other:
-        raise UserError('results of another configuration (or without a record) are in the way: %s; choose another '
-                        'folder, or pass -- --overwrite' % ', '.join(other))
+        raise UserError('results of another configuration (or without a record) are in the way: %s; choose '
+                        'another folder, or pass -- --overwrite' % ', '.join(other))
     return todo
 
 
@@ -140,4 +145,5 @@ def failure(run, why):
         last = run.log.read_text(encoding='utf-8', errors='replace').strip().splitlines()[-5:]
     except OSError:
         last = []
-    return '\n'.join(['failed (%s): run.py %s; log %s' % (why, ' '.join(run.argv), run.log)] + ['    ' + s for s in last])
+    return '\n'.join(['failed (%s): run.py %s; log %s' % (why, ' '.join(run.argv), run.log)] + ['    ' + s
+                         for s in last])

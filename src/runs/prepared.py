@@ -8,8 +8,9 @@ from utils import ROOT
 
 
 class Prepared:
-    """args and approach: as options.parse returned them; config: what determines the result; there: what train() and eval() may ask for,
-    and, after make(), the network and the approach as net and appr. Raises UserError for what cannot be run."""
+    """args and approach: as options.parse returned them; config: what determines the result; there: what
+    train() and eval() may ask for, and, after make(), the network and the approach as net and appr. Raises
+    UserError for what cannot be run."""
 
     def __init__(self, args, approach):
         self.approach = approach
@@ -29,8 +30,9 @@ class Prepared:
             check.apart(data, taskcla)
         self.config = {**options.settings(args), 'network': name,
                        'tasks': [data[t]['name'] for t, _ in taskcla], 'data': data.get('sha256', {})}
-        self.there = {'args': Namespace(**vars(args)), 'data': data, 'inputsize': inputsize, 'input_size': inputsize, 'taskcla': taskcla, 'device': device,
-                      'scenario': self.scenario, 'about': {'network': name, 'settings': network.all_settings(self.Net, self.settings)}}
+        self.there = {'args': Namespace(**vars(args)), 'data': data, 'inputsize': inputsize, 'input_size':
+                      inputsize, 'taskcla': taskcla, 'device': device, 'scenario': self.scenario, 'about': {
+                          'network': name, 'settings': network.all_settings(self.Net, self.settings)}}
 
     def change(self, **changes):
         """Change settings, before make(): of a trial, whose results are not those of the command line."""
@@ -60,8 +62,9 @@ class Prepared:
     def describe(self, argv):
         """What the run's record begins with; argv: its command line."""
         args, there = self.args, self.there
-        return {'status': 'running', 'command': ['src/run.py', *argv], 'config': self.config, 'origin': args.origin,
-                **machine.describe(args.device), 'parameters': sum(p.numel() for p in self.net.parameters()), 'tasks': self.config['tasks'],
-                'tags': args.tag, 'scenario': self.scenario.name, 'normalisation': there['data'].get('normalisation'),
-                'net': there['about']['settings'], 'pc_valid': build.held_out(self.dataloader, args),
-                'clipgrad': build.number(self.appr, 'clipgrad')}
+        return {'status': 'running', 'command': ['src/run.py', *argv], 'config': self.config, 'origin':
+                args.origin, **machine.describe(args.device), 'parameters': sum(p.numel() for p
+                    in self.net.parameters()), 'tasks': self.config['tasks'], 'tags': args.tag, 'scenario':
+                self.scenario.name, 'normalisation': there['data'].get('normalisation'), 'net': there[
+                    'about']['settings'], 'pc_valid': build.held_out(self.dataloader, args), 'clipgrad':
+                build.number(self.appr, 'clipgrad')}

@@ -20,8 +20,8 @@ TRIES = 5  # starts of a job in a row that may end without a new checkpoint
 
 
 def execute(runs, args):
-    """Submits the runs that are not queued already and, unless args.no_wait, waits for all; returns the failed ones.
-    Ctrl-C stops the waiting, not the jobs. Raises UserError if submitit or Slurm is missing."""
+    """Submits the runs that are not queued already and, unless args.no_wait, waits for all; returns the
+    failed ones. Ctrl-C stops the waiting, not the jobs. Raises UserError if submitit or Slurm is missing."""
     executor = make_executor(args)
     SUBMITTED.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -40,7 +40,8 @@ def execute(runs, args):
             array = executor.map_array(Call(), [run.command for run in new], [str(run.log) for run in new],
                                        [str(checkpoint.folder(run.output) / 'checkpoint.pt') for run in new])
         except Exception as e:  # submitit passes on whatever sbatch says
-            raise UserError('--launcher slurm: the jobs were not taken (%s)' % ' '.join(str(e).split())[-300:])
+            raise UserError('--launcher slurm: the jobs were not taken (%s)' % ' '.join(str(e).split())[
+                                -300:])
         jobs.update({str(run.output): job.job_id for run, job in zip(new, array)})
         print('Submitted %d jobs: %s to %s' % (len(new), array[0].job_id, array[-1].job_id))
         with utils.replacing(SUBMITTED) as f:
@@ -54,14 +55,15 @@ def execute(runs, args):
 
 
 class Call:
-    """A job: run.py with its output in the run's own log. When its time is up or it is preempted, run.py saves its state
-    and the job is put back into the queue, to go on from there, as often as it takes."""
+    """A job: run.py with its output in the run's own log. When its time is up or it is preempted, run.py
+    saves its state and the job is put back into the queue, to go on from there, as often as it takes."""
 
     idle = 0  # starts in a row that left no new checkpoint
 
     def __call__(self, command, log, saved):
         """Runs the command, whose checkpoint is the file `saved`; raises CalledProcessError if it fails."""
-        env = {'OMP_NUM_THREADS': os.environ.get('SLURM_CPUS_PER_TASK', '1'), **os.environ, 'PYTHONUNBUFFERED': '1'}
+        env = {'OMP_NUM_THREADS': os.environ.get('SLURM_CPUS_PER_TASK', '1'), **os.environ,
+               'PYTHONUNBUFFERED': '1'}
         self.before = changed(saved)
         with open(log, 'a', encoding='utf-8') as f:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=f, stderr=f, env=env)
@@ -76,8 +78,8 @@ class Call:
             time.sleep(0.2)
 
     def checkpoint(self, command, log, saved):
-        """Called by submitit before the job is stopped: what to put back into the queue. Raises RuntimeError, which ends the
-        job, if its starts get nowhere."""
+        """Called by submitit before the job is stopped: what to put back into the queue. Raises RuntimeError,
+        which ends the job, if its starts get nowhere."""
         from submitit.helpers import DelayedSubmission
         self.process.terminate()
         self.wait(60)
@@ -92,7 +94,8 @@ class Call:
 
 
 def changed(path):
-    """When a run's checkpoint was last changed, in ns, and that of one that is to replace a result; None where there is none."""
+    """When a run's checkpoint was last changed, in ns, and that of one that is to replace a result; None
+    where there is none."""
     folder, name = os.path.split(path)
     both = path, os.path.join(folder, 'next', name)
     return [os.stat(p).st_mtime_ns if os.path.exists(p) else None for p in both]
@@ -110,9 +113,10 @@ def make_executor(args):
         executor = submitit.AutoExecutor(folder=str(FOLDER), cluster='slurm', slurm_max_num_timeout=10 ** 6)
     except RuntimeError as e:
         raise UserError('--launcher slurm: %s' % ' '.join(str(e).split()))
-    settings = {'name': 'hat', 'timeout_min': args.timeout_min, 'cpus_per_task': args.cpus_per_task, 'tasks_per_node': 1,
-                'slurm_array_parallelism': args.array_parallelism,
-                'slurm_signal_delay_s': min(90, 15 * args.timeout_min)}  # when run.py is told, before the time is up
+    # when run.py is told, before the time is up
+    settings = {'name': 'hat', 'timeout_min': args.timeout_min, 'cpus_per_task': args.cpus_per_task,
+                'tasks_per_node': 1, 'slurm_array_parallelism': args.array_parallelism,
+                'slurm_signal_delay_s': min(90, 15 * args.timeout_min)}
     if args.partition:
         settings['slurm_partition'] = args.partition
     if args.gpus_per_task:
@@ -122,21 +126,24 @@ def make_executor(args):
 
 
 def in_queue():
-    """The jobs of this user that wait or run, as 'array_index', and why each does not run: {job: squeue's reason}."""
+    """The jobs of this user that wait or run, as 'array_index', and why each does not run: {job: squeue's
+    reason}."""
     try:
-        done = subprocess.run(['squeue', '--me', '--noheader', '--array', '--format=%i %r'], capture_output=True, text=True,
-                              check=True)
+        done = subprocess.run(['squeue', '--me', '--noheader', '--array', '--format=%i %r'],
+                              capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError) as e:
-        raise UserError('--launcher slurm: squeue failed (%s)' % ' '.join((getattr(e, 'stderr', '') or str(e)).split()))
+        raise UserError('--launcher slurm: squeue failed (%s)' % ' '.join((getattr(e, 'stderr', '') or str(
+                                    e)).split()))
     return dict(line.split(None, 1) for line in done.stdout.splitlines())
 
 
 def cancel_hopeless(queued, ours):
-    """Takes the jobs out of the queue that can never start, and names them; returns those that stay, as in_queue() does."""
+    """Takes the jobs out of the queue that can never start, and names them; returns those that stay, as
+    in_queue() does."""
     hopeless = sorted(j for j in ours if NEVER.match(queued.get(j, '')))
     if hopeless:
-        print('%d jobs can never start (%s) and are taken out of the queue: ask for what the partition has' % (
-            len(hopeless), ', '.join(sorted({queued[j] for j in hopeless}))), file=sys.stderr)
+        print('%d jobs can never start (%s) and are taken out of the queue: ask for what the partition has'
+              % (len(hopeless), ', '.join(sorted({queued[j] for j in hopeless}))), file=sys.stderr)
         subprocess.run(['scancel', *hopeless], capture_output=True)
     return {j: why for j, why in queued.items() if j not in hopeless}
 
@@ -160,7 +167,8 @@ def wait(runs, jobs, every=2):
                 bar.n = len(runs) - len(left)
                 bar.refresh()
         except KeyboardInterrupt:
-            print('The jobs go on; scancel stops them, the same command picks up what is missing', file=sys.stderr)
+            print('The jobs go on; scancel stops them, the same command picks up what is missing',
+                  file=sys.stderr)
             sys.exit(130)
     time.sleep(every)  # shared folders may lag behind the queue
     failed = [run for run in runs if run.status() != 'finished']

@@ -1,5 +1,5 @@
-"""What a search with optuna remembers: a study in a file beside the results, which draws new points where earlier ones were good
-(tree-structured Parzen estimators: Bergstra et al., NeurIPS 2011)."""
+"""What a search with optuna remembers: a study in a file beside the results, which draws new points where
+earlier ones were good (tree-structured Parzen estimators: Bergstra et al., NeurIPS 2011)."""
 import json
 import warnings
 
@@ -10,7 +10,8 @@ from utils import UserError
 
 FILE = 'optuna.journal'  # in the folder of the results
 STARTUP = 5  # trials that finish before others are judged by them
-WARMUP = 1  # the first task after which a trial can be given up: before the second is learnt nothing is forgotten
+# the first task after which a trial can be given up: before the second is learnt nothing is forgotten
+WARMUP = 1
 
 
 def imported():
@@ -25,18 +26,22 @@ def imported():
 
 
 def pruner(optuna):
-    """What gives trials up: a value below the median of the finished trials' after the same task. optuna's own MedianPruner looks at a
-    trial's best value so far, which with forgetting is that after the first task."""
+    """What gives trials up: a value below the median of the finished trials' after the same task. optuna's
+    own MedianPruner looks at a trial's best value so far, which with forgetting is that after the first
+    task."""
     class Median(optuna.pruners.BasePruner):
         def prune(self, study, trial):
-            step, finished = trial.last_step, study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE])
+            step, finished = trial.last_step, study.get_trials(deepcopy=False, states=[
+                                                                   optuna.trial.TrialState.COMPLETE])
             others = [t.intermediate_values[step] for t in finished if step in t.intermediate_values]
-            return step >= WARMUP and len(others) >= STARTUP and bool(trial.intermediate_values[step] < np.median(others))
+            return step >= WARMUP and len(others) >= STARTUP and bool(trial.intermediate_values[step]
+                < np.median(others))
     return Median()
 
 
 def spread(values):
-    """Whether values are searched log-uniformly, from the smallest to the largest; otherwise they are categories."""
+    """Whether values are searched log-uniformly, from the smallest to the largest; otherwise they are
+    categories."""
     return all(v > 0 for v in values)
 
 
@@ -46,9 +51,9 @@ def rounded(kind, v, values):
 
 
 class Study:
-    """The trials of a search. path: the study's file; values: {name: values whose range, or which, are searched}; kinds: {name: int or
-    float}; settings: those of a run, which all trials share but for the names in values. Raises UserError if the file is of another
-    search or broken."""
+    """The trials of a search. path: the study's file; values: {name: values whose range, or which, are
+    searched}; kinds: {name: int or float}; settings: those of a run, which all trials share but for the names
+    in values. Raises UserError if the file is of another search or broken."""
 
     def __init__(self, path, values, kinds, settings, seed):
         self.optuna, self.path, self.values, self.kinds, self.seed = imported(), path, values, kinds, seed
@@ -56,7 +61,8 @@ class Study:
         self.open()
 
     def open(self, begin=False):
-        """Opens the file if there is one. begin: makes it otherwise, and mends it; while no other process searches there."""
+        """Opens the file if there is one. begin: makes it otherwise, and mends it; while no other process
+        searches there."""
         optuna, mine = self.optuna, json.loads(json.dumps(self.settings))
         if begin:
             mend(self.path)
@@ -75,8 +81,8 @@ class Study:
         except OSError:
             raise
         except Exception as e:  # anything may be in somebody's file
-            raise UserError('%s is not the file of a search, or broken (%s): choose another folder, or remove it to begin anew '
-                            '(finished results stay)' % (self.path, type(e).__name__))
+            raise UserError('%s is not the file of a search, or broken (%s): choose another folder, or '
+                            'remove it to begin anew (finished results stay)' % (self.path, type(e).__name__))
         differ = sorted(k for k in {*there, *mine} if there.get(k) != mine.get(k))
         if differ:
             raise UserError('%s is of another search (%s): choose another folder' % (
@@ -85,8 +91,9 @@ class Study:
     def space(self):
         """optuna's description of what is searched."""
         of = self.optuna.distributions
-        return {n: (of.FloatDistribution if self.kinds[n] is float else of.IntDistribution)(min(vs), max(vs), log=True)
-                if spread(vs) else of.CategoricalDistribution(vs) for n, vs in self.values.items()}
+        return {n: (of.FloatDistribution if self.kinds[n] is float else of.IntDistribution)(min(vs), max(vs),
+                    log=True) if spread(vs) else of.CategoricalDistribution(vs) for n, vs
+                in self.values.items()}
 
     def trials(self, *states):
         """The trials in some states, such as 'COMPLETE'; without one, all."""
@@ -95,7 +102,8 @@ class Study:
 
     def point(self, trial):
         """What a trial tries, {name: value}."""
-        return {n: rounded(self.kinds[n], trial.params[n], vs) if spread(vs) else trial.params[n] for n, vs in self.values.items()}
+        return {n: rounded(self.kinds[n], trial.params[n], vs) if spread(vs) else trial.params[n] for n, vs
+                in self.values.items()}
 
     def again(self):
         """Puts the trials that a killed search has left in the middle up to be tried next."""
@@ -106,7 +114,8 @@ class Study:
             self.tell(trial, 'FAIL')
 
     def ask(self):
-        """The next trial. What it draws depends on the seed and the trials before, not on how often the search was started."""
+        """The next trial. What it draws depends on the seed and the trials before, not on how often the
+        search was started."""
         number = sum('again' not in t.user_attrs for t in self.trials())
         self.study.sampler = self.optuna.samplers.TPESampler(
             seed=int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0]), constant_liar=True)

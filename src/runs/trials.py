@@ -50,8 +50,8 @@ def tasks(ready, appr, there, checkpoint=None, record=None):
 
 
 def debug(ready, argv):
-    """Two batches of one epoch of every task, through training, testing, saving and loading; prints what was right. Returns the
-    accuracy matrix. Raises UserError where what is loaded says otherwise."""
+    """Two batches of one epoch of every task, through training, testing, saving and loading; prints what was
+    right. Returns the accuracy matrix. Raises UserError where what is loaded says otherwise."""
     there, own = ready.there, foreign.is_foreign(ready.approach)
     n, ntasks = 2 * ready.args.sbatch, len(there['taskcla'])
     there['data'] = fewer(there['data'], ntasks, n, n)
@@ -70,7 +70,8 @@ def debug(ready, argv):
             learner = sequence.Sequence(appr, there, ready.describe(argv), kept, place.Place(args.output))
             acc = unstopped(learner)
             if learner.watch and learner.watch.said:
-                raise UserError('--debug: no checkpoint holds %s' % ', '.join('self.' + n for n in sorted(learner.watch.said)))
+                raise UserError('--debug: no checkpoint holds %s' % ', '.join('self.' + n for n in sorted(
+                                        learner.watch.said)))
             done = ['%d tasks trained and tested' % ntasks]
             if args.save:
                 done.append('%d models saved and loaded' % loaded(args, there, acc))
@@ -102,19 +103,21 @@ def unstopped(tasks):
 
 
 def loaded(args, there, acc):
-    """Loads the model saved after every task and tests it: how many there are. Raises UserError where the accuracies differ."""
+    """Loads the model saved after every task and tests it: how many there are. Raises UserError where the
+    accuracies differ."""
     for t in range(len(acc)):
         appr = saved.Model(args.output, t, str(args.device)).appr
         for u in range(t + 1):
             _, again = appr.eval(u, *(there['data'][u]['test'][k].to(appr.device) for k in 'xy'))
             if abs(again - acc[t, u]) > 1e-6:
-                raise UserError('--debug: the model saved after task %d has %.4f on task %d when it is loaded, not %.4f' % (
-                    t, again, u, acc[t, u]))
+                raise UserError('--debug: the model saved after task %d has %.4f on task %d when it is '
+                                'loaded, not %.4f' % (t, again, u, acc[t, u]))
     return len(acc)
 
 
 def profile(ready, argv):
-    """20 steps of the first task under torch.profiler, after as many without it; prints the table and writes a trace."""
+    """20 steps of the first task under torch.profiler, after as many without it; prints the table and writes
+    a trace."""
     os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # it writes to stderr on machines without a GPU
     from torch.profiler import ProfilerActivity, profile as profiler
     args, there = ready.args, ready.there
@@ -142,12 +145,13 @@ def profile(ready, argv):
         found[0].export_chrome_trace(str(f.name))
     with utils.replacing(folder / 'profile.txt') as f:
         f.write(table + '\n')
-    print('Table at %s; trace at %s (for chrome://tracing or ui.perfetto.dev)' % (folder / 'profile.txt', folder / 'trace.json'))
+    print('Table at %s; trace at %s (for chrome://tracing or ui.perfetto.dev)' % (folder / 'profile.txt',
+              folder / 'trace.json'))
 
 
 def overfit(ready, argv):
-    """Trains on a few samples of the first task until all are right, for --nepochs epochs at most, without dropout; SystemExit(1) if
-    they do not become so."""
+    """Trains on a few samples of the first task until all are right, for --nepochs epochs at most, without
+    dropout; SystemExit(1) if they do not become so."""
     from networks.layers import without_dropout
     args, there = ready.args, ready.there
     there['data'] = fewer(there['data'], len(there['taskcla']), args.overfit, 1)
@@ -166,8 +170,9 @@ def overfit(ready, argv):
         tasks(ready, appr, there).learn(0)
     numbers, n = appr.fitting.numbers, len(first['train']['y'])
     right = round(numbers['train_accuracy'] * n)
-    print('Overfit: %d of %d samples right after %d epochs (loss %.4f, %.1f s)%s' % (
-        right, n, numbers['epoch'], numbers['train_loss'], time.monotonic() - tick,
-        '' if right == n else ': not all; try a larger --nepochs or another --lr, or look for an error in the loss or the labels'))
+    print('Overfit: %d of %d samples right after %d epochs (loss %.4f, %.1f s)%s' % (right, n, numbers[
+                  'epoch'], numbers['train_loss'], time.monotonic() - tick, '' if right == n
+              else ': not all; try a larger --nepochs or another --lr, or look for an error in the loss or '
+              'the labels'))
     if right < n:
         sys.exit(1)

@@ -12,8 +12,9 @@ import utils
 from runs import build, config
 from utils import UserError
 
-PLAN = ('experiment', 'approach', 'seed', 'output', 'resume', 'rerun', 'config', 'help', 'dry_run', 'debug', 'profile',
-        'overfit')  # what a plan sets, or what is of a single run
+# what a plan sets, or what is of a single run
+PLAN = ('experiment', 'approach', 'seed', 'output', 'resume', 'rerun', 'config', 'help', 'dry_run', 'debug',
+        'profile', 'overfit')
 
 
 def read(path, option='--settings'):
@@ -21,7 +22,8 @@ def read(path, option='--settings'):
     found = config.of_toml(path, option)
     for name, table in found.items():
         if not isinstance(table, dict):
-            raise UserError('%s: %s is in no table: expected one for each approach, as in [hat]' % (path, name))
+            raise UserError('%s: %s is in no table: expected one for each approach, as in [hat]' % (path,
+                                name))
         utils.choice('approaches', name, str(path))
         wrong = [key for key in table if key.replace('-', '_') in PLAN]
         if wrong:
@@ -30,14 +32,15 @@ def read(path, option='--settings'):
 
 
 def keep(path, approach, values, note):
-    """Write values, {option: number or text}, as an approach's table, with a note, into a file; other tables, and
-    what is said beside them, stay. Raises UserError for a file that is not written in lines as above."""
+    """Write values, {option: number or text}, as an approach's table, with a note, into a file; other tables,
+    and what is said beside them, stay. Raises UserError for a file that is not written in lines as above."""
     before = read(path, '--keep') if path.exists() else {}
     text = path.read_text('utf-8') if before else ''
     lines = ['%s = %s' % (key, json.dumps(value, ensure_ascii=False)) for key, value in values.items()]
     table = '\n'.join(['[%s]' % approach, '# ' + note, *lines, ''])
     parts = re.split(r'^(?=\[)', text, flags=re.MULTILINE)
-    mine = [i for i, part in enumerate(parts) if re.match(r'\[\s*["\']?%s["\']?\s*\]' % re.escape(approach), part)]
+    mine = [i for i, part in enumerate(parts) if re.match(r'\[\s*["\']?%s["\']?\s*\]' % re.escape(approach),
+                                                          part)]
     if mine:
         parts[mine[0]] = table + '\n' * (mine[0] < len(parts) - 1)
     else:
@@ -47,7 +50,8 @@ def keep(path, approach, values, note):
         f.write(''.join(parts))
         f.flush()
         if before and reads(utils.temporary(path)) != {**before, approach: values}:
-            raise UserError('--keep: the tables of %s are not written one below the other: give another file' % path)
+            raise UserError('--keep: the tables of %s are not written one below the other: give another file'
+                            % path)
 
 
 def reads(path):
@@ -65,14 +69,16 @@ def held_out(args):
     same = share == 0
     if share is None:  # its file does not say
         data, taskcla, _ = build.load_data(loader, args)
-        same = any(data[t]['valid'] is data[t]['train'] or data[t]['valid']['y'] is data[t]['train']['y'] for t, _ in taskcla)
+        same = any(data[t]['valid'] is data[t]['train'] or data[t]['valid']['y'] is data[t]['train']['y']
+                   for t, _ in taskcla)
     if same:
-        raise UserError('--keep: %s validates on its training data, by which nothing can be chosen: give --pc-valid, as in '
-                        '-- --pc-valid 0.1' % args.experiment)
+        raise UserError('--keep: %s validates on its training data, by which nothing can be chosen: give '
+                        '--pc-valid, as in -- --pc-valid 0.1' % args.experiment)
 
 
 def first_tasks(args, count):
-    """Return '0,1,2', the first so many of --tasks or of the experiment's. Raises UserError if there are fewer."""
+    """Return '0,1,2', the first so many of --tasks or of the experiment's. Raises UserError if there are
+    fewer."""
     tasks = args.tasks.split(',') if args.tasks else list(map(str, range(build.count_tasks(args))))
     if count > len(tasks):
         raise UserError('--tune-tasks %d: there are %d tasks' % (count, len(tasks)))
