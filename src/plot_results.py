@@ -4,14 +4,14 @@
     python src/plot_results.py --figure bars --experiment glyphs --approaches sgd,hat --table markdown
     python src/plot_results.py --figure capacity --logs logs/mixture.pkz --output res/capacity.png
 """
-from runs import commandline, drawn, launch
+from runs import commandline, launch, plots
 
 
 def build():
     """The parser."""
     parser = commandline.Parser(prog='plot_results.py', allow_abbrev=False, description='Draws or prints saved results.',
-                                epilog='Figures: ' + '; '.join('%s: %s' % item for item in drawn.FIGURES.items()) + '.')
-    parser.add_argument('--figure', choices=list(drawn.FIGURES), default='ratio', help='default %(default)s; see below')
+                                epilog='Figures: ' + '; '.join('%s: %s' % item for item in plots.FIGURES.items()) + '.')
+    parser.add_argument('--figure', choices=list(plots.FIGURES), default='ratio', help='default %(default)s; see below')
     parser.add_argument('--experiment')
     parser.add_argument('--approaches', metavar='A,...')
     parser.add_argument('--folders', nargs='+', default=['res'], metavar='DIR', help='where results are (default res)')
@@ -36,7 +36,7 @@ def main(argv=None):
     args = build().parse_args(argv)
     from results import canvas
     output = canvas.target(args.output)
-    table, draw = drawn.compute(args)
+    table, draw = plots.compute(args)
     if args.table:
         print(table.text(args.table))
     if output or not args.table:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import utils
 from results import canvas, collect, epochs, html, metrics, overview, records
-from runs import checkpoint, commandline, drawn, launch
+from runs import checkpoint, commandline, launch, plots
 from utils import ROOT, UserError
 
 ORDER = 'bars', 'paired', 'ratio', 'tasks', 'matrix', 'order', 'curves'
@@ -54,7 +54,7 @@ def draw(figure, label, approaches, args):
     wanted = Namespace(figure=figure, experiment=label, approaches=','.join(approaches), folders=args.folders, seeds=None, tag=args.tag,
                        against=None, measure=None, over=None, logs=None, lenient=True)
     try:
-        return html.figure(canvas.svg(drawn.compute(wanted)[1]), drawn.FIGURES[figure].split(' (')[0] + ', ' + label), ''
+        return html.figure(canvas.svg(plots.compute(wanted)[1]), plots.FIGURES[figure].split(' (')[0] + ', ' + label), ''
     except UserError as e:
         return '', '%s: %s' % (figure, e)
 

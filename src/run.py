@@ -14,7 +14,7 @@ from utils import ROOT, UserError
 
 
 def main(argv=None):
-    """Runs a command line; returns the accuracy matrix, float32 [T,T], row t after task t, column u on task u."""
+    """Run a command line; return the accuracy matrix, float32 [T,T], row t after task t, column u on task u."""
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         argv, sources = configuration.expand(argv)
@@ -41,13 +41,13 @@ def main(argv=None):
 
 
 def run(args, approach, argv):
-    """Runs what parse() returned. Raises UserError for what cannot be run."""
-    from runs import board, certificate, checkpoint, estimate, journal, prepared, sequence
+    """Run what parse() returned. Raises UserError for what cannot be run."""
+    from runs import board, certificate, checkpoint, estimate, journal, sequence, setup
     from runs.place import Place
     start = time.monotonic()
     if args.tensorboard:
         board.missing()
-    ready = prepared.Prepared(args, approach)
+    ready = setup.Setup(args, approach)
     trial = estimate.chosen(args)
     if trial:
         return trial(ready, argv)
@@ -91,7 +91,7 @@ def run(args, approach, argv):
         record = {**ready.describe(argv), 'date': time.strftime('%Y-%m-%dT%H:%M:%S%z')}
         resumable = not foreign.is_foreign(approach)  # others do not say what their state is
         place.refusable = False
-        acc = sequence.Sequence(appr, ready.there, record, saved if resumable else None, place).run(state)
+        acc = sequence.Sequence(appr, ready.context, record, saved if resumable else None, place).run(state)
         print_matrix(acc)
         print('\n'.join(measures.lines(metrics.report(place.output))))
         change = certificate.line(records.read_record(place.output).get('largest_change', {'logits': []}))
@@ -116,8 +116,8 @@ def withdrawn(place):
 
 
 def rerun(path, rest):
-    """Repeats the run of a record, with further options if given, into <name>_rerun.txt beside it or --output, without writing
-    its log, and says whether the accuracy matrix is the same. Returns the new matrix; SystemExit(1) if it differs."""
+    """Repeat the run of a record, with further options if given, into <name>_rerun.txt beside it or --output, without writing
+    its log, and say whether the accuracy matrix is the same. Return the new matrix; SystemExit(1) if it differs."""
     old = records.read_record(ROOT / path)
     again = options.without(advice.still(old['command'][1:]), '--output', '--resume', '--overwrite', '--keep-checkpoint', '--save',
                             '--rerun')
@@ -147,7 +147,7 @@ def rerun(path, rest):
 
 
 def print_matrix(acc):
-    """Prints the accuracy matrix in per cent."""
+    """Print the accuracy matrix in per cent."""
     print('*' * 100)
     print('Accuracies =')
     for row in acc:

@@ -1,6 +1,6 @@
 """Runs every approach on every experiment with every seed.
 
-    python src/run_multi.py --experiments pmnist,cifar --approaches random,joint,hat --seeds 0-9 --nproc 3 --execute
+    python src/run_multi.py --experiments pmnist,cifar --approaches random,joint,hat --seeds 0-9 --execute
 """
 import random
 

@@ -2,7 +2,7 @@
 
     python src/work.py 0 cifar hat res/grid --execute
     python src/work.py cpu glyphs hat res/grid --grid lamb=0.1,0.75 smax=100,400 --execute -- --nepochs 10
-    python src/work.py cpu glyphs hat res/search --search optuna --trials 30 --nproc 2 --execute -- --nepochs 10
+    python src/work.py cpu glyphs hat res/search --search optuna --trials 30 --execute -- --nepochs 10
     python src/work.py cpu smnist hat res/tuning --tune-tasks 2 --keep res/tuned.toml --execute
 """
 import itertools
@@ -18,8 +18,8 @@ from runs.advice import flag
 from utils import ROOT, UserError
 
 # What a grid may vary besides an approach's hyper-parameters.
-NUMBERS = [o.number for o in commandline.OPTIONS['training'] if o.number and o.name not in ('seed',
-               'iterations')]
+NUMBERS = [option.number for option in commandline.OPTIONS['training'] if option.number]
+NUMBERS = [h for h in NUMBERS if h.name not in ('seed', 'iterations')]
 
 
 def build():
@@ -101,9 +101,9 @@ def table(runs, names):
         if state == 'finished':
             r = records.read_record(run.output)
             valid, forgetting = float(np.mean(r['valid_accuracy'])), r['forgetting']
-            lost = '-' if forgetting is None else '%.2f%%' % (100 * forgetting)
-            rows.append((valid, values, line([*shown, '%.2f%%' % (100 * valid), '%.2f%%' % (100 * r[
-                                                      'average_accuracy']), lost])))
+            shown += ['%.2f%%' % (100 * v) for v in (valid, r['average_accuracy'])]
+            shown.append('-' if forgetting is None else '%.2f%%' % (100 * forgetting))
+            rows.append((valid, values, line(shown)))
     rows.sort(key=lambda row: -row[0])
     lines = [line([*names, 'validation', 'test', 'forgetting']), *(row[2] for row in rows), *pruned]
     return lines, (dict(zip(names, rows[0][1])), rows[0][0]) if rows else None
@@ -120,6 +120,11 @@ def adaptive(args, searched, gpus):
     return runs, launch.outcome(runs, failed)
 
 
+def head(args):
+    """Return what every run's command line begins with."""
+    return ['--experiment', args.experiment, '--approach', args.approach, '--seed', str(args.seed)]
+
+
 def check(args, passed):
     """Return the options of the runs. Raise UserError for what cannot be searched, or be chosen by."""
     if not args.output_path:
@@ -131,8 +136,7 @@ def check(args, passed):
     launch.names('approach', args.approach, 'approaches', several=False)
     if not (args.keep or args.tune_tasks):
         return passed
-    found, _ = options.parse(['--experiment', args.experiment, '--approach', args.approach, '--seed', str(
-                                  args.seed), *passed])
+    found, _ = options.parse([*head(args), *passed])
     if args.keep:
         if Path(args.keep).suffix != '.toml':
             raise UserError('--keep %s: expected the name of a .toml file' % args.keep)
@@ -156,9 +160,8 @@ def main(argv=None):
     def make(point):
         tail = '%s_%d.txt' % ('-'.join([args.approach] + ['%.10g' % v for v in point.values()]), args.seed)
         tried = ['%s=%s' % (flag(name), value) for name, value in point.items()]
-        return plan.Run(['--experiment', args.experiment, '--approach', args.approach, '--seed', str(
-                             args.seed), '--final-valid', *tried, *passed], lambda found: '%s/%s_%s' % (
-                            args.output_path.rstrip('/'), options.label(found), tail))
+        return plan.Run([*head(args), '--final-valid', *tried, *passed],
+                        lambda found: '%s/%s_%s' % (args.output_path.rstrip('/'), options.label(found), tail))
     folder, gpus = ROOT / args.output_path, launch.gpu_ids(args.gpu_id) if args.launcher == 'local' else ()
     if args.search == 'optuna':
         runs, status = adaptive(args, search.Search(folder, values, kinds(declared), make, args.seed), gpus)
@@ -183,8 +186,9 @@ def conclude(args, runs, names):
     if args.keep:
         done = sum(run.status() == 'finished' for run in runs)
         tasks = 'all tasks' if runs[0].args.tasks is None else 'tasks ' + runs[0].args.tasks
-        tuned.keep(ROOT / args.keep, args.approach, best, 'best of %d of %d runs on %s by validation '
-                   'accuracy of %s: %.2f %%' % (done, len(runs), args.experiment, tasks, 100 * accuracy))
+        note = 'best of %d of %d runs on %s by validation accuracy of %s: %.2f %%' % (
+            done, len(runs), args.experiment, tasks, 100 * accuracy)
+        tuned.keep(ROOT / args.keep, args.approach, best, note)
         print('Kept as [%s] in %s' % (args.approach, args.keep))
 
 

@@ -24,8 +24,8 @@ def flag(name):
 def assigned(kind, name):
     """Return what a class's body, a syntax tree, gives a name, None if nothing."""
     for node in getattr(kind, 'body', ()):
-        if isinstance(node, ast.Assign) and any(getattr(target, 'id', None) == name for target
-                                                in node.targets):
+        targets = node.targets if isinstance(node, ast.Assign) else ()
+        if name in [getattr(target, 'id', None) for target in targets]:
             return node.value
     return None
 
@@ -102,7 +102,7 @@ def explain(option, approach, known):
     owners = [a for a in utils.choices('approaches') if a != approach and name in flags(a)]
     own = flags(approach)
     if owners:
-        return '%s is an option of %s; %s has %s' % (name, ', '.join(owners), approach, ', '.join(own)
-                                                     or 'none')
+        return '%s is an option of %s; %s has %s' % (
+            name, ', '.join(owners), approach, ', '.join(own) or 'none')
     near = difflib.get_close_matches(name, known + own, 1)
     return 'unknown option %s; %s' % (name, 'perhaps %s' % near[0] if near else 'see --help')

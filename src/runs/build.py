@@ -18,38 +18,39 @@ from utils import ROOT, UserError
 
 
 def experiment(name, data_dir):
-    """The dataloader of an experiment's name: its module, or what split:mnist:5 makes of the module split."""
+    """Return the dataloader of an experiment's name: its module, or what split:mnist:5 makes of the module
+    split."""
     module = utils.load('dataloaders', name.split(':')[0])
     if not hasattr(module, 'form'):
         return module
     values = dict(zip(module.form, name.split(':')[1:]))
     values['ntasks'] = int(values['ntasks'])
-    network = module.network if isinstance(module.network, str) else module.network(values['name'], ROOT
-        / data_dir)
+    network = module.network
+    network = network if isinstance(network, str) else network(values['name'], ROOT / data_dir)
     return SimpleNamespace(get=functools.partial(module.get, **values), network=network,
                            __name__='dataloaders.' + name)
 
 
 def count_tasks(args):
-    """How many tasks an experiment has, from what its file says or, if that says nothing, from its data."""
+    """Return how many tasks an experiment has, from what its file says or, if that says nothing, from its
+    data."""
     if ':' in args.experiment:
         return int(args.experiment.split(':')[2])
     module = experiment(args.experiment, args.data_dir)
-    there = getattr(module, 'NTASKS', None) or len(getattr(module, 'TASKS', ()))
-    return there or len(load_data(module, args)[1])
+    count = getattr(module, 'NTASKS', None) or len(getattr(module, 'TASKS', ()))
+    return count or len(load_data(module, args)[1])
 
 
 def load_data(dataloader, args):
-    """dataloader.get() with as many of the run's options as it takes; a loader without them still gets
+    """Return dataloader.get() with as many of the run's options as it takes; a loader without them still gets
     --tasks."""
     from dataloaders import check, common
     takes = inspect.signature(dataloader.get).parameters
     if args.pc_valid is not None and 'pc_valid' not in takes:
         raise UserError('--pc-valid: the experiment %s has no such option' % args.experiment)
-    given = {'seed': args.seed, 'pc_valid': args.pc_valid, 'tasks': args.tasks, 'data_dir': ROOT
-             / args.data_dir}
-    if args.pc_valid is None:
-        del given['pc_valid']
+    given = {'seed': args.seed, 'tasks': args.tasks, 'data_dir': ROOT / args.data_dir}
+    if args.pc_valid is not None:
+        given['pc_valid'] = args.pc_valid
     if args.class_order != 'fixed':
         if 'class_order' not in takes:
             raise UserError('--class-order: the experiment %s does not split the classes of one data set'
@@ -60,15 +61,15 @@ def load_data(dataloader, args):
     if args.tasks is not None and 'tasks' not in takes:
         chosen = common.numbers([data[t]['name'] for t, _ in taskcla], args.tasks)
         more = {k: data[k] for k in ('sha256', 'normalisation') if k in data}
-        data, taskcla = {n: data[t] for n, t in enumerate(chosen)}, [(n, taskcla[t][1]) for n, t in enumerate(
-                                                                         chosen)]
+        data = {n: data[t] for n, t in enumerate(chosen)}
+        taskcla = [(n, taskcla[t][1]) for n, t in enumerate(chosen)]
         data.update(more)
         data['ncla'] = sum(ncla for _, ncla in taskcla)
     return data, taskcla, reshaped(data, taskcla, size, args)
 
 
 def reshaped(data, taskcla, size, args):
-    """Lets the data's images be made as --pixels and --pad say; returns their size."""
+    """Let the data's images be made as --pixels and --pad say; return their size."""
     if args.pixels == 'standard' and not args.pad:
         return size
     splits = {id(s): s for t, _ in taskcla for s in (data[t][k] for k in ('train', 'valid', 'test'))}.values()
@@ -85,15 +86,17 @@ def reshaped(data, taskcla, size, args):
 
 
 def held_out(dataloader, args):
-    """The share of the training data that is held out: what was asked for or the experiment's default; None
-    if unknown."""
+    """Return the share of the training data that is held out: what was asked for or the experiment's default;
+    None if unknown."""
     takes = inspect.signature(dataloader.get).parameters
     default = takes['pc_valid'].default if 'pc_valid' in takes else None
-    return args.pc_valid if args.pc_valid is not None else default if isinstance(default, (int, float)) else None
+    if args.pc_valid is not None:
+        return args.pc_valid
+    return default if isinstance(default, (int, float)) else None
 
 
 def number(what, name):
-    """An attribute, if it is there and a number; or None."""
+    """Return an attribute, if it is there and a number; or None."""
     value = getattr(what, name, None)
     return value if isinstance(value, (int, float)) else None
 
@@ -123,26 +126,26 @@ def set_optimizer(appr, args):
     appr.optimizer = appr._get_optimizer(args.lr) if appr.optimizer else None
 
 
-def transforms(there):
-    """{task: (Pixels, shape of raw images)}, if the images of all tasks are bytes; else nothing."""
-    splits = {t: there['data'][t]['train'] for t, _ in there['taskcla']}
+def transforms(context):
+    """Return {task: (Pixels, shape of raw images)}, if the images of all tasks are bytes; else nothing."""
+    splits = {t: context['data'][t]['train'] for t, _ in context['taskcla']}
     whole = all(isinstance(s, Split) and not s.replaced for s in splits.values())
     return {t: (s.pixels, s.source.shape[1:]) for t, s in splits.items()} if whole else {}
 
 
-def make(approach, net, args, there):
+def make(approach, net, args, context):
     """Return an instance of the approach's class; say what is special about one with a loop of its own."""
     if foreign.is_foreign(approach):
-        appr, lines = foreign.make(approach, net, args, there)
+        appr, lines = foreign.make(approach, net, args, context)
         print('\n'.join([*lines, '%s has a training loop of its own, so it keeps no checkpoint: if it is '
                          'stopped, it starts anew' % args.approach]))
         return appr
-    settings = {n: getattr(args, n) for n in ('nepochs', 'sbatch', 'lr', 'lr_min', 'lr_factor',
-                                              'lr_patience')}
-    own = there['args'] if 'args' in there else Namespace(**vars(args))  # which a class may add to
-    appr, scenario = approach(net, args=own, **settings, **args.named), there['scenario']
+    names = 'nepochs', 'sbatch', 'lr', 'lr_min', 'lr_factor', 'lr_patience'
+    settings = {n: getattr(args, n) for n in names}
+    own = context['args'] if 'args' in context else Namespace(**vars(args))  # which a class may add to
+    appr, scenario = approach(net, args=own, **settings, **args.named), context['scenario']
     set_optimizer(appr, args)
-    appr.transforms.update(transforms(there))
+    appr.transforms.update(transforms(context))
     if not approach.isolated:
         appr.configure(scenario=scenario)
     elif not scenario.told:  # it learns every task as if it were told

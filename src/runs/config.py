@@ -46,8 +46,8 @@ def line(name, found, rest, approach=None):
             raise UserError('%s: %s cannot come from a file' % (name, key))
         if key not in known and key not in others:
             near = difflib.get_close_matches(key, [*known, *others], 1)
-            raise UserError('%s: there is no option %s%s' % (name, key, '; perhaps %s' % near[0] if near
-                                                             else ''))
+            perhaps = '; perhaps %s' % near[0] if near else ''
+            raise UserError('%s: there is no option %s%s' % (name, key, perhaps))
         if (key in known or not (approach or theirs)) and key not in mine and APART.get(key) not in mine:
             out += word(name, key, value, key in known and known[key].switch)
             sources[flag(key)] = name

@@ -102,8 +102,7 @@ def settings(args):
     options = commandline.ALL.values()
     always = {o.name: getattr(args, o.name) for o in options if o.record == commandline.ALWAYS}
     changed = {o.name: getattr(args, o.name) for o in options if o.record == commandline.CHANGED}
-    changed = {name: value for name, value in changed.items() if value not in (commandline.ALL[name].default,
-                   {})}
+    changed = {n: value for n, value in changed.items() if value not in (commandline.ALL[n].default, {})}
     return {**always, **changed, **(args.hyper or {'parameter': args.parameter})}
 
 

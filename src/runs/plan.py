@@ -30,24 +30,24 @@ class Run:
             raise UserError('--help is an option of run.py, not of a plan')
         if self.name:
             self.argv = [*self.argv, '--output', self.name(args)]
-        self.args, self.settings, self.output = args, options.settings(args), ROOT / (self.argv[-1]
-            if self.name else args.output)
+        self.args, self.settings = args, options.settings(args)
+        self.output = ROOT / (self.argv[-1] if self.name else args.output)
 
     @property
     def command(self):
-        """The call as a list of words."""
+        """Return the call as a list of words."""
         resume = not foreign.is_foreign(self.approach)
         return [sys.executable, str(ROOT / 'src' / 'run.py'), *self.argv] + ['--resume'] * resume
 
     @property
     def log(self):
-        """Where the call's output goes."""
+        """Return where the call's output goes."""
         folder = checkpoint.folder(self.output)
         return folder.with_name(folder.name + '.log')
 
     def status(self):
-        """'finished', 'unfinished', 'pruned' (unfinished: a search has given it up), 'missing', or 'other':
-        there is a result of another configuration."""
+        """Return 'finished', 'unfinished', 'pruned' (unfinished: a search has given it up), 'missing', or
+        'other': there is a result of another configuration."""
         if not (self.output.exists() or records.record_path(self.output).exists()):
             started = (checkpoint.folder(self.output) / 'checkpoint.pt').exists()
             return 'unfinished' if started else 'missing'
@@ -83,16 +83,16 @@ def fitted(argv):
 
 
 def estimate(runs, folder):
-    """Seconds that each run may take, from the finished results in a folder: of the same settings but for the
-    seed, or else of the same experiment and approach, in proportion to the epochs; None where there is
-    none."""
+    """Return the seconds that each run may take, from the finished results in a folder: of the same settings
+    but for the seed, or else of the same experiment and approach, in proportion to the epochs; None where
+    there is none."""
     known = []
     for path in sorted(Path(folder).glob('*.json')):
         try:
             record = records.read_record(path)
             if record['status'] == 'finished':
-                known.append((options.settings(options.parse(advice.still(record['command'][1:]))[0]), record[
-                                  'seconds']))
+                args, _ = options.parse(advice.still(record['command'][1:]))
+                known.append((options.settings(args), record['seconds']))
         except (UserError, SystemExit):
             continue
 
@@ -105,7 +105,7 @@ def estimate(runs, folder):
 
 
 def show(runs, folder, nproc, verbose=True):
-    """Prints every call and whether its result exists, and the time that may be left. Returns the runs still
+    """Print every call and whether its result exists, and the time that may be left. Return the runs still
     to do."""
     for what, names in (('result', [str(run.output) for run in runs]),
                         ('log', [run.settings['logpath'] for run in runs if run.settings.get('logpath')])):
@@ -122,9 +122,8 @@ def show(runs, folder, nproc, verbose=True):
     left = 'about %s left' % clock(sum(known) / nproc) if known else 'time left unknown'
     if known and unknown:
         left += ', and %d of unknown length' % unknown
-    print('%d runs: %s%s' % (len(runs), ', '.join('%d %s' % (states.count(s), s) for s in sorted(set(
-                                                          states))), '; %s with %d at a time' % (left, nproc)
-                             if todo else ''))
+    counts = ', '.join('%d %s' % (states.count(s), s) for s in sorted(set(states)))
+    print('%d runs: %s%s' % (len(runs), counts, '; %s with %d at a time' % (left, nproc) if todo else ''))
     other = [str(run.output) for run, state in zip(runs, states) if state == 'other']
     if other:
         raise UserError('results of another configuration (or without a record) are in the way: %s; choose '
@@ -133,17 +132,17 @@ def show(runs, folder, nproc, verbose=True):
 
 
 def clock(seconds):
-    """4000 -> '1 h 7 min'."""
+    """Return '1 h 7 min' for 4000 seconds."""
     if seconds < 100:
         return '%d s' % round(seconds)
     return ('%d h ' % (seconds // 3600) if seconds >= 3600 else '') + '%d min' % round(seconds % 3600 / 60)
 
 
 def failure(run, why):
-    """What to say of a run that failed: why, and the last lines of its log."""
+    """Return what to say of a run that failed: why, and the last lines of its log."""
     try:
         last = run.log.read_text(encoding='utf-8', errors='replace').strip().splitlines()[-5:]
     except OSError:
         last = []
-    return '\n'.join(['failed (%s): run.py %s; log %s' % (why, ' '.join(run.argv), run.log)] + ['    ' + s
-                         for s in last])
+    first = 'failed (%s): run.py %s; log %s' % (why, ' '.join(run.argv), run.log)
+    return '\n    '.join([first, *last])

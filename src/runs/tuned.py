@@ -22,8 +22,8 @@ def read(path, option='--settings'):
     found = config.of_toml(path, option)
     for name, table in found.items():
         if not isinstance(table, dict):
-            raise UserError('%s: %s is in no table: expected one for each approach, as in [hat]' % (path,
-                                name))
+            raise UserError('%s: %s is in no table: expected one for each approach, as in [hat]'
+                            % (path, name))
         utils.choice('approaches', name, str(path))
         wrong = [key for key in table if key.replace('-', '_') in PLAN]
         if wrong:
@@ -39,8 +39,8 @@ def keep(path, approach, values, note):
     lines = ['%s = %s' % (key, json.dumps(value, ensure_ascii=False)) for key, value in values.items()]
     table = '\n'.join(['[%s]' % approach, '# ' + note, *lines, ''])
     parts = re.split(r'^(?=\[)', text, flags=re.MULTILINE)
-    mine = [i for i, part in enumerate(parts) if re.match(r'\[\s*["\']?%s["\']?\s*\]' % re.escape(approach),
-                                                          part)]
+    header = re.compile(r'\[\s*["\']?%s["\']?\s*\]' % re.escape(approach))
+    mine = [i for i, part in enumerate(parts) if header.match(part)]
     if mine:
         parts[mine[0]] = table + '\n' * (mine[0] < len(parts) - 1)
     else:
@@ -69,8 +69,8 @@ def held_out(args):
     same = share == 0
     if share is None:  # its file does not say
         data, taskcla, _ = build.load_data(loader, args)
-        same = any(data[t]['valid'] is data[t]['train'] or data[t]['valid']['y'] is data[t]['train']['y']
-                   for t, _ in taskcla)
+        sets = [(data[t]['train'], data[t]['valid']) for t, _ in taskcla]
+        same = any(train is valid or train['y'] is valid['y'] for train, valid in sets)
     if same:
         raise UserError('--keep: %s validates on its training data, by which nothing can be chosen: give '
                         '--pc-valid, as in -- --pc-valid 0.1' % args.experiment)

@@ -12,7 +12,7 @@ import pytest
 import plot_results
 from results import epochs, ledger, masks, measures
 from results.tables import Table
-from runs import checkpoint, drawn, launch, place
+from runs import checkpoint, launch, place, plots
 from utils import UserError
 
 RANDOM = np.array([[.5, 0], [.5, .1]])
@@ -121,10 +121,10 @@ def write_epochs(folder, monkeypatch, lengths=((3, 2), (4, 2), (2, 2))):
 
 
 @pytest.mark.parametrize('suffix', ['png', 'pdf'])
-@pytest.mark.parametrize('figure', list(drawn.FIGURES))
+@pytest.mark.parametrize('figure', list(plots.FIGURES))
 def test_every_figure_is_drawn(figure, suffix, folder, capsys, monkeypatch):
     output = folder / 'new' / ('x.' + suffix)
-    if figure in drawn.OF_LOGS:
+    if figure in plots.OF_LOGS:
         options = ['--figure', figure, '--logs', dump(folder / 'x.pkz', log())]
     else:
         options = base(folder, figure=figure)

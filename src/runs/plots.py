@@ -5,23 +5,28 @@ from pathlib import Path
 from runs import launch
 from utils import ROOT, UserError
 
-FIGURES = {'ratio': 'forgetting ratio against tasks (the original\'s figure); needs random and joint',
-           'matrix': 'accuracy matrices', 'tasks': 'accuracy of each task over the sequence', 'bars':
-           'average accuracy and forgetting', 'paired': 'differences from one approach, paired by seed '
-           '(--against)', 'order': 'accuracy just learnt and at the end by a task\'s place in the sequence '
-           '(of all orders, where only those are there)', 'orders': 'spread over orders of the tasks beside '
-           'that over seeds (of run_multi.py --orders)', 'ledger': 'what each task takes of every layer, '
-           'reuses and leaves (one approach: hat)', 'curves': 'a number of every epoch, task after task '
-           '(--measure)', 'surface': 'accuracy over the hyper-parameters of a grid by work.py (one approach; '
-           '--over)', 'capacity': 'share of the layers that tasks use (--logs, one)', 'overlap':
-           'overlap of the tasks\' masks (--logs, one)', 'masks': 'attention of each task to each unit '
-           '(--logs, one)', 'compression': 'weights kept against accuracy (--logs, one or more)',}
+FIGURES = {
+    'ratio': 'forgetting ratio against tasks (the original\'s figure); needs random and joint',
+    'matrix': 'accuracy matrices', 'tasks': 'accuracy of each task over the sequence',
+    'bars': 'average accuracy and forgetting',
+    'paired': 'differences from one approach, paired by seed (--against)',
+    'order': 'accuracy just learnt and at the end by a task\'s place in the sequence (of all orders, where '
+             'only those are there)',
+    'orders': 'spread over orders of the tasks beside that over seeds (of run_multi.py --orders)',
+    'ledger': 'what each task takes of every layer, reuses and leaves (one approach: hat)',
+    'curves': 'a number of every epoch, task after task (--measure)',
+    'surface': 'accuracy over the hyper-parameters of a grid by work.py (one approach; --over)',
+    'capacity': 'share of the layers that tasks use (--logs, one)',
+    'overlap': 'overlap of the tasks\' masks (--logs, one)',
+    'masks': 'attention of each task to each unit (--logs, one)',
+    'compression': 'weights kept against accuracy (--logs, one or more)',
+}
 
 OF_LOGS = 'capacity', 'overlap', 'masks', 'compression'
 
 
 def compute(args):
-    """(table, draw) of what the options ask for; draw fills a results.page.Page. Raises UserError."""
+    """Return (table, draw) of what the options ask for; draw fills a results.page.Page. Raises UserError."""
     if args.measure and args.figure != 'curves':
         raise UserError('--measure is of --figure curves')
     if args.figure in OF_LOGS:
@@ -33,12 +38,12 @@ def compute(args):
     approaches = list(dict.fromkeys(args.approaches.split(',')))
     if args.figure in ('surface', 'ledger') and len(approaches) > 1:
         raise UserError('--figure %s takes one approach' % args.figure)
-    return of_results(args, approaches, [ROOT / d for d in args.folders], launch.seeds(args.seeds)
-                      if args.seeds else None, args.tag)
+    seeds = launch.seeds(args.seeds) if args.seeds else None
+    return of_results(args, approaches, [ROOT / d for d in args.folders], seeds, args.tag)
 
 
 def of_logs(args):
-    """compute() for the figures of logs."""
+    """Return what compute() does, for the figures of logs."""
     from results import alike, masks, unit_figures
     logs = load_logs(args)
     what = logs if args.figure == 'compression' else next(iter(logs.values()))
@@ -49,26 +54,26 @@ def of_logs(args):
         except UserError:
             raise
         except Exception as e:  # anything may be in a stranger's log
-            raise UserError('%s is not a log as hat-test writes it (%s)' % (' or '.join(args.logs), type(
-                                    e).__name__))
+            raise UserError('%s is not a log as hat-test writes it (%s)' % (
+                ' or '.join(args.logs), type(e).__name__))
 
     def draw(fig):
         getattr(unit_figures, {'masks': 'attention'}.get(args.figure, args.figure))(fig, what)
         fig.draw_without_rendering()  # which lays out the names, whatever they are
     table = tried(getattr(masks, args.figure + '_table'), what)
     if args.figure == 'compression' and masks.too_short(what):
-        alike.say('too few epochs to show compression (fewer than %d): %s' % (masks.FEW, ', '.join(
-                          masks.too_short(what))))
+        alike.say('too few epochs to show compression (fewer than %d): %s' % (
+            masks.FEW, ', '.join(masks.too_short(what))))
     return table, lambda fig: tried(draw, fig)
 
 
 def of_results(args, approaches, *which):
-    """compute() for the figures of results; which: folders, seeds or None, tags."""
+    """Return what compute() does, for the figures of results; which: folders, seeds or None, tags."""
     from results import alike, collect, curves, figures, ledger, metrics, surfaces, task_figures, unit_figures
     experiment, (folders, _, tags) = args.experiment, which
     if args.figure == 'surface':
-        found = surfaces.surface(experiment, approaches[0], folders, args.over.split(',') if args.over
-                                 else None, tags)
+        over = args.over.split(',') if args.over else None
+        found = surfaces.surface(experiment, approaches[0], folders, over, tags)
         return surfaces.table(found), lambda fig: figures.surface(fig, found)
     if args.figure == 'ledger':
         found, books = collect.ledgers(experiment, approaches[0], *which)
@@ -85,9 +90,9 @@ def of_results(args, approaches, *which):
         rho = metrics.ratios(found)
         above = metrics.undertrained(rho)
         if above:
+            where = ', '.join('%s after %s' % (a, ','.join(map(str, after))) for a, after in above.items())
             alike.say('rho is above 0, so that joint is no ceiling and perhaps undertrained: %s tasks'
-                      % ', '.join('%s after %s' % (a, ','.join(map(str, where))) for a, where in above.items(
-                                      )))
+                      % where)
         return metrics.ratio_table(rho), lambda fig: figures.ratio(fig, found, rho)
     if args.figure == 'paired':
         against = metrics.reference(approaches, args.against)
@@ -99,16 +104,17 @@ def of_results(args, approaches, *which):
         lines = curves.gather(loaded, measure)
         for a in sorted(set(loaded) - set(lines)):
             alike.say('%s trains no epochs: left out' % a)
-        return curves.table(lines, found, measure), lambda fig: task_figures.curves(fig, found, lines,
-            measure)
+        def draw(fig):
+            task_figures.curves(fig, found, lines, measure)
+        return curves.table(lines, found, measure), draw
     if args.figure == 'bars':
         return metrics.summary_table(found), lambda fig: figures.bars(fig, found)
     return metrics.matrix_table(found), lambda fig: getattr(task_figures, args.figure)(fig, found)
 
 
 def load_epochs(found, lenient=False):
-    """{approach: {seed: epochs}} of collected results, from where their runs left them. Raises UserError
-    naming all that are missing."""
+    """Return {approach: {seed: epochs}} of collected results, from where their runs left them. Raises
+    UserError naming all that are missing."""
     from results import alike, epochs
     from runs import checkpoint
     out, wrong = {a: {} for a in found}, []
@@ -126,15 +132,15 @@ def load_epochs(found, lenient=False):
 
 
 def of_tasks(rows, result):
-    """The epochs of a result. Raises UserError if they are of more tasks than it has."""
+    """Return the epochs of a result. Raises UserError if they are of more tasks than it has."""
     if any(r['task'] >= len(result['acc']) for r in rows):
-        raise UserError('the epochs of %s are of another run: they have task %d' % (result['path'].name, max(
-                                r['task'] for r in rows)))
+        raise UserError('the epochs of %s are of another run: they have task %d' % (
+            result['path'].name, max(r['task'] for r in rows)))
     return rows
 
 
 def load_logs(args):
-    """{name: log} of --logs, named by their files. Raises UserError naming all that cannot be read."""
+    """Return {name: log} of --logs, named by their files. Raises UserError naming all that cannot be read."""
     from results import unpickler
     if not args.logs or (len(args.logs) > 1 and args.figure != 'compression'):
         raise UserError('--figure %s needs --logs with %s' % (
