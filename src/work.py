@@ -143,6 +143,8 @@ def check(args, passed):
         if (ROOT / args.keep).exists():
             tuned.read(ROOT / args.keep, '--keep')
         tuned.held_out(found)
+        if args.execute:
+            records.check_writable(ROOT / args.keep)
     if args.tune_tasks:
         passed = [*options.without(passed, '--tasks'), '--tasks', tuned.first_tasks(found, args.tune_tasks)]
     return passed

@@ -50,7 +50,7 @@ class Option:
         more += ', '.join(utils.choices(self.folder)) if self.folder else ''
         group.add_argument(flag(self.name), dest=self.name, type=self.parse, default=self.default,
                            required=self.required, choices=self.choices or None, metavar=self.shown,
-                           help=self.help + more)
+                           help=(self.help + more).replace('%', '%%'))
 
 
 def number(name, kind, default, help, record='', shown=None, once=False, **limits):

@@ -243,6 +243,14 @@ def test_every_row_of_what_cannot_go_together_is_met_by_a_command_line(more, mon
     assert len(CLASHING) == len(rows)
 
 
+def test_help_of_a_hyper_parameter_may_have_any_sign(more, capsys):
+    (more / 'signs.py').write_text('from approaches import base\nfrom approaches.hyper import Hyper\nclass Appr(base.Appr):\n'
+                                   '    hyperparameters = (Hyper("share", float, .5, help="50%, %(x)s {y}"),)\n')
+    with pytest.raises(SystemExit):
+        run.main(['--approach', 'signs', '--help'])
+    assert '50%, %(x)s {y}: a number (default 0.5)' in ' '.join(capsys.readouterr().out.split())
+
+
 def test_help_has_an_approach_s_own_options_first_choices_and_whole_words(capsys, monkeypatch):
     for columns in (80, 120):
         monkeypatch.setenv('COLUMNS', str(columns))
@@ -252,8 +260,8 @@ def test_help_has_an_approach_s_own_options_first_choices_and_whole_words(capsys
             text = capsys.readouterr().out
             lines = text.splitlines()
             assert e.value.code == 0 and '{task,class,domain}' in text and max(map(len, lines)) <= columns
-            options_ = [line.split()[0] for line in lines if line.startswith('  --')]
-            assert options_[:3] == (['--weighting', '--buffer-size', '--buffer'] if argv else ['--experiment', '--approach', '--config'])
+            shown = [line.split()[0] for line in lines if line.startswith('  --')]
+            assert shown[:3] == (['--weighting', '--buffer-size', '--buffer'] if argv else ['--experiment', '--approach', '--config'])
             assert ('{reservoir,balanced,' in text) == bool(argv)
             assert not [line for line in lines if re.search(r'\w-$', line)]
     for families in advice.by_family().values():

@@ -254,6 +254,7 @@ HEAD = ['--experiments', 'glyphs', '--approaches', 'sgd']
     (work, ['77', 'glyphs', 'hat', 'x'], ['77', 'cpu']),
     (work, ['cpu', 'glyphs', 'hat', 'x', '--tune-tasks', '7'], ['7', 'there are 6']),
     (work, ['cpu', 'glyphs', 'hat', 'x', '--keep', 'x.json'], ['.toml']),
+    (work, ['cpu', 'glyphs', 'hat', 'x', '--keep', '/dev/null/x.toml', '--execute'], ['cannot be written']),
     (work, ['cpu', 'glyphs', 'hat', 'x', '--grid', 'lr=0.1', '--', '--lr', '0.2'], ['--lr', 'the plan sets it']),
 ])
 def test_bad_plans_are_refused_in_one_line(module, argv, says, refused):
