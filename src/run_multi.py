@@ -34,13 +34,14 @@ def build():
     return parser
 
 
-def orders(words, count):
+def orders(experiment, approach, passed, count):
     """Return [(end of the label, further options)] of the orders in which the tasks of a command line come:
     of a Latin square, and of others after it, so that in every block of as many orders as tasks each stands
     at each place once."""
     if count is None:
         return [('', [])]
-    args, draw, out = options.parse(words)[0], random.Random(0), []
+    args, _ = options.parse(['--experiment', experiment, '--approach', approach, *passed])
+    draw, out = random.Random(0), []
     tasks = args.tasks.split(',') if args.tasks else list(map(str, range(building.count_tasks(args))))
     for k in range(count):
         if k and k % len(tasks) == 0:
@@ -50,7 +51,7 @@ def orders(words, count):
 
 
 def commands(args, passed):
-    """Return [(experiment, approach, its command line but for seed and order)]; say what is left out of
+    """Return [(experiment, approach, further options but seed and order)]; say what is left out of
     which."""
     from runs import tuned
     tables = tuned.read(ROOT / args.settings) if args.settings else {}
@@ -59,7 +60,7 @@ def commands(args, passed):
         for a in approaches:
             more, _ = config.line(args.settings, tables.get(a, {}), passed, a)
             words, unfit = plan.fitted(['--experiment', e, '--approach', a, *more])
-            out.append((e, a, words))
+            out.append((e, a, words[4:]))
             left[a] = unfit
     for name in set.intersection(*map(set, left.values())):  # nobody can take it
         raise UserError(left[approaches[0]][name])
@@ -72,11 +73,11 @@ def planned(args, passed):
     """Return the runs."""
     seeds = launch.seeds(args.seeds) if args.seeds is not None else range(args.nruns or 10)
     folder, out = args.res_folder.rstrip('/'), []
-    for _, a, words in commands(args, passed):
-        for tail, order in orders(words, args.orders):
+    for e, a, words in commands(args, passed):
+        for tail, order in orders(e, a, words, args.orders):
             for seed in seeds:
                 end = '%s_%s_%d.txt' % (tail, a, seed)
-                out.append(plan.Run([*words[:4], '--seed', str(seed), *words[4:], *order],
+                out.append(plan.Run(['--experiment', e, '--approach', a, '--seed', str(seed), *words, *order],
                                     lambda found, end=end: folder + '/' + options.label(found) + end))
     return out
 
