@@ -261,7 +261,7 @@ class Trial:
 def main(folder, cases, step):
     """Tries the cases, printing a line for each; returns the exit status."""
     from dataloaders import glyphset
-    from runs import checkpoint, place, prepared, sequence  # so that the forks need not
+    from runs import checkpoint, place, sequence, setup  # so that the forks need not
     import torch
     import torch._dynamo  # which an optimizer imports when it is first made
     glyphset.make()

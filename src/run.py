@@ -8,19 +8,19 @@ import time
 import traceback
 
 import utils
-from results import closing, measures, metrics, records
+from results import measures, metrics, records, summary
 from runs import advice, config as configuration, foreign, options
 from utils import ROOT, UserError
 
 
 def main(argv=None):
-    """Runs a command line; returns the accuracy matrix, float32 [T,T], row t after task t, column u on task u."""
+    """Run a command line; return the accuracy matrix, float32 [T,T], row t after task t, column u on task u."""
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         argv, sources = configuration.expand(argv)
-        record, rest = options.rerun(argv)
+        record = options.given(argv).get('--rerun')
         if record:
-            return rerun(record, rest)
+            return rerun(record, options.without(argv, '--rerun'))
         return run(*options.parse(argv, sources), argv)
     except UserError as e:
         print('run.py: ' + ' '.join(str(e).split()), file=sys.stderr)
@@ -41,17 +41,18 @@ def main(argv=None):
 
 
 def run(args, approach, argv):
-    """Runs what parse() returned. Raises UserError for what cannot be run."""
-    from runs import board, certificate, checkpoint, estimate, journal, prepared, sequence
+    """Run what parse() returned. Raises UserError for what cannot be run."""
+    from runs import board, certificate, checkpoint, estimate, journal, sequence, setup, tracking
     from runs.place import Place
     start = time.monotonic()
     if args.tensorboard:
         board.missing()
-    ready = prepared.Prepared(args, approach)
+    tracking.chosen(args)  # whose packages have to be there
+    ready = setup.Setup(args, approach)
     trial = estimate.chosen(args)
     if trial:
         return trial(ready, argv)
-    config = ready.config
+    args, config = ready.args, ready.config
     records.check_output(args.output, config, overwrite=True)
     with contextlib.ExitStack() as stack:
         stack.enter_context(checkpoint.lock(args.output))
@@ -91,14 +92,14 @@ def run(args, approach, argv):
         record = {**ready.describe(argv), 'date': time.strftime('%Y-%m-%dT%H:%M:%S%z')}
         resumable = not foreign.is_foreign(approach)  # others do not say what their state is
         place.refusable = False
-        acc = sequence.Sequence(appr, ready.there, record, saved if resumable else None, place).run(state)
+        acc = sequence.Sequence(appr, ready.context, record, saved if resumable else None, place).run(state)
         print_matrix(acc)
         print('\n'.join(measures.lines(metrics.report(place.output))))
         change = certificate.line(records.read_record(place.output).get('largest_change', {'logits': []}))
         if change:
             print(change)
         print('[Elapsed time = {} min {} s]'.format(*divmod(round(time.monotonic() - start), 60)))
-        print(closing.paragraph(place.output, options.label(args), place.folder, place.left()))
+        print(summary.paragraph(place.output, options.label(args), place.folder, place.left()))
     return acc
 
 
@@ -116,8 +117,8 @@ def withdrawn(place):
 
 
 def rerun(path, rest):
-    """Repeats the run of a record, with further options if given, into <name>_rerun.txt beside it or --output, without writing
-    its log, and says whether the accuracy matrix is the same. Returns the new matrix; SystemExit(1) if it differs."""
+    """Repeat the run of a record, with further options if given, into <name>_rerun.txt beside it or --output, without writing
+    its log, and say whether the accuracy matrix is the same. Return the new matrix; SystemExit(1) if it differs."""
     old = records.read_record(ROOT / path)
     again = options.without(advice.still(old['command'][1:]), '--output', '--resume', '--overwrite', '--keep-checkpoint', '--save',
                             '--rerun')
@@ -125,7 +126,7 @@ def rerun(path, rest):
     argv = [*again, '--output', str(output), *rest, '--overwrite']
     from runs import estimate
     args, approach = options.parse(argv)
-    output, args.rerun = ROOT / args.output, path
+    output, args = ROOT / args.output, args.but(rerun=path)
     if records.record_path(output) == records.record_path(ROOT / path):
         raise UserError('--output %s is the result to compare with: give another' % args.output)
     if not (ROOT / args.data_dir).is_dir():
@@ -147,7 +148,7 @@ def rerun(path, rest):
 
 
 def print_matrix(acc):
-    """Prints the accuracy matrix in per cent."""
+    """Print the accuracy matrix in per cent."""
     print('*' * 100)
     print('Accuracies =')
     for row in acc:

@@ -1,44 +1,48 @@
 """Runs every approach on every experiment with every seed.
 
-    python src/run_multi.py --experiments pmnist,cifar --approaches random,joint,hat --seeds 0-9 --nproc 3 --execute
+    python src/run_multi.py --experiments pmnist,cifar --approaches random,joint,hat --seeds 0-9 --execute
 """
 import random
 
-from runs import commandline, launch, options, plan
+from runs import build as building, commandline, config, launch, options, plan
 from utils import ROOT, UserError
 
 
 def build():
-    """The parser."""
-    parser = commandline.Parser(prog='run_multi.py', allow_abbrev=False, description='Runs every approach on every experiment '
-                                'with every seed; options of run.py after -- go to every run.')
+    """Return the parser."""
+    parser = commandline.Parser(prog='run_multi.py', allow_abbrev=False, description='Runs every approach on '
+                                'every experiment with every seed; options of run.py after -- go to every '
+                                'run, but to those of an approach that cannot take them, which the plan '
+                                'says.')
     parser.add_argument('--experiments', required=True, metavar='E,...', help='experiments of run.py')
     parser.add_argument('--approaches', required=True, metavar='A,...', help='approaches of run.py')
     parser.add_argument('--nruns', type=launch.whole, metavar='N', help='seeds 0 to N-1 (default 10)')
     parser.add_argument('--seeds', metavar='0-9', help='the seeds, instead of --nruns: 0-9 or 0,2,5-7')
-    parser.add_argument('--orders', type=launch.whole, metavar='N', help='every run in N orders of the tasks, balanced: with as many '
-                        'orders as tasks, each task stands at each place once (results <experiment>-order<k>_...)')
-    parser.add_argument('--res_folder', '--res-folder', default='res', help='folder of the results (default %(default)s)')
-    parser.add_argument('--tag', type=commandline.tags, default=[], metavar='A,...', help='words to find the runs by; results that are there '
-                        'already get them, too')
-    parser.add_argument('--ngpus', type=int, metavar='N', help='GPUs to share out, 0 for the CPU (default: all)')
+    parser.add_argument('--settings', metavar='FILE', help='a .toml file with a table of options for each '
+                        'approach, as in [hat] and below it lamb = 0.5 (work.py --keep writes it); what is '
+                        'given after -- wins')
+    parser.add_argument('--orders', type=launch.whole, metavar='N', help='every run in N orders of the '
+                        'tasks, balanced: with as many orders as tasks, each task stands at each place once '
+                        '(results <experiment>-order<k>_...)')
+    parser.add_argument('--res_folder', '--res-folder', default='res', help='folder of the results (default '
+                        '%(default)s)')
+    parser.add_argument('--tag', type=commandline.tags, default=[], metavar='A,...', help='words to find the '
+                        'runs by; results that are there already get them, too')
+    parser.add_argument('--ngpus', type=int, metavar='N', help='GPUs to share out, 0 for the CPU (default: '
+                        'all)')
     launch.add_options(parser)
     return parser
 
 
-def name(folder, approach, seed, tail):
-    """What gives the result of a run its name, from its parsed options."""
-    return lambda args: '%s/%s%s_%s_%d.txt' % (folder, options.label(args), tail, approach, seed)
-
-
 def orders(experiment, approach, passed, count):
-    """[(end of the label, further options)] of the orders in which the tasks come: of a Latin square, and of others after it, so
-    that in every block of as many orders as tasks each task stands at each place once."""
+    """Return [(end of the label, further options)] of the orders in which the tasks of a command line come:
+    of a Latin square, and of others after it, so that in every block of as many orders as tasks each stands
+    at each place once."""
     if count is None:
         return [('', [])]
-    from runs import build
-    args = options.parse(['--experiment', experiment, '--approach', approach, *passed])[0]
-    tasks, draw, out = args.tasks.split(',') if args.tasks else list(map(str, range(build.count_tasks(args)))), random.Random(0), []
+    args, _ = options.parse(['--experiment', experiment, '--approach', approach, *passed])
+    draw, out = random.Random(0), []
+    tasks = args.tasks.split(',') if args.tasks else list(map(str, range(building.count_tasks(args))))
     for k in range(count):
         if k and k % len(tasks) == 0:
             draw.shuffle(tasks)
@@ -46,20 +50,47 @@ def orders(experiment, approach, passed, count):
     return out
 
 
+def commands(args, passed):
+    """Return [(experiment, approach, further options but seed and order)]; say what is left out of
+    which."""
+    from runs import tuned
+    tables = tuned.read(ROOT / args.settings) if args.settings else {}
+    approaches, out, left = launch.names('--approaches', args.approaches, 'approaches'), [], {}
+    for e in launch.names('--experiments', args.experiments, 'dataloaders'):
+        for a in approaches:
+            more, _ = config.line(args.settings, tables.get(a, {}), passed, a)
+            words, unfit = plan.fitted(['--experiment', e, '--approach', a, *more])
+            out.append((e, a, words[4:]))
+            left[a] = unfit
+    for name in set.intersection(*map(set, left.values())):  # nobody can take it
+        raise UserError(left[approaches[0]][name])
+    for why in dict.fromkeys(why for unfit in left.values() for why in unfit.values()):
+        print('Left out: ' + why)
+    return out
+
+
+def planned(args, passed):
+    """Return the runs."""
+    seeds = launch.seeds(args.seeds) if args.seeds is not None else range(args.nruns or 10)
+    folder, out = args.res_folder.rstrip('/'), []
+    for e, a, words in commands(args, passed):
+        for tail, order in orders(e, a, words, args.orders):
+            for seed in seeds:
+                end = '%s_%s_%d.txt' % (tail, a, seed)
+                out.append(plan.Run(['--experiment', e, '--approach', a, '--seed', str(seed), *words, *order],
+                                    lambda found, end=end: folder + '/' + options.label(found) + end))
+    return out
+
+
 def main(argv=None):
-    """Runs a command line; returns the exit status."""
+    """Run a command line; return the exit status."""
     own, passed = launch.passed_on(argv)
     args = build().parse_args(own)
     if not args.res_folder:
         raise UserError('--res_folder must not be empty')
     if args.seeds is not None and args.nruns is not None:
         raise UserError('give either --seeds or --nruns')
-    folder, passed = args.res_folder.rstrip('/'), passed + (['--tag', ','.join(args.tag)] if args.tag else [])
-    runs = [plan.Run(['--experiment', e, '--approach', a, '--seed', str(seed), *passed, *order], name(folder, a, seed, tail))
-            for e in launch.names('--experiments', args.experiments, 'dataloaders')
-            for a in launch.names('--approaches', args.approaches, 'approaches')
-            for tail, order in orders(e, a, passed, args.orders)
-            for seed in (launch.seeds(args.seeds) if args.seeds is not None else range(args.nruns or 10))]
+    runs = planned(args, passed + (['--tag', ','.join(args.tag)] if args.tag else []))
     gpus = launch.gpu_ids(count=args.ngpus) if args.launcher == 'local' else ()
     if args.execute:
         mark(runs, args.tag)
@@ -67,7 +98,7 @@ def main(argv=None):
 
 
 def mark(runs, tags):
-    """Gives the results that there are of some runs further tags."""
+    """Give the results that there are of some runs further tags."""
     from results import records
     for run in runs:
         if tags and run.status() == 'finished':

@@ -1,4 +1,5 @@
 """Small helpers that everything shares: paths, user errors, choices, seeding, model copies, reports."""
+import ast
 import difflib
 import functools
 import glob
@@ -9,6 +10,7 @@ import os
 import re
 import shutil
 import sys
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,48 +41,78 @@ def visible(text):
 
 
 def choices(folder):
-    """Names, with hyphens, of the approaches, dataloaders or networks that there are; imports none of them."""
-    paths = tuple(map(str, importlib.import_module(folder).__path__))
-    return list(_choices(folder, paths, tuple(os.stat(p).st_mtime_ns for p in paths if os.path.isdir(p))))
+    """Return the names, with hyphens, of the approaches, dataloaders or networks that there are.
+
+    Their files are read, none is imported, and one that is no Python is left out.
+    """
+    files = [f for p in importlib.import_module(folder).__path__ for f in Path(p).glob('*.py')]
+    found = {f.stem for f in files if f.stem.isidentifier() and f.stem != 'base' and NEEDED[folder] in defined(f)}
+    return sorted(name.replace('_', '-') for name in found)
 
 
-@functools.lru_cache(maxsize=64)
-def _choices(folder, paths, times):
-    files = [f for p in paths for f in Path(p).glob('*.py')
-             if f.stem.isidentifier() and f.stem != 'base' and f.is_file()]
-    names = [f.stem for f in files if re.search(r'^%s\b' % NEEDED[folder], f.read_text('utf-8', 'replace'), re.MULTILINE)]
-    return sorted({n.replace('_', '-') for n in names})
+def file(folder, name):
+    """Return the path of the file of a name in a folder of choices, None if there is none."""
+    stem = name.replace('-', '_')
+    if not stem.isidentifier() or len(os.fsencode(stem)) > 250:
+        return None
+    files = [Path(p) / (stem + '.py') for p in importlib.import_module(folder).__path__]
+    return next((f for f in files if f.is_file()), None)
 
 
-def source(folder, name):
-    """The text of a choice's file."""
-    files = [Path(p) / (name.replace('-', '_') + '.py') for p in importlib.import_module(folder).__path__]
-    return next(f.read_text('utf-8', 'replace') for f in files if f.is_file())
+def tree(path):
+    """Return the syntax tree of a file. Raises UserError for one that is no Python."""
+    try:
+        state = os.stat(path)
+        return _tree(path, state.st_mtime_ns, state.st_size)
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as e:
+        where = 'line %s: ' % e.lineno if getattr(e, 'lineno', None) else ''
+        raise UserError('%s/%s cannot be read: %s%s' % (
+            path.parent.name, path.name, where, getattr(e, 'msg', None) or getattr(e, 'strerror', None) or e))
+
+
+@functools.lru_cache(maxsize=512)
+def _tree(path, time, size):
+    with warnings.catch_warnings():  # of the file's own, which are told when it is imported
+        warnings.simplefilter('ignore')
+        return ast.parse(path.read_bytes())
+
+
+def defined(path):
+    """Return what a file defines, {'class Appr': its node, 'def get': ..., 'form': the value}, nothing of one
+    that is no Python."""
+    try:
+        body = tree(path).body if path.is_file() else []
+    except UserError:
+        return {}
+    words = {ast.ClassDef: 'class ', ast.FunctionDef: 'def '}
+    found = {words[type(node)] + node.name: node for node in body if type(node) in words}
+    for node in body:
+        if isinstance(node, ast.Assign):
+            found.update({target.id: node.value for target in node.targets if isinstance(target, ast.Name)})
+    return found
 
 
 def choice(folder, name, option):
-    """The name, if it is one of the choices in a folder. Raises UserError with the nearest one."""
-    there = choices(folder)
+    """Return the name, if it is one of the choices in a folder. Raises UserError with the nearest one."""
     if folder == 'dataloaders' and has_form(name.split(':')[0]):
         return formed(name, option)
-    if name in there:
-        return name
-    for p in importlib.import_module(folder).__path__:
-        file = Path(p) / (name.replace('-', '_') + '.py')
-        if (file.stem.isidentifier() and len(os.fsencode(file.name)) < 256 and file.stem not in ('base', '__init__')
-                and file.is_file()):
-            found = ', '.join(re.findall(r'^(?:class|def) \w+', file.read_text('utf-8', 'replace'), re.MULTILINE)) or 'nothing'
-            raise UserError('%s %s: %s/%s has no %s (it has %s)' % (option, name, folder, file.name, NEEDED[folder], found))
-    near = difflib.get_close_matches(name, there, 1)
+    path = file(folder, name) if '_' not in name else None
+    if path and path.stem not in ('base', '__init__'):
+        tree(path)
+        if NEEDED[folder] in defined(path):
+            return name
+        found = ', '.join(n for n in defined(path) if ' ' in n) or 'nothing'
+        raise UserError('%s %s: %s/%s has no %s (it has %s)' % (option, name, folder, path.name, NEEDED[folder], found))
+    known = choices(folder)
+    near = difflib.get_close_matches(name, known, 1)
     raise UserError('%s: no %r%s; there are: %s' % (
-        option, name, ' (perhaps %s)' % near[0] if near else '', ', '.join(there)))
+        option, name, ' (perhaps %s)' % near[0] if near else '', ', '.join(known)))
 
 
 def has_form(name):
-    """Whether an experiment's name needs more after it, as its file says by form = (...)."""
-    files = [Path(p) / (name.replace('-', '_') + '.py') for p in importlib.import_module('dataloaders').__path__]
-    return name.replace('-', '_').isidentifier() and any(
-        f.is_file() and re.search(r'^form\b', f.read_text('utf-8', 'replace'), re.MULTILINE) for f in files)
+    """Return whether an experiment's name needs more after it, as its file says by form = (...)."""
+    path = file('dataloaders', name)
+    return path is not None and 'form' in defined(path)
 
 
 def formed(name, option):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'src'))
 
-from runs import advice, commandline, machine
+from runs import commandline, machine
 
 CASES = {  # name: approach, network, whether convolutional, from the second task on, steps per round
     'hat-mlp': ('hat', 'mlp_hat', False, False, 100), 'hat-mlp-2nd': ('hat', 'mlp_hat', False, True, 100),
@@ -152,8 +152,8 @@ def main(argv=None):
     parser.add_argument('--rounds', type=int, default=9)
     parser.add_argument('--only', default=','.join(CASES))
     parser.add_argument('--device', default='auto')
-    for name, (kind, text) in commandline.SPEED.items():
-        parser.add_argument(advice.flag(name), help=text, **kind)
+    for name in ('channels_last', 'amp', 'compile', 'tf32', 'plain'):
+        commandline.ALL[name].add(parser)
     args = parser.parse_args(argv)
     import torch
     print('%s; torch %s; %s' % (machine.describe(machine.choose_device(args.device))['device'], torch.__version__,

@@ -2,67 +2,74 @@
 import dataclasses
 import functools
 import inspect
+from argparse import Namespace
 from types import SimpleNamespace
 
 import utils
-from approaches.base import Appr
 from dataloaders.images import Split
-from learning.fitting import Fitting
 from learning.inference import Inferred
 from learning.recipe import Recipe
 from learning.scenario import KINDS
 from networks import layers
-from runs import advice, commandline, foreign
+from runs import conflicts, foreign
+from runs.commandline import DESCENT
 from utils import ROOT, UserError
 
 
 def experiment(name, data_dir):
-    """The dataloader of an experiment's name: its module, or what split:mnist:5 makes of the module split."""
+    """Return the dataloader of an experiment's name: its module, or what split:mnist:5 makes of the module
+    split."""
     module = utils.load('dataloaders', name.split(':')[0])
     if not hasattr(module, 'form'):
         return module
     values = dict(zip(module.form, name.split(':')[1:]))
     values['ntasks'] = int(values['ntasks'])
-    network = module.network if isinstance(module.network, str) else module.network(values['name'], ROOT / data_dir)
-    return SimpleNamespace(get=functools.partial(module.get, **values), network=network, __name__='dataloaders.' + name)
+    network = module.network
+    network = network if isinstance(network, str) else network(values['name'], ROOT / data_dir)
+    return SimpleNamespace(get=functools.partial(module.get, **values), network=network,
+                           __name__='dataloaders.' + name)
 
 
 def count_tasks(args):
-    """How many tasks an experiment has, from what its file says or, if that says nothing, from its data."""
+    """Return how many tasks an experiment has, from what its file says or, if that says nothing, from its
+    data."""
     if ':' in args.experiment:
         return int(args.experiment.split(':')[2])
     module = experiment(args.experiment, args.data_dir)
-    there = getattr(module, 'NTASKS', None) or len(getattr(module, 'TASKS', ()))
-    return there or len(load_data(module, args)[1])
+    count = getattr(module, 'NTASKS', None) or len(getattr(module, 'TASKS', ()))
+    return count or len(load_data(module, args)[1])
 
 
 def load_data(dataloader, args):
-    """dataloader.get() with as many of the run's options as it takes; a loader without them still gets --tasks."""
+    """Return dataloader.get() with as many of the run's options as it takes; a loader without them still gets
+    --tasks."""
     from dataloaders import check, common
     takes = inspect.signature(dataloader.get).parameters
     if args.pc_valid is not None and 'pc_valid' not in takes:
         raise UserError('--pc-valid: the experiment %s has no such option' % args.experiment)
-    given = {'seed': args.seed, 'pc_valid': args.pc_valid, 'tasks': args.tasks, 'data_dir': ROOT / args.data_dir}
-    if args.pc_valid is None:
-        del given['pc_valid']
+    given = {'seed': args.seed, 'tasks': args.tasks, 'data_dir': ROOT / args.data_dir}
+    if args.pc_valid is not None:
+        given['pc_valid'] = args.pc_valid
     if args.class_order != 'fixed':
         if 'class_order' not in takes:
-            raise UserError('--class-order: the experiment %s does not split the classes of one data set' % args.experiment)
+            raise UserError('--class-order: the experiment %s does not split the classes of one data set'
+                            % args.experiment)
         given['class_order'] = args.class_order
     data, taskcla, size = dataloader.get(**{k: v for k, v in given.items() if k in takes})
     check.check(data, taskcla, size, dataloader.__name__)
     if args.tasks is not None and 'tasks' not in takes:
         chosen = common.numbers([data[t]['name'] for t, _ in taskcla], args.tasks)
         more = {k: data[k] for k in ('sha256', 'normalisation') if k in data}
-        data, taskcla = {n: data[t] for n, t in enumerate(chosen)}, [(n, taskcla[t][1]) for n, t in enumerate(chosen)]
+        data = {n: data[t] for n, t in enumerate(chosen)}
+        taskcla = [(n, taskcla[t][1]) for n, t in enumerate(chosen)]
         data.update(more)
         data['ncla'] = sum(ncla for _, ncla in taskcla)
     return data, taskcla, reshaped(data, taskcla, size, args)
 
 
 def reshaped(data, taskcla, size, args):
-    """Lets the data's images be made as --pixels and --pad say; returns their size."""
-    if args.pixels == commandline.DATA['pixels'] and not args.pad:
+    """Let the data's images be made as --pixels and --pad say; return their size."""
+    if args.pixels == 'standard' and not args.pad:
         return size
     splits = {id(s): s for t, _ in taskcla for s in (data[t][k] for k in ('train', 'valid', 'test'))}.values()
     if not all(isinstance(s, Split) for s in splits):
@@ -78,101 +85,63 @@ def reshaped(data, taskcla, size, args):
 
 
 def held_out(dataloader, args):
-    """The share of the training data that is held out: what was asked for or the experiment's default; None if unknown."""
+    """Return the share of the training data that is held out: what was asked for or the experiment's default;
+    None if unknown."""
     takes = inspect.signature(dataloader.get).parameters
     default = takes['pc_valid'].default if 'pc_valid' in takes else None
-    return args.pc_valid if args.pc_valid is not None else default if isinstance(default, (int, float)) else None
+    if args.pc_valid is not None:
+        return args.pc_valid
+    return default if isinstance(default, (int, float)) else None
 
 
 def number(what, name):
-    """An attribute, if it is there and a number; or None."""
+    """Return an attribute, if it is there and a number; or None."""
     value = getattr(what, name, None)
     return value if isinstance(value, (int, float)) else None
 
 
 def scenario(args, approach, taskcla):
-    """The approaches.scenarios object that the options ask for. Raises UserError where approach or tasks do not allow it."""
-    kinds = getattr(approach, 'scenarios', ('task',))
-    if args.scenario not in kinds:
-        raise UserError('--scenario %s: %s; it can: %s' % (args.scenario, '%s has a training loop of its own, which knows only '
-                        'tasks that are told' % args.approach if foreign.is_foreign(approach) else 'the class of %s does not say '
-                        'that it supports it (scenarios = (...))' % args.approach, ', '.join(kinds)))
+    """Return the learning.scenario that the options ask for. Raises UserError for a task of one class."""
     one = [t for t, n in taskcla if n < 2]
     if one and not foreign.is_foreign(approach):
-        raise UserError('task %d has a single class, which leaves nothing to tell apart: give its tasks two classes or more' % one[0])
-    if args.active_classes and args.scenario != 'class':
-        raise UserError('--active-classes is for --scenario class: otherwise only one head competes')
-    isolated = getattr(approach, 'isolated', False)
-    if args.infer and (args.scenario == 'task' or not isolated):
-        raise UserError('--infer: %s' % ('under --scenario task the task is known' if args.scenario == 'task' else '%s has one '
-                        'network for all tasks, whose logits compete: there is no task to infer' % args.approach))
-    if args.active_classes and isolated:
-        raise UserError('--active-classes: %s trains every task with its own head alone, and infers the task at test' % args.approach)
-    if args.active_classes in getattr(approach, 'cannot', {}):
-        raise UserError('--active-classes %s: not for %s: %s' % (args.active_classes, args.approach, approach.cannot[args.active_classes]))
-    if args.joined_heads and (args.scenario == 'domain' or args.active_classes == 'all'):
-        raise UserError('--joined-heads: with %s every batch uses all there is of heads' % (
-            '--scenario domain' if args.scenario == 'domain' else '--active-classes all'))
-    blind = 'it has a loop of its own' if foreign.is_foreign(approach) else approach.cannot.get('untrained')
-    if args.forward_transfer and blind:
-        raise UserError('--forward-transfer: not for %s: %s' % (args.approach, blind))
+        raise UserError('task %d has a single class, which leaves nothing to tell apart: give its tasks two '
+                        'classes or more' % one[0])
     more = {'active': args.active_classes} if args.active_classes else {}
     return KINDS[args.scenario](taskcla, **more)
 
 
-def descent(args):
-    """The options given of how weights descend."""
-    return [advice.flag(n) for n in commandline.DESCENT if getattr(args, n) != commandline.DESCENT[n]]
-
-
 def set_optimizer(appr, args):
-    """Sets how an approach descends, as the options say. Raises UserError for one that cannot."""
-    given = descent(args)
-    own = appr.cannot.get('optimizer')
-    if not own and type(appr)._get_optimizer is not Appr._get_optimizer:
-        own = 'its class has an optimizer of its own'
-    if (args.no_patience or args.iterations) and type(appr.fitting) is not Fitting:
-        raise UserError('%s: not for %s, which has a patience of its own' % (
-            '--no-patience' if args.no_patience else '--iterations', args.approach))
-    if own and set(given) - {'--no-patience', '--iterations'}:
-        raise UserError('%s: not for %s: %s' % (', '.join(given), args.approach, own))
-    if args.optimizer == 'adam' and args.momentum:
-        raise UserError('--momentum is for --optimizer sgd: Adam has its own')
-    if args.joined_heads and appr.isolated:
-        raise UserError('--joined-heads: not for %s: its tasks share no network' % args.approach)
-    if args.joined_heads and not (args.optimizer == 'adam' or args.momentum or args.weight_decay or getattr(appr, 'family', '') == 'projection'):
-        raise UserError('--joined-heads makes no difference to plain SGD: it is for --optimizer adam, --momentum or --weight-decay')
+    """Set how an approach descends, as the options say."""
     if args.joined_heads:
         layers.heads(appr.model)  # which a network has to tell
-    if given:
-        appr.configure(recipe=Recipe(
-            args.optimizer, args.momentum, args.weight_decay, keep=args.keep_optimizer, patience=not args.no_patience,
-            iterations=args.iterations, joined_heads=args.joined_heads))
-        appr.optimizer = appr._get_optimizer(args.lr) if appr.optimizer else None
+    if not conflicts.given(args, DESCENT):
+        return
+    appr.configure(recipe=Recipe(args.optimizer, args.momentum, args.weight_decay, keep=args.keep_optimizer,
+                                 patience=not args.no_patience, iterations=args.iterations,
+                                 joined_heads=args.joined_heads))
+    appr.optimizer = appr._get_optimizer(args.lr) if appr.optimizer else None
 
 
-def transforms(there):
-    """{task: (Pixels, shape of raw images)}, if the images of all tasks are bytes; else nothing."""
-    splits = {t: there['data'][t]['train'] for t, _ in there['taskcla']}
+def transforms(context):
+    """Return {task: (Pixels, shape of raw images)}, if the images of all tasks are bytes; else nothing."""
+    splits = {t: context['data'][t]['train'] for t, _ in context['taskcla']}
     whole = all(isinstance(s, Split) and not s.replaced for s in splits.values())
     return {t: (s.pixels, s.source.shape[1:]) for t, s in splits.items()} if whole else {}
 
 
-def make(approach, net, args, there):
-    """An instance of the approach's class; says what is special about one with a loop of its own."""
+def make(approach, net, args, context):
+    """Return an instance of the approach's class; say what is special about one with a loop of its own."""
     if foreign.is_foreign(approach):
-        if descent(args):
-            raise UserError('%s: not for %s, which has a training loop of its own' % (', '.join(descent(args)), args.approach))
-        appr, lines = foreign.make(approach, net, args, there)
-        print('\n'.join([*lines, '%s has a training loop of its own, so it keeps no checkpoint: if it is stopped, it starts '
-                         'anew' % args.approach]))
+        appr, lines = foreign.make(approach, net, args, context)
+        print('\n'.join([*lines, '%s has a training loop of its own, so it keeps no checkpoint: if it is '
+                         'stopped, it starts anew' % args.approach]))
         return appr
-    if args.save and 'save' in approach.cannot:
-        raise UserError('--save: not for %s: %s' % (args.approach, approach.cannot['save']))
-    settings = {n: getattr(args, n) for n in ('nepochs', 'sbatch', 'lr', 'lr_min', 'lr_factor', 'lr_patience')}
-    appr, scenario = approach(net, args=args, **settings, **getattr(args, 'named', {})), there['scenario']
+    names = 'nepochs', 'sbatch', 'lr', 'lr_min', 'lr_factor', 'lr_patience'
+    settings = {n: getattr(args, n) for n in names}
+    own = context['args'] if 'args' in context else Namespace(**vars(args))  # which a class may add to
+    appr, scenario = approach(net, args=own, **settings, **args.named), context['scenario']
     set_optimizer(appr, args)
-    appr.transforms.update(transforms(there))
+    appr.transforms.update(transforms(context))
     if not approach.isolated:
         appr.configure(scenario=scenario)
     elif not scenario.told:  # it learns every task as if it were told

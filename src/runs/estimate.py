@@ -15,22 +15,26 @@ from runs.plan import clock
 from utils import UserError
 
 STEPS, TEST = 20, 512  # steps of an epoch, samples of a test
+SPLITS = 'train', 'valid', 'test'
 
 
 def chosen(args):
-    """The function of the trial that the options ask for, which takes a prepared.Prepared and its command line; or None."""
-    wanted = {dry_run: args.dry_run, trials.debug: args.debug, trials.profile: args.profile, trials.overfit: args.overfit}
-    return next((trial for trial, asked in wanted.items() if asked), None)
+    """Return the function of the trial that the options ask for, which takes a setup.Setup and its
+    command line; or None."""
+    wanted = ((dry_run, args.dry_run), (trials.debug, args.debug), (trials.profile, args.profile),
+              (trials.overfit, args.overfit))
+    return next((trial for trial, asked in wanted if asked), None)
 
 
 class Watch:
-    """The seconds that methods of objects take: of all calls, and of the last one for each of what it is measured in."""
+    """The seconds that methods of objects take: of all calls, and of the last one for each of what it is
+    measured in."""
 
     def __init__(self):
         self.count, self.seconds, self.last = {}, {}, {}
 
     def on(self, what, name, size=lambda *args: 1):
-        """Watches a method; size(*its arguments): how much a call does."""
+        """Watch a method; size(*its arguments): how much a call does."""
         method = getattr(what, name)
 
         @functools.wraps(method)
@@ -45,7 +49,7 @@ class Watch:
         setattr(what, name, watched)
 
     def clear(self):
-        """Forgets all calls."""
+        """Forget all calls."""
         for d in (self.count, self.seconds, self.last):
             d.clear()
 
@@ -54,26 +58,29 @@ class Trial:
     """A run with a few samples of every task, of which each task's steps, passes and hooks are timed."""
 
     def __init__(self, ready):
-        self.full, there, args = ready.there['data'], ready.there, ready.args
-        self.small = there['data'] = trials.fewer(self.full, len(there['taskcla']), STEPS * args.sbatch, TEST)
+        self.full, context, args = ready.context['data'], ready.context, ready.args
+        tasks = range(len(context['taskcla']))
+        self.small = context['data'] = trials.fewer(self.full, len(tasks), STEPS * args.sbatch, TEST)
         self.appr, self.watch = ready.make(), Watch()
-        self.epochs = [trials.epochs(self.appr, self.samples(self.full, t, 'train')) for t, _ in there['taskcla']]
+        self.epochs = [trials.epochs(self.appr, self.samples(self.full, t, 'train')) for t in tasks]
         self.iterations, self.appr.logs = self.appr.recipe.iterations, None
         trials.shorten(self.appr, 2)
-        self.tasks, self.state = trials.tasks(ready, self.appr, there), checkpoint.Checkpoint(args.output, ready.config, math.inf)
+        self.tasks = trials.tasks(ready, self.appr, context)
+        self.state = checkpoint.Checkpoint(args.output, ready.config, math.inf)
         self.watch.on(self.appr, 'train_epoch', lambda t, x, y: len(batches(self.appr, len(y))))
         self.watch.on(self.appr, 'eval', lambda t, x, y: len(y))
         for what, name in ((self.appr, 'begin_task'), (self.appr, 'end_task'), (self.tasks, 'training_data')):
             self.watch.on(what, name)
 
     def samples(self, data, t, split):
-        """How many samples of a split task t is trained with."""
+        """Return how many samples of a split task t is trained with."""
         if split == 'valid' and data[t]['valid'] is data[t]['train']:
             return 0
         return sum(len(data[u][split]['y']) for u in (range(t + 1) if self.appr.cumulative else [t]))
 
     def task(self, t):
-        """(samples, epochs, steps, seconds a step, seconds) of task t, whose turn it is, in the real run."""
+        """Return (samples, epochs, steps, seconds a step, seconds) of task t, whose turn it is, in the real
+        run."""
         watch, full = self.watch, self.full
         watch.clear()
         tick = time.perf_counter()
@@ -97,32 +104,36 @@ class Trial:
 
 
 def taken(values):
-    """The bytes that a split of so many values takes: floats, or, where these are many, the data's own bytes."""
+    """Return the bytes that a split of so many values takes: floats, or, where these are many, the data's own
+    bytes."""
     return 4 * values if 4 * values <= WHOLE else values
 
 
 def dry_run(ready, argv):
-    """Prints the settings with their origin, parameters, memory and the time each task may take."""
-    trials.refuse_foreign(ready, '--dry-run')
-    args, data, names = ready.args, ready.there['data'], ready.config['tasks']
+    """Print the settings with their origin, parameters, memory and the time each task may take."""
+    args, data, names = ready.args, ready.context['data'], ready.config['tasks']
     print('Settings, and where they come from:')
     for name, value in options.settings(args).items():
         print('    %-16s %-30s %s' % (name, value, args.origin.get(name, '')))
-    pixels = math.prod(ready.there['inputsize'])
-    images = max(sum(taken(len(data[t][s]['y']) * pixels) for s in ('train', 'valid', 'test')) for t in range(len(names)))
+    pixels = math.prod(ready.context['inputsize'])
+    images = max(sum(taken(len(data[t][s]['y']) * pixels) for s in SPLITS) for t in range(len(names)))
     with contextlib.redirect_stdout(io.StringIO()):
         trial = Trial(ready)
     parameters = sum(p.numel() for p in ready.net.parameters())
-    print('Network %s: %d parameters, %.1f MB, on %s' % (ready.config['network'], parameters, 4e-6 * parameters, args.device))
+    print('Network %s: %d parameters, %.1f MB, on %s' % (
+        ready.config['network'], parameters, 4e-6 * parameters, args.device))
     print('%-24s%9s%9s%9s%12s%12s' % ('Task', 'samples', 'epochs', 'steps', 'ms a step', 'time'))
     total = 0
     for t, name in enumerate(names):
         with contextlib.redirect_stdout(io.StringIO()):
             n, epochs, steps, step, seconds = trial.task(t)
         total += seconds
-        print('%-24s%9d%9d%9d%12.1f%12s' % (name[:23], n, epochs, steps, 1000 * step, clock(seconds)), flush=True)
-    print('In all about %s%s' % (clock(total), ', if no task ends sooner by patience' if trial.appr.recipe.patience else ''))
-    print('Memory: about %d MB, of it %d MB images of the largest task' % ((peak(args.device) + images) / 1e6, images / 1e6))
+        print('%-24s%9d%9d%9d%12.1f%12s' % (name[:23], n, epochs, steps, 1000 * step, clock(seconds)),
+              flush=True)
+    sooner = ', if no task ends sooner by patience' if trial.appr.recipe.patience else ''
+    print('In all about %s%s' % (clock(total), sooner))
+    print('Memory: about %d MB, of it %d MB images of the largest task' % (
+        (peak(args.device) + images) / 1e6, images / 1e6))
     print('The results would be at %s' % args.output)
     try:
         records.check_output(args.output, ready.config, args.overwrite)
@@ -131,7 +142,7 @@ def dry_run(ready, argv):
 
 
 def peak(device):
-    """The most memory that the process has had, on a GPU the GPU's."""
+    """Return the most memory that the process has had, on a GPU the GPU's."""
     if device.type == 'cuda':
         import torch
         return torch.cuda.max_memory_allocated(device)

@@ -10,37 +10,40 @@ from utils import UserError
 
 
 def add_options(parser):
-    """The options of how a plan is carried out, for the scripts that make one."""
+    """Add the options of how a plan is carried out, for the scripts that make one."""
     how = parser.add_argument_group('carrying it out')
     how.add_argument('--execute', action='store_true', help='run the plan; without it, it is only shown')
-    how.add_argument('--nproc', type=whole, default=1, metavar='N', help='runs at a time (default %(default)s)')
+    how.add_argument('--nproc', type=whole, default=1, metavar='N',
+                     help='runs at a time (default %(default)s)')
     how.add_argument('--verbose', action='store_true', help='a line for every run that finishes')
     how.add_argument('--launcher', choices=('local', 'slurm'), default='local',
                      help='here, or as one job array of a Slurm cluster (default %(default)s)')
     slurm = parser.add_argument_group('with --launcher slurm (needs: pip install submitit)')
     slurm.add_argument('--partition', help='partition of the cluster')
-    slurm.add_argument('--gpus-per-task', type=Hyper('gpus_per_task', int, 0, least=0, most=64).parse, default=0, metavar='N',
-                       help='default %(default)s')
+    slurm.add_argument('--gpus-per-task', type=Hyper('gpus_per_task', int, 0, least=0, most=64).parse,
+                       default=0, metavar='N', help='default %(default)s')
     slurm.add_argument('--cpus-per-task', type=whole, default=1, metavar='N', help='default %(default)s')
-    slurm.add_argument('--timeout-min', type=whole, default=24 * 60, metavar='MINUTES', help='default %(default)s')
+    slurm.add_argument('--timeout-min', type=whole, default=24 * 60, metavar='MINUTES',
+                       help='default %(default)s')
     slurm.add_argument('--array-parallelism', type=whole, default=100, metavar='N',
                        help='jobs at a time, at most (default %(default)s)')
     slurm.add_argument('--no-wait', action='store_true', help='return once the jobs are submitted')
 
 
 def whole(text):
-    """A whole number of 1 to 10000."""
+    """Return the whole number, of 1 to 10000, that a text is."""
     return Hyper('the value', int, 1, least=1, most=10000).parse(text)
 
 
 def passed_on(argv=None, *own):
-    """Of a command line (default: the program's): (the script's own options, those after -- for run.py). Raises UserError for one of
-    those that the plan sets."""
+    """Return (the script's own options, those after -- for run.py) of a command line, by default the
+    program's. Raises UserError for one of those that the plan sets."""
     argv = list(sys.argv[1:] if argv is None else argv)
     cut = argv.index('--') if '--' in argv else len(argv)
     words, sources = config.expand(argv[cut + 1:])
     mine = '--experiment', '--approach', '--seed', '--output', '--resume', '--rerun', '--help', '-h', *own
-    argv[cut + 1:] = [w for w in words if w.split('=')[0] not in mine or w.split('=')[0] not in sources]  # of a file: the plan's count
+    # of a file: the plan's count
+    argv[cut + 1:] = [w for w in words if w.split('=')[0] not in mine or w.split('=')[0] not in sources]
     for option in argv[cut + 1:]:
         if option.split('=')[0] in mine:
             raise UserError('%s after --: the plan sets it' % option)
@@ -50,33 +53,36 @@ def passed_on(argv=None, *own):
 
 
 def names(what, text, folder, several=True):
-    """The names in a text, comma-separated if there may be several. Raises UserError for one that is not a choice."""
-    return list(dict.fromkeys(utils.choice(folder, name, what) for name in (text.split(',') if several else [text])))
+    """Return the names in a text, comma-separated if there may be several. Raises UserError for one that is
+    not a choice."""
+    given = text.split(',') if several else [text]
+    return list(dict.fromkeys(utils.choice(folder, name, what) for name in given))
 
 
 def gpu_ids(text=None, count=None):
-    """The GPUs to use: those in a text ('0,1', or 'cpu' for none), or the first count (default: all there are).
-    Raises UserError if they are not there."""
+    """Return the GPUs to use: those in a text ('0,1', or 'cpu' for none), or the first count (default: all
+    there are). Raises UserError if they are not there."""
     import torch
-    there = list(range(torch.cuda.device_count()))
+    devices = list(range(torch.cuda.device_count()))
     if text is not None and text != 'cpu':
         wanted = text.split(',')
-        if not all(w.isdecimal() and w.isascii() and int(w) in there for w in wanted):
-            raise UserError('GPU %s: this machine has %s; give cpu for none' % (text, there or 'none'))
+        if not all(w.isdecimal() and w.isascii() and int(w) in devices for w in wanted):
+            raise UserError('GPU %s: this machine has %s; give cpu for none' % (text, devices or 'none'))
         return [int(w) for w in wanted]
     if text == 'cpu':
         return []
-    if count is not None and not 0 <= count <= len(there):
-        raise UserError('--ngpus %d: this machine has %d' % (count, len(there)))
-    return there[:count]
+    if count is not None and not 0 <= count <= len(devices):
+        raise UserError('--ngpus %d: this machine has %d' % (count, len(devices)))
+    return devices[:count]
 
 
 def seeds(text):
-    """[0, 1, 2, 7] of '0-2,7'. Raises UserError."""
+    """Return [0, 1, 2, 7] for '0-2,7'. Raises UserError."""
     out = []
     for part in text.split(','):
         if not re.fullmatch(r'\d{1,9}(-\d{1,9})?', part, re.ASCII):
-            raise UserError('--seeds %s: expected numbers and ranges such as 0-9 or 0,2,5-7' % reprlib.repr(text))
+            raise UserError('--seeds %s: expected numbers and ranges such as 0-9 or 0,2,5-7'
+                            % reprlib.repr(text))
         first, _, last = part.partition('-')
         span = range(int(first), int(last or first) + 1)
         if not 0 < len(span) <= 10000:
@@ -86,7 +92,7 @@ def seeds(text):
 
 
 def carry_out(args, runs, folder, gpus=()):
-    """Shows a plan and, with --execute, carries it out; returns the exit status."""
+    """Show a plan and, with --execute, carry it out; return the exit status."""
     todo = plan.show(runs, folder, args.array_parallelism if args.launcher == 'slurm' else args.nproc)
     if not args.execute:
         print('Nothing was run: add --execute')
@@ -100,12 +106,14 @@ def carry_out(args, runs, folder, gpus=()):
 
 
 def outcome(runs, failed):
-    """Prints how many runs have finished, which failed, and which other processes are doing; returns the exit status."""
+    """Print how many runs have finished, which failed, and which other processes are doing; return the exit
+    status."""
     states = [run.status() for run in runs]
-    elsewhere = [run for run, state in zip(runs, states) if state != 'finished' and checkpoint.busy(run.output)]
-    print('%d runs finished, %s%d failed%s' % (
-        states.count('finished'), '%d pruned, ' % states.count('pruned') if 'pruned' in states else '', len(failed),
-        ''.join('\n    ' + str(run.log) for run in failed)))
+    missing = [run for run, state in zip(runs, states) if state != 'finished']
+    elsewhere = [run for run in missing if checkpoint.busy(run.output)]
+    pruned = '%d pruned, ' % states.count('pruned') if 'pruned' in states else ''
+    logs = ''.join('\n    ' + str(run.log) for run in failed)
+    print('%d runs finished, %s%d failed%s' % (states.count('finished'), pruned, len(failed), logs))
     if elsewhere:
         print('%d are being done by another process%s' % (
             len(elsewhere), ''.join('\n    ' + str(run.output) for run in elsewhere)))
@@ -113,7 +121,7 @@ def outcome(runs, failed):
 
 
 def script(main, prog):
-    """Calls main() as a command: UserErrors in one line with status 2, Ctrl-C with status 130."""
+    """Call main() as a command: UserErrors in one line with status 2, Ctrl-C with status 130."""
     try:
         status = main()
         sys.stdout.flush()

@@ -14,7 +14,8 @@ from runs import checkpoint, plan
 
 
 def execute(runs, nproc=1, gpus=(), verbose=False):
-    """Carries runs out, nproc at a time, as Workers does. Returns the failed ones; not those that other processes are doing."""
+    """Carry runs out, nproc at a time, as Workers does. Return the failed ones; not those that other
+    processes are doing."""
     workers = Workers(len(runs), nproc, gpus, verbose)
     workers.each(workers.carry_out, runs)
     left = [run for run in workers.elsewhere if not checkpoint.busy(run.output)]
@@ -22,23 +23,26 @@ def execute(runs, nproc=1, gpus=(), verbose=False):
 
 
 class Workers:
-    """Processes of run.py, nproc at a time, over the given GPUs (or the CPU, its threads shared fairly unless OMP_NUM_THREADS says
-    how many each has), each with its own log, and a progress bar of so many. failed: the runs that failed so far; elsewhere: those
-    that another process is doing; stop: set once everything is to end."""
+    """Processes of run.py, nproc at a time, over the given GPUs (or the CPU, its threads shared fairly unless
+    OMP_NUM_THREADS says how many each has), each with its own log, and a progress bar of so many. failed: the
+    runs that failed so far; elsewhere: those that another process is doing; stop: set once everything is to
+    end."""
 
     def __init__(self, total, nproc=1, gpus=(), verbose=False):
-        self.nproc, self.verbose, self.failed, self.elsewhere, self.stop = nproc, verbose, [], [], threading.Event()
+        self.nproc, self.verbose, self.stop = nproc, verbose, threading.Event()
+        self.failed, self.elsewhere = [], []
         self.slots, self.running, self.lock = queue.SimpleQueue(), set(), threading.Lock()
         for i in range(nproc):
             self.slots.put(gpus[i % len(gpus)] if gpus else None)
-        self.visible = [v for v in os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',') if v]  # what GPU 0, 1, ... are here
+        # what GPU 0, 1, ... are here
+        self.visible = [v for v in os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',') if v]
         cpus = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
         self.threads = os.environ.get('OMP_NUM_THREADS') or str(max(1, cpus // nproc))
         self.bar = tqdm(total=total, desc='runs', unit='run', file=sys.stderr, disable=None)
 
     def each(self, work, items):
-        """Calls work(item) for every item, nproc at a time. Whatever ends this early, such as Ctrl-C, stops the workers and is
-        passed on."""
+        """Call work(item) for every item, nproc at a time. Whatever ends this early, such as Ctrl-C, stops
+        the workers and is passed on."""
         # Ending this process by a signal ends the workers too.
         handlers = {s: signal.signal(s, signal.default_int_handler) for s in (signal.SIGTERM, signal.SIGHUP)
                     if signal.getsignal(s) != signal.SIG_IGN  # as under nohup
@@ -73,8 +77,8 @@ class Workers:
                 signal.signal(s, handler)
 
     def carry_out(self, run, wait=subprocess.Popen.wait):
-        """Carries a run out, unless another process is doing so; wait(worker) returns the exit status to judge it by. Returns that,
-        or None if it was not started, or all is stopped."""
+        """Carry a run out, unless another process is doing so; wait(worker) returns the exit status to
+        judge it by. Return that, or None if it was not started, or all is stopped."""
         if checkpoint.busy(run.output):
             self.elsewhere.append(run)
             return None
@@ -88,8 +92,8 @@ class Workers:
                     if self.stop.is_set():
                         return None
                     # A session of its own, so that a Ctrl-C at the terminal reaches this process alone.
-                    worker = subprocess.Popen(run.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env,
-                                              start_new_session=True)
+                    worker = subprocess.Popen(run.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                              env=env, start_new_session=True)
                     self.running.add(worker)
                 self.progress()
                 status = wait(worker)
@@ -112,12 +116,13 @@ class Workers:
         return status
 
     def progress(self):
-        """Shows how many there are."""
-        self.bar.set_postfix(finished=self.bar.n - len(self.failed), failed=len(self.failed), running=len(self.running))
+        """Show how many there are."""
+        failed = len(self.failed)
+        self.bar.set_postfix(finished=self.bar.n - failed, failed=failed, running=len(self.running))
 
 
 def end(worker, seconds=10):
-    """Waits for a process that was asked to end, and kills it if it does not."""
+    """Wait for a process that was asked to end, and kill it if it does not."""
     try:
         worker.wait(seconds)
     except subprocess.TimeoutExpired:

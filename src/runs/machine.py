@@ -8,14 +8,15 @@ from utils import ROOT, UserError
 
 
 def choose_device(name):
-    """The torch.device of a name, 'auto' being the first of cuda, mps and cpu that is there."""
+    """Return the torch.device of a name, 'auto' being the first of cuda, mps and cpu that is there."""
     import torch
-    there = ['cuda:%d' % i for i in range(torch.cuda.device_count())]
-    there += ['mps'] * torch.backends.mps.is_available() + ['cpu']
+    devices = ['cuda:%d' % i for i in range(torch.cuda.device_count())]
+    devices += ['mps'] * torch.backends.mps.is_available() + ['cpu']
     if name == 'auto':
-        return torch.device(there[0])
-    if (name + ':0' if name == 'cuda' else name) not in there:
-        raise UserError('--device %s is not there; this machine has: %s' % (name, ', '.join(['auto'] + there)))
+        return torch.device(devices[0])
+    if (name + ':0' if name == 'cuda' else name) not in devices:
+        raise UserError('--device %s is not there; this machine has: %s' % (
+            name, ', '.join(['auto', *devices])))
     device = torch.device(name)
     if device.index:
         torch.cuda.set_device(device)  # for what takes the current one: streams, graphs
@@ -23,7 +24,7 @@ def choose_device(name):
 
 
 def be_deterministic():
-    """Makes CUDA compute the same numbers every time, where it can, and fail where it cannot."""
+    """Make CUDA compute the same numbers every time, where it can, and fail where it cannot."""
     import torch
     os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
     torch.use_deterministic_algorithms(True)
@@ -31,11 +32,11 @@ def be_deterministic():
 
 
 def prepare():
-    """Settings of the process that cost nothing in accuracy; to be called before the first computation.
+    """Make settings of the process that cost nothing in accuracy; to be called before the first computation.
 
-    Numbers below 1e-38 count as 0: HAT's gates make many, on which some CPUs take a hundred times as long, and no weight
-    is large enough to lose a bit by it. And freed memory stays with the process, where the C library lets one say so:
-    to get it back for every batch costs more than many an operation on it.
+    Numbers below 1e-38 count as 0: HAT's gates make many, on which some CPUs take a hundred times as long,
+    and no weight is large enough to lose a bit by it. And freed memory stays with the process, where the C
+    library lets one say so: to get it back for every batch costs more than many an operation on it.
     """
     import ctypes
     import torch
@@ -47,32 +48,30 @@ def prepare():
 
 
 def apply(appr, args):
-    """Applies the options for speed, as far as args has them, to an approach that is about to train or be used, and lets fast/
-    compute what it can. Raises UserError for an option that cannot be had here."""
+    """Apply the options for speed, as far as args has them, to an approach that is about to train or be
+    used, and let fast/ compute what it can. Raises UserError for an option that cannot be had here."""
     import torch
     import fast
     from approaches.base import Appr
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = args.tf32  # PyTorch's default: convolutions alone
+    # PyTorch's default: convolutions alone
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = args.tf32
     if args.channels_last and hasattr(appr, 'model'):
         appr.model.to(memory_format=torch.channels_last)
     if not isinstance(appr, Appr):
-        if args.amp or args.compile or args.plain:
-            raise UserError('--amp, --compile and --plain need an approach that is derived from approaches.base.Appr')
         return
     if args.amp:
         appr.recipe.amp = {'bf16': torch.bfloat16}[args.amp]
     if args.compile:
         if appr.device.type == 'cpu' and not any(map(shutil.which, ('g++', 'c++', 'clang++'))):
-            raise UserError('--compile needs a C++ compiler, which is not there: install g++, or leave --compile out')
-        if not args.plain and hasattr(appr, 'attention'):
-            raise UserError('--compile: the network that %s runs changes its shape within every epoch; add --plain' % args.approach)
+            raise UserError('--compile needs a C++ compiler, which is not there: install g++, or leave '
+                            '--compile out')
         appr.model.compile(mode='reduce-overhead' if appr.device.type == 'cuda' else None)
     elif not args.plain:
         appr.configure(wing=fast.of(appr))
 
 
 def processor():
-    """The CPU's name."""
+    """Return the CPU's name."""
     try:
         with open('/proc/cpuinfo') as f:
             return next(line.split(':')[1].strip() for line in f if line.startswith('model name'))
@@ -81,7 +80,7 @@ def processor():
 
 
 def describe(device):
-    """Device, versions and commit, for a run's record."""
+    """Return device, versions and commit, for a run's record."""
     import torch
     from importlib.metadata import version
     if device.type == 'cuda':
@@ -93,9 +92,11 @@ def describe(device):
 
 
 def git_commit():
-    """The project's commit, with '+' if files differ from it, or there are new ones in src/; None outside a repository."""
+    """Return the project's commit, with '+' if files differ from it, or there are new ones in src/; None
+    outside a repository."""
     def git(*command):
-        return subprocess.run(['git', '-C', str(ROOT), *command], capture_output=True, text=True, check=True).stdout
+        return subprocess.run(['git', '-C', str(ROOT), *command], capture_output=True, text=True,
+                              check=True).stdout
     try:
         changed = git('status', '--porcelain', '-uno') + git('status', '--porcelain', '-uall', '--', 'src')
         return git('rev-parse', 'HEAD').strip() + '+' * bool(changed.strip())

@@ -1,107 +1,112 @@
-"""A command line of run.py, read: what the run is told, where each number comes from, and what its result depends on."""
+"""A command line of run.py, read once: the settings of a run, where each comes from, and which its result
+depends on."""
+import argparse
 import re
 
 import utils
-from runs import advice, foreign
+from runs import advice, commandline, conflicts, foreign
 from runs.advice import flag
-from runs.commandline import DATA, DESCENT, NUMBERS, SPEED, Parser, build
 from utils import UserError
 
 
+class Settings(argparse.Namespace):
+    """What a command line says, an attribute for each option; none can be changed.
+
+    hyper: {name: value} of the approach's hyper-parameters; named: those of them that were given by name;
+    origin: {name: 'default' or where it came from} of all that a result depends on.
+    """
+
+    def __init__(self, **values):
+        vars(self).update(values)
+
+    def __setattr__(self, name, *value):
+        raise AttributeError('settings cannot be changed: but(%s=...) returns others' % name)
+
+    __delattr__ = __setattr__
+
+    def but(self, **changes):
+        """Return the same settings with some changes."""
+        return Settings(**{**vars(self), **changes})
+
+
 def approach(name):
-    """The class of an approach; None for a name that there is not."""
-    return utils.load('approaches', name).Appr if name in utils.choices('approaches') else None
+    """Return the class of an approach; None for a name that there is not."""
+    return utils.load('approaches', name).Appr if name and name in utils.choices('approaches') else None
 
 
-def hyperparameters(name):
-    """What an approach declares, if it is there."""
-    return getattr(approach(name), 'hyperparameters', ())
+def words(argv):
+    """Return a command line as [[option, its value if it has one]]; a value may begin with a minus, as in
+    -1."""
+    out = []
+    for word in argv:
+        alone = bool(out) and len(out[-1]) == 1 and out[-1][0].startswith('--') and '=' not in out[-1][0]
+        if alone and (not word.startswith('-') or re.match(r'-[\d.i,n]', word)):
+            out[-1].append(word)
+        else:
+            out.append([word])
+    return out
 
 
-def parse(argv, sources=None):
-    """(args, approach class) of a command line. args has, besides its options, hyper ({name: value}, of the
-    approach) and origin ({name: 'default' or where it came from}, of all numbers); sources: {flag: file} of those that a file gave.
-    Raises UserError."""
-    argv, words = [], list(argv)
-    while words:  # a value may begin with a minus, which argparse would take for an option's
-        word = words.pop(0)
-        if word.startswith('--') and '=' not in word and words and re.match(r'-[\d.i,n]', words[0]):
-            word += '=' + words.pop(0)
-        argv.append(word)
-    first = Parser(add_help=False, allow_abbrev=False)
-    first.add_argument('--approach')
-    kind = approach(first.parse_known_args(argv)[0].approach)
-    args, unknown = build(kind).parse_known_args(argv)
-    if unknown:
-        raise UserError(advice.explain(unknown[0], args.approach, [s for a in build()._actions for s in a.option_strings]))
-    if args.pc_valid is not None and args.pc_valid >= 1:
-        raise UserError('--pc-valid must be in [0,1), not %g' % args.pc_valid)
-    for name in ('data_dir', 'device'):
-        if not getattr(args, name):
-            raise UserError('%s must not be empty' % flag(name))
-    args.origin = {}
-    for h in NUMBERS:
-        args.origin[h.name] = 'default' if getattr(args, h.name) is None else flag(h.name)
-        if getattr(args, h.name) is None:
-            setattr(args, h.name, h.default)
-    if args.optimizer == 'adam' and args.origin['lr'] == 'default':
-        args.lr = 1e-3
-    if args.iterations and args.origin['nepochs'] != 'default':
-        raise UserError('--iterations and --nepochs both say how long a task is trained: give one of them')
-    if args.lr < args.lr_min and not args.no_patience:
-        raise UserError('--lr %g is below --lr-min %g, at which a task ends: give a larger --lr or a smaller --lr-min' % (
-            args.lr, args.lr_min))
-    if foreign.is_foreign(kind):
-        args.set = foreign.attributes(args.set, vars(args))
-        vars(args).update(args.set)
-        refused = [n for n in ('resume', 'keep_checkpoint', 'save') if getattr(args, n)]
-        if refused:
-            raise UserError('%s: %s has a training loop of its own and keeps no %s' % (
-                advice.flag(refused[0]), args.approach, 'model' if refused == ['save'] else 'checkpoint'))
-    elif args.set:
-        raise UserError('--set: the hyper-parameters of %s are options of their own: %s' % (
-            args.approach, ', '.join(advice.flags(args.approach)) or 'it has none'))
-    args.hyper = {}
-    if hasattr(kind, 'hyperparameters'):  # an approach that declares none reads args.parameter by itself
-        args.named = {h.name: getattr(args, h.name) for h in kind.hyperparameters
-                      if getattr(args, h.name) is not None}
-        args.hyper, origin = kind.resolve(args.parameter, args.named)
-        args.origin.update({n: flag(n) if n in args.named else o for n, o in origin.items()})
-    given = {word.split('=')[0] for word in argv}
-    args.origin.update({n: flag(n) if flag(n) in given else 'default' for n in settings(args) if n not in args.origin})
-    args.origin.update({n: sources[flag(n)] for n in args.origin if flag(n) in (sources or ())})
-    return args, kind
-
-
-def rerun(argv):
-    """(record's path or None, the other options) of a command line."""
-    first = Parser(add_help=False, allow_abbrev=False)
-    first.add_argument('--rerun')
-    args, rest = first.parse_known_args(argv)
-    return args.rerun, rest
+def given(argv):
+    """Return {option: its value, or None} of a command line; the last counts."""
+    parts = [part[0].split('=', 1) if len(part) == 1 else part for part in words(argv)]
+    return {part[0]: part[1] if len(part) > 1 else None for part in parts}
 
 
 def without(argv, *names):
-    """A command line without some options, and their values where they take one."""
-    parser = Parser(add_help=False, allow_abbrev=False)
-    for a in build()._actions:
-        if set(names) & set(a.option_strings):
-            parser.add_argument(*a.option_strings, **({} if a.nargs is None else {'action': 'store_true'}))
-    return parser.parse_known_args(argv)[1]
+    """Return a command line without some options, and their values where they take one."""
+    out = []
+    for part in words(argv):
+        name = part[0].split('=')[0]
+        if name not in names:
+            out += part
+        elif commandline.ALL[name[2:].replace('-', '_')].switch:
+            out += part[1:]
+    return out
+
+
+def parse(argv, sources=None):
+    """Return (Settings, approach's class) of a command line; sources: {option: the file that gave it}. Raises
+    UserError for what cannot be, or cannot go together."""
+    said = given(argv)
+    kind = approach(said.get('--approach'))
+    parser = commandline.build(kind)
+    # argparse would take a value that begins with a minus for an option
+    joined = ['='.join(part) if part[-1].startswith('-') else part for part in words(argv)]
+    flat = [word for part in joined for word in ([part] if isinstance(part, str) else part)]
+    args, unknown = parser.parse_known_args(flat)
+    if unknown:
+        known = [name for action in parser._actions for name in action.option_strings]
+        raise UserError(advice.explain(unknown[0], args.approach, known))
+    values, origin = vars(args), {}
+    values['hyper'] = {}
+    if args.optimizer == 'adam' and '--lr' not in said:
+        values['lr'] = 1e-3
+    if foreign.is_foreign(kind):
+        values['set'] = foreign.attributes(args.set, values)
+        values.update(values['set'])
+    if hasattr(kind, 'hyperparameters'):  # an approach that declares none reads args.parameter by itself
+        names = [h.name for h in kind.hyperparameters]
+        values['named'] = {n: values[n] for n in names if values[n] is not None}
+        values['hyper'], origin = kind.resolve(args.parameter, values['named'])
+        origin = {n: flag(n) if n in values['named'] else where for n, where in origin.items()}
+    origin.update({n: flag(n) if flag(n) in said else 'default' for n in settings(args) if n not in origin})
+    origin.update({n: sources[flag(n)] for n in origin if flag(n) in (sources or ())})
+    found = Settings(**values, origin=origin)
+    conflicts.check(found, kind)
+    return found, kind
 
 
 def settings(args):
-    """What of a parsed command line determines its result, as a dictionary: not where it is run or saved."""
-    out = {n: getattr(args, n) for n in ('experiment', 'approach', 'tasks', 'pc_valid', *(h.name for h in NUMBERS))}
-    speed = {n: getattr(args, n) for n in SPEED if getattr(args, n)}  # named only if given
-    speed.update({n: getattr(args, n) for n in ('active_classes', 'infer', 'network', 'net') if getattr(args, n)})
-    speed.update({n: getattr(args, n) for n in (*DESCENT, *DATA, 'forward_transfer')
-                  if getattr(args, n) != {**DESCENT, **DATA}.get(n, False)})
-    speed.update({'scenario': args.scenario} if args.scenario != 'task' else {})
-    speed.update({'set': args.set} if args.set else {})
-    return {**out, **speed, **(args.hyper or {'parameter': args.parameter})}
+    """Return what of a command line determines its result, {name: value}: not where it is run or saved."""
+    options = commandline.ALL.values()
+    always = {o.name: getattr(args, o.name) for o in options if o.record == commandline.ALWAYS}
+    changed = {o.name: getattr(args, o.name) for o in options if o.record == commandline.CHANGED}
+    changed = {n: value for n, value in changed.items() if value not in (commandline.ALL[n].default, {})}
+    return {**always, **changed, **(args.hyper or {'parameter': args.parameter})}
 
 
 def label(args):
-    """What the names of results begin with: the experiment, with hyphens, and a scenario other than task."""
+    """Return what the names of results begin with: the experiment, with hyphens, and a scenario other than
+    task."""
     return args.experiment.replace(':', '-') + ('-' + args.scenario if args.scenario != 'task' else '')

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Callable
 
 from results import collect, records
-from runs import advice, checkpoint, foreign, options
+from runs import advice, checkpoint, conflicts, foreign, options
+from runs.advice import flag
 from utils import ROOT, UserError
 
 
 @dataclass
 class Run:
-    """One call of run.py: its options, checked by the parser, --output among them or a name that follows from the parsed ones.
-    Raises UserError for bad ones."""
+    """One call of run.py: its options, checked by the parser, --output among them or a name that follows from
+    the parsed ones. Raises UserError for bad ones."""
     argv: list
     name: Callable = None
     settings: dict = field(init=False)
@@ -29,23 +30,24 @@ class Run:
             raise UserError('--help is an option of run.py, not of a plan')
         if self.name:
             self.argv = [*self.argv, '--output', self.name(args)]
-        self.args, self.settings, self.output = args, options.settings(args), ROOT / (self.argv[-1] if self.name else args.output)
+        self.args, self.settings = args, options.settings(args)
+        self.output = ROOT / (self.argv[-1] if self.name else args.output)
 
     @property
     def command(self):
-        """The call as a list of words."""
+        """Return the call as a list of words."""
         resume = not foreign.is_foreign(self.approach)
         return [sys.executable, str(ROOT / 'src' / 'run.py'), *self.argv] + ['--resume'] * resume
 
     @property
     def log(self):
-        """Where the call's output goes."""
+        """Return where the call's output goes."""
         folder = checkpoint.folder(self.output)
         return folder.with_name(folder.name + '.log')
 
     def status(self):
-        """'finished', 'unfinished', 'pruned' (unfinished: a search has given it up), 'missing', or 'other': there is a result of
-        another configuration."""
+        """Return 'finished', 'unfinished', 'pruned' (unfinished: a search has given it up), 'missing', or
+        'other': there is a result of another configuration."""
         if not (self.output.exists() or records.record_path(self.output).exists()):
             started = (checkpoint.folder(self.output) / 'checkpoint.pt').exists()
             return 'unfinished' if started else 'missing'
@@ -63,15 +65,34 @@ class Run:
         return 'finished' if records.finished(self.output, self.args.final_valid) else 'unfinished'
 
 
+def fitted(argv):
+    """Return (a command line without the options that its approach cannot take, {each of them: why})."""
+    left = {}
+    while True:
+        try:
+            options.parse(argv)
+        except conflicts.Unfit as e:
+            flags = [flag(name) for name in e.names if flag(name) in options.given(argv)]
+            if flags:
+                left.update(dict.fromkeys(flags, str(e)))
+                argv = options.without(argv, *flags)
+                continue
+        except (UserError, SystemExit):  # which the run itself will say
+            pass
+        return argv, left
+
+
 def estimate(runs, folder):
-    """Seconds that each run may take, from the finished results in a folder: of the same settings but for the seed, or
-    else of the same experiment and approach, in proportion to the epochs; None where there is none."""
+    """Return the seconds that each run may take, from the finished results in a folder: of the same settings
+    but for the seed, or else of the same experiment and approach, in proportion to the epochs; None where
+    there is none."""
     known = []
     for path in sorted(Path(folder).glob('*.json')):
         try:
             record = records.read_record(path)
             if record['status'] == 'finished':
-                known.append((options.settings(options.parse(advice.still(record['command'][1:]))[0]), record['seconds']))
+                args, _ = options.parse(advice.still(record['command'][1:]))
+                known.append((options.settings(args), record['seconds']))
         except (UserError, SystemExit):
             continue
 
@@ -84,7 +105,8 @@ def estimate(runs, folder):
 
 
 def show(runs, folder, nproc, verbose=True):
-    """Prints every call and whether its result exists, and the time that may be left. Returns the runs still to do."""
+    """Print every call and whether its result exists, and the time that may be left. Return the runs still
+    to do."""
     for what, names in (('result', [str(run.output) for run in runs]),
                         ('log', [run.settings['logpath'] for run in runs if run.settings.get('logpath')])):
         twice = sorted(n for n, count in collections.Counter(names).items() if count > 1)
@@ -100,26 +122,27 @@ def show(runs, folder, nproc, verbose=True):
     left = 'about %s left' % clock(sum(known) / nproc) if known else 'time left unknown'
     if known and unknown:
         left += ', and %d of unknown length' % unknown
-    print('%d runs: %s%s' % (len(runs), ', '.join('%d %s' % (states.count(s), s) for s in sorted(set(states))),
-                             '; %s with %d at a time' % (left, nproc) if todo else ''))
+    counts = ', '.join('%d %s' % (states.count(s), s) for s in sorted(set(states)))
+    print('%d runs: %s%s' % (len(runs), counts, '; %s with %d at a time' % (left, nproc) if todo else ''))
     other = [str(run.output) for run, state in zip(runs, states) if state == 'other']
     if other:
-        raise UserError('results of another configuration (or without a record) are in the way: %s; choose another '
-                        'folder, or pass -- --overwrite' % ', '.join(other))
+        raise UserError('results of another configuration (or without a record) are in the way: %s; choose '
+                        'another folder, or pass -- --overwrite' % ', '.join(other))
     return todo
 
 
 def clock(seconds):
-    """4000 -> '1 h 7 min'."""
+    """Return '1 h 7 min' for 4000 seconds."""
     if seconds < 100:
         return '%d s' % round(seconds)
     return ('%d h ' % (seconds // 3600) if seconds >= 3600 else '') + '%d min' % round(seconds % 3600 / 60)
 
 
 def failure(run, why):
-    """What to say of a run that failed: why, and the last lines of its log."""
+    """Return what to say of a run that failed: why, and the last lines of its log."""
     try:
         last = run.log.read_text(encoding='utf-8', errors='replace').strip().splitlines()[-5:]
     except OSError:
         last = []
-    return '\n'.join(['failed (%s): run.py %s; log %s' % (why, ' '.join(run.argv), run.log)] + ['    ' + s for s in last])
+    first = 'failed (%s): run.py %s; log %s' % (why, ' '.join(run.argv), run.log)
+    return '\n    '.join([first, *last])

@@ -106,8 +106,8 @@ class Model:
         self.t = there[-1] if after is None else after
         self.path = path(self.output, self.t)
         self.about, found = self.read()
-        self.args, approach = self.command()
-        self.args.device = machine.choose_device(device)
+        args, approach = self.command()
+        self.args = args.but(device=machine.choose_device(device))
         self.names = [task['name'] for task in self.about['tasks']]
         self.appr = self.make(approach, found)
 
@@ -147,8 +147,7 @@ class Model:
         net = self.network(found['model'], tasks if approach.isolated else scenario.taskcla()).to(args.device)
         with contextlib.redirect_stdout(io.StringIO()):
             appr = build.make(approach, net, args, {'data': {t: {'train': None} for t, _ in tasks}, 'taskcla': tasks, 'scenario': scenario})
-        args.compile = False  # of training alone
-        machine.apply(appr, args)
+        machine.apply(appr, args.but(compile=False))  # which is of training alone
         utils.set_model_(net, found['model'])
         try:
             snapshot.put(appr, snapshot.values(appr, found['approach'], kept=buffers(appr)))
@@ -176,7 +175,7 @@ class Model:
     def data(self, data_dir=None):
         """(data, taskcla, size) of the run. Raises UserError if they are not those it was trained on."""
         if data_dir is not None:
-            self.args.data_dir = data_dir
+            self.args = self.args.but(data_dir=data_dir)
         utils.seed_everything(self.args.seed)
         found = build.load_data(build.experiment(self.args.experiment, self.args.data_dir), self.args)
         wanted = self.record['config'].get('data', {})

@@ -14,14 +14,15 @@ from utils import ROOT, UserError
 
 FOLDER = ROOT / 'logs' / 'slurm'  # submitit's files: one log per job
 SUBMITTED = FOLDER / 'submitted.json'  # {result: job}
-NEVER = re.compile(r'PartitionConfig|PartitionNodeLimit|PartitionTimeLimit|BadConstraints|Invalid\w+|\w+NotAllowed|\w+PerJob\w*|'
-                   r'DependencyNeverSatisfied')  # squeue's reasons of jobs that ask for what they cannot get
+# squeue's reasons of jobs that ask for what they cannot get
+NEVER = re.compile(r'PartitionConfig|PartitionNodeLimit|PartitionTimeLimit|BadConstraints|Invalid\w+|'
+                   r'\w+NotAllowed|\w+PerJob\w*|DependencyNeverSatisfied')
 TRIES = 5  # starts of a job in a row that may end without a new checkpoint
 
 
 def execute(runs, args):
-    """Submits the runs that are not queued already and, unless args.no_wait, waits for all; returns the failed ones.
-    Ctrl-C stops the waiting, not the jobs. Raises UserError if submitit or Slurm is missing."""
+    """Submit the runs that are not queued already and, unless args.no_wait, wait for all; return the
+    failed ones. Ctrl-C stops the waiting, not the jobs. Raises UserError if submitit or Slurm is missing."""
     executor = make_executor(args)
     SUBMITTED.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -40,7 +41,8 @@ def execute(runs, args):
             array = executor.map_array(Call(), [run.command for run in new], [str(run.log) for run in new],
                                        [str(checkpoint.folder(run.output) / 'checkpoint.pt') for run in new])
         except Exception as e:  # submitit passes on whatever sbatch says
-            raise UserError('--launcher slurm: the jobs were not taken (%s)' % ' '.join(str(e).split())[-300:])
+            why = ' '.join(str(e).split())[-300:]
+            raise UserError('--launcher slurm: the jobs were not taken (%s)' % why)
         jobs.update({str(run.output): job.job_id for run, job in zip(new, array)})
         print('Submitted %d jobs: %s to %s' % (len(new), array[0].job_id, array[-1].job_id))
         with utils.replacing(SUBMITTED) as f:
@@ -54,14 +56,15 @@ def execute(runs, args):
 
 
 class Call:
-    """A job: run.py with its output in the run's own log. When its time is up or it is preempted, run.py saves its state
-    and the job is put back into the queue, to go on from there, as often as it takes."""
+    """A job: run.py with its output in the run's own log. When its time is up or it is preempted, run.py
+    saves its state and the job is put back into the queue, to go on from there, as often as it takes."""
 
     idle = 0  # starts in a row that left no new checkpoint
 
     def __call__(self, command, log, saved):
-        """Runs the command, whose checkpoint is the file `saved`; raises CalledProcessError if it fails."""
-        env = {'OMP_NUM_THREADS': os.environ.get('SLURM_CPUS_PER_TASK', '1'), **os.environ, 'PYTHONUNBUFFERED': '1'}
+        """Run the command, whose checkpoint is the file `saved`; raise CalledProcessError if it fails."""
+        env = {'OMP_NUM_THREADS': os.environ.get('SLURM_CPUS_PER_TASK', '1'), **os.environ,
+               'PYTHONUNBUFFERED': '1'}
         self.before = changed(saved)
         with open(log, 'a', encoding='utf-8') as f:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=f, stderr=f, env=env)
@@ -70,21 +73,22 @@ class Call:
                 raise subprocess.CalledProcessError(self.process.returncode, command)
 
     def wait(self, seconds):
-        """Waits for the process by looking, as a signal may interrupt one wait and start another."""
+        """Wait for the process by looking, as a signal may interrupt one wait and start another."""
         end = time.monotonic() + seconds
         while self.process.poll() is None and time.monotonic() < end:
             time.sleep(0.2)
 
     def checkpoint(self, command, log, saved):
-        """Called by submitit before the job is stopped: what to put back into the queue. Raises RuntimeError, which ends the
-        job, if its starts get nowhere."""
+        """Return, before submitit stops the job, what to put back into the queue. Raises RuntimeError,
+        which ends the job, if its starts get nowhere."""
         from submitit.helpers import DelayedSubmission
         self.process.terminate()
         self.wait(60)
         del self.process
         self.idle = 0 if changed(saved) != self.before else self.idle + 1
         if self.idle >= TRIES:
-            why = '%d starts in a row were stopped before the end of an epoch: give more than this --timeout-min' % TRIES
+            why = ('%d starts in a row were stopped before the end of an epoch: give more than this '
+                   '--timeout-min' % TRIES)
             with open(log, 'a', encoding='utf-8') as f:
                 print(why, file=f)
             raise RuntimeError(why)
@@ -92,14 +96,15 @@ class Call:
 
 
 def changed(path):
-    """When a run's checkpoint was last changed, in ns, and that of one that is to replace a result; None where there is none."""
+    """Return when a run's checkpoint was last changed, in ns, and that of one that is to replace a result;
+    None where there is none."""
     folder, name = os.path.split(path)
     both = path, os.path.join(folder, 'next', name)
     return [os.stat(p).st_mtime_ns if os.path.exists(p) else None for p in both]
 
 
 def make_executor(args):
-    """submitit's executor for the options given."""
+    """Return submitit's executor for the options given."""
     try:
         import cloudpickle
         import submitit
@@ -110,9 +115,10 @@ def make_executor(args):
         executor = submitit.AutoExecutor(folder=str(FOLDER), cluster='slurm', slurm_max_num_timeout=10 ** 6)
     except RuntimeError as e:
         raise UserError('--launcher slurm: %s' % ' '.join(str(e).split()))
-    settings = {'name': 'hat', 'timeout_min': args.timeout_min, 'cpus_per_task': args.cpus_per_task, 'tasks_per_node': 1,
-                'slurm_array_parallelism': args.array_parallelism,
-                'slurm_signal_delay_s': min(90, 15 * args.timeout_min)}  # when run.py is told, before the time is up
+    # when run.py is told, before the time is up
+    settings = {'name': 'hat', 'timeout_min': args.timeout_min, 'cpus_per_task': args.cpus_per_task,
+                'tasks_per_node': 1, 'slurm_array_parallelism': args.array_parallelism,
+                'slurm_signal_delay_s': min(90, 15 * args.timeout_min)}
     if args.partition:
         settings['slurm_partition'] = args.partition
     if args.gpus_per_task:
@@ -122,27 +128,30 @@ def make_executor(args):
 
 
 def in_queue():
-    """The jobs of this user that wait or run, as 'array_index', and why each does not run: {job: squeue's reason}."""
+    """Return the jobs of this user that wait or run, as 'array_index', and why each does not run: {job:
+    squeue's reason}."""
     try:
-        done = subprocess.run(['squeue', '--me', '--noheader', '--array', '--format=%i %r'], capture_output=True, text=True,
-                              check=True)
+        done = subprocess.run(['squeue', '--me', '--noheader', '--array', '--format=%i %r'],
+                              capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError) as e:
-        raise UserError('--launcher slurm: squeue failed (%s)' % ' '.join((getattr(e, 'stderr', '') or str(e)).split()))
+        why = ' '.join((getattr(e, 'stderr', '') or str(e)).split())
+        raise UserError('--launcher slurm: squeue failed (%s)' % why)
     return dict(line.split(None, 1) for line in done.stdout.splitlines())
 
 
 def cancel_hopeless(queued, ours):
-    """Takes the jobs out of the queue that can never start, and names them; returns those that stay, as in_queue() does."""
+    """Take the jobs out of the queue that can never start, and name them; return those that stay, as
+    in_queue() does."""
     hopeless = sorted(j for j in ours if NEVER.match(queued.get(j, '')))
     if hopeless:
-        print('%d jobs can never start (%s) and are taken out of the queue: ask for what the partition has' % (
-            len(hopeless), ', '.join(sorted({queued[j] for j in hopeless}))), file=sys.stderr)
+        print('%d jobs can never start (%s) and are taken out of the queue: ask for what the partition has'
+              % (len(hopeless), ', '.join(sorted({queued[j] for j in hopeless}))), file=sys.stderr)
         subprocess.run(['scancel', *hopeless], capture_output=True)
     return {j: why for j, why in queued.items() if j not in hopeless}
 
 
 def wait(runs, jobs, every=2):
-    """Waits until no job is in the queue, with a progress bar; returns the runs that did not finish."""
+    """Wait until no job is in the queue, with a progress bar; return the runs that did not finish."""
     with tqdm(total=len(runs), desc='jobs', unit='job', file=sys.stderr, disable=None) as bar:
         try:
             left, failures = list(runs), 0
@@ -160,7 +169,8 @@ def wait(runs, jobs, every=2):
                 bar.n = len(runs) - len(left)
                 bar.refresh()
         except KeyboardInterrupt:
-            print('The jobs go on; scancel stops them, the same command picks up what is missing', file=sys.stderr)
+            print('The jobs go on; scancel stops them, the same command picks up what is missing',
+                  file=sys.stderr)
             sys.exit(130)
     time.sleep(every)  # shared folders may lag behind the queue
     failed = [run for run in runs if run.status() != 'finished']

@@ -12,6 +12,7 @@ from runs.listeners import Listener
 from utils import ROOT, UserError
 
 FOLDER = ROOT / 'logs'
+PACKAGES = {'wandb': 'wandb', 'mlflow': 'mlflow-skinny'}  # what pip calls them
 
 
 class Tracker(Listener):
@@ -77,12 +78,12 @@ class Tracker(Listener):
 def chosen(args):
     """The kinds of trackers that the options name. Raises UserError for a package that is not there."""
     out = []
-    for name in ('wandb', 'mlflow'):
+    for name in PACKAGES:
         if getattr(args, name, False):
             kind = importlib.import_module('runs.to_' + name).Log
             try:
                 importlib.import_module(name)
             except ImportError:
-                raise UserError('--%s needs a package that is not there: pip install %s' % (name, name))
+                raise UserError('--%s needs a package that is not there: pip install %s' % (name, PACKAGES[name]))
             out.append(kind)
     return out

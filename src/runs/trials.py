@@ -18,28 +18,20 @@ from utils import UserError
 
 
 def epochs(appr, n):
-    """How many epochs a task of n samples has in all, at most."""
+    """Return how many epochs a task of n samples has in all, at most."""
     return sum(appr.epochs(n, phase) for phase in range(appr.phases))
 
 
 def shorten(appr, epochs):
-    """Makes tasks as short as they can be, with so many epochs, for a trial."""
+    """Make tasks as short as they can be, with so many epochs, for a trial."""
     appr.nepochs, appr.recipe.iterations = epochs, None
     for h in appr.hyperparameters:
         if h.short is not None:
             setattr(appr, h.name, h.short)
 
 
-def refuse_foreign(ready, option):
-    """Raises UserError for an approach that is not known from within."""
-    if foreign.is_foreign(ready.approach):
-        raise UserError('%s: not for %s, which has a training loop of its own; --debug is' % (option, ready.args.approach))
-    if ready.args.approach == 'random' and option != '--dry-run':
-        raise UserError('%s: not for random, which trains nothing' % option)
-
-
 def fewer(data, ntasks, train, test):
-    """The data with at most so many samples of each split, spread over it."""
+    """Return the data with at most so many samples of each split, spread over it."""
     out = dict(data)
     for t in range(ntasks):
         def some(split, n):
@@ -51,22 +43,22 @@ def fewer(data, ntasks, train, test):
     return out
 
 
-def tasks(ready, appr, there, checkpoint=None, record=None):
-    """The loop over the tasks of a trial."""
+def tasks(ready, appr, context, checkpoint=None, record=None):
+    """Return the loop over the tasks of a trial."""
     record = record or {'device': str(ready.args.device), 'tasks': ready.config['tasks']}
-    return sequence.Sequence(appr, there, record, checkpoint, None)
+    return sequence.Sequence(appr, context, record, checkpoint, None)
 
 
 def debug(ready, argv):
-    """Two batches of one epoch of every task, through training, testing, saving and loading; prints what was right. Returns the
-    accuracy matrix. Raises UserError where what is loaded says otherwise."""
-    args, there, own = ready.args, ready.there, foreign.is_foreign(ready.approach)
-    n, ntasks = 2 * args.sbatch, len(there['taskcla'])
-    there['data'] = fewer(there['data'], ntasks, n, n)
+    """Take two batches of one epoch of every task through training, testing, saving and loading; print what
+    was right. Return the accuracy matrix. Raises UserError where what is loaded says otherwise."""
+    context, own = ready.context, foreign.is_foreign(ready.approach)
+    n, ntasks = 2 * ready.args.sbatch, len(context['taskcla'])
+    context['data'] = fewer(context['data'], ntasks, n, n)
     with tempfile.TemporaryDirectory() as folder:
-        args.output, args.keep_checkpoint = Path(folder) / 'debug.txt', True
-        args.save = not own and 'save' not in ready.approach.cannot
-        args.nepochs = 1 if own else args.nepochs
+        ready.change(output=Path(folder) / 'debug.txt', keep_checkpoint=True,
+                     save=not own and 'save' not in ready.approach.cannot, **{'nepochs': 1} if own else {})
+        args = ready.args
         ready.show()
         appr = ready.make()
         if records.has_log(appr):
@@ -75,11 +67,11 @@ def debug(ready, argv):
             shorten(appr, 1)
         kept = None if own else checkpoint.Checkpoint(args.output, ready.config, args.checkpoint_every)
         try:
-            learner = sequence.Sequence(appr, there, ready.describe(argv), kept, place.Place(args.output))
+            learner = sequence.Sequence(appr, context, ready.describe(argv), kept, place.Place(args.output))
             acc = unstopped(learner)
             done = ['%d tasks trained and tested' % ntasks]
             if args.save:
-                done.append('%d models saved and loaded' % loaded(args, there, acc))
+                done.append('%d models saved and loaded' % loaded(args, context, acc))
             if kept:
                 other = ready.make()
                 shorten(other, 1)
@@ -95,7 +87,7 @@ def debug(ready, argv):
 
 
 def unstopped(tasks):
-    """Runs a Sequence, of which nothing is kept if it is stopped; returns the accuracy matrix."""
+    """Run a Sequence, of which nothing is kept if it is stopped; return the accuracy matrix."""
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
@@ -107,25 +99,26 @@ def unstopped(tasks):
         sys.stderr.write(said.getvalue())
 
 
-def loaded(args, there, acc):
-    """Loads the model saved after every task and tests it: how many there are. Raises UserError where the accuracies differ."""
+def loaded(args, context, acc):
+    """Load the model saved after every task and test it; return how many there are. Raises UserError where
+    the accuracies differ."""
     for t in range(len(acc)):
         appr = saved.Model(args.output, t, str(args.device)).appr
         for u in range(t + 1):
-            _, again = appr.eval(u, *(there['data'][u]['test'][k].to(appr.device) for k in 'xy'))
+            _, again = appr.eval(u, *(context['data'][u]['test'][k].to(appr.device) for k in 'xy'))
             if abs(again - acc[t, u]) > 1e-6:
-                raise UserError('--debug: the model saved after task %d has %.4f on task %d when it is loaded, not %.4f' % (
-                    t, again, u, acc[t, u]))
+                raise UserError('--debug: the model saved after task %d has %.4f on task %d when it is '
+                                'loaded, not %.4f' % (t, again, u, acc[t, u]))
     return len(acc)
 
 
 def profile(ready, argv):
-    """20 steps of the first task under torch.profiler, after as many without it; prints the table and writes a trace."""
+    """Profile 20 steps of the first task with torch.profiler, after as many without it; print the table and
+    write a trace."""
     os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # it writes to stderr on machines without a GPU
     from torch.profiler import ProfilerActivity, profile as profiler
-    refuse_foreign(ready, '--profile')
-    args, there = ready.args, ready.there
-    there['data'] = fewer(there['data'], len(there['taskcla']), 20 * args.sbatch, 256)
+    args, context = ready.args, ready.context
+    context['data'] = fewer(context['data'], len(context['taskcla']), 20 * args.sbatch, 256)
     ready.show()
     appr = ready.make()
     appr.logs = None
@@ -141,7 +134,7 @@ def profile(ready, argv):
             train_epoch(*values)
         found.append(p)
     appr.train_epoch = watched
-    tasks(ready, appr, there).learn(0)
+    tasks(ready, appr, context).learn(0)
     key = 'self_cuda_time_total' if appr.device.type == 'cuda' else 'self_cpu_time_total'
     table = found[0].key_averages().table(sort_by=key, row_limit=20, max_name_column_width=50)
     print(table)
@@ -149,17 +142,17 @@ def profile(ready, argv):
         found[0].export_chrome_trace(str(f.name))
     with utils.replacing(folder / 'profile.txt') as f:
         f.write(table + '\n')
-    print('Table at %s; trace at %s (for chrome://tracing or ui.perfetto.dev)' % (folder / 'profile.txt', folder / 'trace.json'))
+    print('Table at %s; trace at %s (for chrome://tracing or ui.perfetto.dev)' % (
+        folder / 'profile.txt', folder / 'trace.json'))
 
 
 def overfit(ready, argv):
-    """Trains on a few samples of the first task until all are right, for --nepochs epochs at most, without dropout; SystemExit(1) if
-    they do not become so."""
+    """Train on a few samples of the first task until all are right, for --nepochs epochs at most, without
+    dropout; SystemExit(1) if they do not become so."""
     from networks.layers import without_dropout
-    refuse_foreign(ready, '--overfit')
-    args, there = ready.args, ready.there
-    there['data'] = fewer(there['data'], len(there['taskcla']), args.overfit, 1)
-    first = there['data'][0]
+    args, context = ready.args, ready.context
+    context['data'] = fewer(context['data'], len(context['taskcla']), args.overfit, 1)
+    first = context['data'][0]
     first['valid'] = first['train']
     ready.show()
     appr, tick = ready.make(), time.monotonic()
@@ -171,11 +164,11 @@ def overfit(ready, argv):
             appr.nepochs = appr.at['epoch']
     appr.fitting.on_epoch, appr.recipe.patience = look, False
     with contextlib.redirect_stdout(sys.stdout if sys.stdout.isatty() else io.StringIO()):
-        tasks(ready, appr, there).learn(0)
+        tasks(ready, appr, context).learn(0)
     numbers, n = appr.fitting.numbers, len(first['train']['y'])
     right = round(numbers['train_accuracy'] * n)
     print('Overfit: %d of %d samples right after %d epochs (loss %.4f, %.1f s)%s' % (
-        right, n, numbers['epoch'], numbers['train_loss'], time.monotonic() - tick,
-        '' if right == n else ': not all; try a larger --nepochs or another --lr, or look for an error in the loss or the labels'))
+        right, n, numbers['epoch'], numbers['train_loss'], time.monotonic() - tick, '' if right == n else
+        ': not all; try a larger --nepochs or another --lr, or look for an error in the loss or the labels'))
     if right < n:
         sys.exit(1)

@@ -1,13 +1,20 @@
-"""Settings from a file, tags, and the list of a folder's runs."""
+"""Settings: one declaration, one parse, a file; tags, and the list of a folder's runs."""
+import re
+import sys
+
 import pytest
 
+import approaches
+import dataloaders
+import networks
 import plot_results
 import results as package
 import run
 import run_multi
+import utils
 from results import overview, records
-from runs import options
-from utils import ROOT
+from runs import advice, commandline, conflicts, options
+from utils import ROOT, UserError
 
 TOML = 'experiment = "glyphs"\napproach = "hat"\ntasks = [0, 1]\nnepochs = 1\nlamb = 0.5\nno_patience = true\nfinal-valid = false\n'
 
@@ -129,3 +136,134 @@ def test_a_run_ends_with_a_paragraph_whose_command_works(tmp_path, capsys, monke
         path = ROOT / command[1]
         assert (script(path.name) if path.name == 'results.py' else plot_results.main)(command[2:]) == 0
     assert (tmp_path / 'glyphs_sgd_0.png').exists()
+
+
+SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu']
+
+
+def test_settings_cannot_be_changed_but_others_can_be_made():
+    args, _ = options.parse([*SHORT, '--approach', 'hat', '--lr', '0.1'])
+    for change in (lambda: setattr(args, 'lr', 3), lambda: setattr(args, 'mine', 3), lambda: delattr(args, 'lr')):
+        with pytest.raises(AttributeError, match='cannot be changed'):
+            change()
+    assert args.but(lr=3).lr == 3 and args.lr == .1 and not hasattr(args, 'mine')
+
+
+@pytest.fixture
+def more(tmp_path, monkeypatch):
+    """A folder of further approaches, dataloaders and networks."""
+    for package in (approaches, dataloaders, networks):
+        monkeypatch.setattr(package, '__path__', [*package.__path__, str(tmp_path)])
+    yield tmp_path
+    for name in [n for n, m in sys.modules.items() if str(getattr(m, '__file__', '')).startswith(str(tmp_path))]:
+        del sys.modules[name]
+
+
+OWN = """import torch
+from approaches import base
+class Appr(%s):
+    def __init__(self, model, nepochs=100, sbatch=64, lr=0.05, %sargs=None):
+        %s
+        args.started = args.started + 1 if hasattr(args, 'started') else args.seed
+    def train(self, t, xtrain, ytrain, xvalid, yvalid, args=None):
+        args.started += 1
+        print('started', args.started, args.device)
+    def eval(self, t, x, y):
+        return 0., 1.
+"""
+BASED = OWN % ('base.Appr', 'lr_min=1, lr_factor=1, lr_patience=1, ', 'super().__init__(model, args=args)')
+
+
+@pytest.mark.parametrize('text', [OWN % ('object', '', 'self.model = model'), BASED], ids=['object', 'base'])
+def test_a_class_may_set_and_read_attributes_of_its_args(text, more, tmp_path, capsys):
+    (more / 'starting.py').write_text(text)
+    run.main([*SHORT, '--approach', 'starting', '--seed', '5', '--output', str(tmp_path / 'o.txt')])
+    printed = capsys.readouterr().out
+    assert 'started 6 cpu' in printed and 'started 7 cpu' in printed
+
+
+def test_broken_files_stop_no_run_and_none_is_imported_unless_chosen(more, refused, capsys, tmp_path):
+    for name, text in (('exits', 'import sys\nsys.exit(3)\nclass Appr: pass\nclass Net: pass\ndef get(): pass\n'),
+                       ('torn', 'class Appr:\n    def (\n'), ('nul', 'class Net: pass\n\0'), ('deep', 'x = ' + '(' * 5000)):
+        (more / (name + '.py')).write_text(text)
+    (more / 'bytes.py').write_bytes(b'class Appr: pass\n"\xff\xfe"\n')
+    (more / 'gone.py').symlink_to(more / 'nowhere')
+    names = [utils.choices(folder) for folder in ('approaches', 'dataloaders', 'networks')]
+    assert all('exits' in there and not {'torn', 'nul', 'deep', 'bytes', 'gone'} & set(there) for there in names)
+    assert run.main([*SHORT, '--approach', 'random', '--output', str(tmp_path / 'o.txt')]).shape == (2, 2)
+    assert '--smax is an option of hat, hat-test; sgd has none' in refused(run.main, [*SHORT, '--approach', 'sgd', '--smax', '4'])
+    with pytest.raises(SystemExit):
+        run.main(['--help'])
+    assert '\n  exits' in capsys.readouterr().out and 'approaches.exits' not in sys.modules
+    assert re.search(r'/torn.py cannot be read: line 2: ', refused(run.main, [*SHORT, '--approach', 'torn']))
+    for option, name in (('--network', 'nul'), ('--network', 'deep'), ('--approach', 'bytes')):
+        assert name + '.py cannot be read' in refused(run.main, [*SHORT, '--approach', 'sgd', option, name])
+
+
+@pytest.mark.parametrize('name', utils.choices('approaches'))
+def test_the_hyper_parameters_read_from_a_file_are_those_of_its_class(name):
+    assert set(advice.hyper_names(name)) == {h.name for h in utils.load('approaches', name).Appr.hyperparameters}
+
+
+def test_every_option_that_a_result_depends_on_is_in_the_record_with_its_origin():
+    args, _ = options.parse([*SHORT, '--approach', 'er', '--momentum', '0.9', '--scenario', 'class', '--amp', 'bf16', '--buffer', 'ring'])
+    found, changed = options.settings(args), {'momentum': .9, 'scenario': 'class', 'amp': 'bf16'}
+    always = [n for n, option in commandline.ALL.items() if option.record == commandline.ALWAYS]
+    assert set(found) == {*always, *changed, 'buffer', 'buffer_size', 'weighting'} and changed.items() <= found.items()
+    assert args.origin.keys() == found.keys() and args.origin['momentum'] == '--momentum' and args.origin['sbatch'] == 'default'
+
+
+CLASHING = [
+    'sgd --pc-valid 1', 'sgd --data-dir=', 'sgd --device=', 'sgd --nepochs 1 --iterations 5', 'sgd --lr 1e-5', 'sgd --set a=1',
+    'ours --scenario class', 'plain --scenario class', 'er --active-classes all', 'hat --infer max-logit',
+    'er --scenario class --infer max-logit', 'hat --scenario class --active-classes all',
+    'icarl --scenario class --active-classes current', 'er --scenario domain --joined-heads', 'sgd --optimizer adam --momentum .5',
+    'ours --dry-run', 'random --profile', 'ours --resume', 'ours --keep-checkpoint', 'ours --save', 'ours --forward-transfer',
+    'ours --optimizer adam', 'ours --plain', 'random --save', 'random --forward-transfer', 'pathnet --no-patience',
+    'packnet --momentum .5', 'independent --joined-heads', 'sgd --joined-heads', 'hat --compile']
+
+
+def test_every_row_of_what_cannot_go_together_is_met_by_a_command_line(more, monkeypatch):
+    (more / 'ours.py').write_text(OWN % ('object', '', 'pass'))
+    (more / 'plain.py').write_text(BASED)
+    rows = conflicts.TABLE
+    for i, words in enumerate(CLASHING):
+        monkeypatch.setattr(conflicts, 'TABLE', rows[:i] + rows[i + 1:])
+        argv = ['--experiment', 'glyphs', '--approach', *words.split()]
+        others = None
+        try:
+            options.parse(argv)
+        except UserError as e:  # a later row says something, too
+            others = str(e)
+        monkeypatch.setattr(conflicts, 'TABLE', rows)
+        with pytest.raises(UserError) as e:
+            options.parse(argv), pytest.fail(words)
+        assert str(e.value) != others and str(e.value).count('--')
+        assert isinstance(e.value, conflicts.Unfit) == bool(rows[i][2]) and set(rows[i][2]) <= set(commandline.ALL)
+    assert len(CLASHING) == len(rows)
+
+
+def test_help_of_a_hyper_parameter_may_have_any_sign(more, capsys):
+    (more / 'signs.py').write_text('from approaches import base\nfrom approaches.hyper import Hyper\nclass Appr(base.Appr):\n'
+                                   '    hyperparameters = (Hyper("share", float, .5, help="50%, %(x)s {y}"),)\n')
+    with pytest.raises(SystemExit):
+        run.main(['--approach', 'signs', '--help'])
+    assert '50%, %(x)s {y}: a number (default 0.5)' in ' '.join(capsys.readouterr().out.split())
+
+
+def test_help_has_an_approach_s_own_options_first_choices_and_whole_words(capsys, monkeypatch):
+    for columns in (80, 120):
+        monkeypatch.setenv('COLUMNS', str(columns))
+        for argv in (['--approach', 'er'], []):
+            with pytest.raises(SystemExit) as e:
+                run.main([*argv, '--help'])
+            text = capsys.readouterr().out
+            lines = text.splitlines()
+            assert e.value.code == 0 and '{task,class,domain}' in text and max(map(len, lines)) <= columns
+            shown = [line.split()[0] for line in lines if line.startswith('  --')]
+            assert shown[:3] == (['--weighting', '--buffer-size', '--buffer'] if argv else ['--experiment', '--approach', '--config'])
+            assert ('{reservoir,balanced,' in text) == bool(argv)
+            assert not [line for line in lines if re.search(r'\w-$', line)]
+    for families in advice.by_family().values():
+        for title in families.values():
+            assert title in ' '.join(text.split())

@@ -419,8 +419,7 @@ def made(name, scenario, network, plain, tmp_path):
     for key, value in SMALL.get(name, {}).items():
         argv += ['--' + key, str(value)]
     argv += ['--logpath', str(tmp_path / 'log.pkz')] if name == 'hat-test' else []
-    args, kind = options.parse(argv)
-    args.nepochs = 1
+    args, kind = options.parse([*argv, '--nepochs', '1'])
     utils.seed_everything(0)
     there = {'taskcla': taskcla, 'scenario': build.scenario(args, kind, taskcla), 'data': {t: {'train': None} for t in range(3)}}
     Net = chosen.choose(argparse.Namespace(), args, kind)[1]

@@ -9,11 +9,12 @@ import time
 
 import pytest
 
+import dataloaders
 import run
 import run_multi
 import work
 from results import records
-from runs import launch, plan
+from runs import launch, plan, tuned
 from runs import slurm as slurm_runs
 from utils import ROOT, UserError
 
@@ -61,6 +62,103 @@ def test_a_failing_run_is_reported_and_the_others_carried_on(tmp_path, capfd):
     err = capfd.readouterr().err
     assert err.count('failed (exit status 2)') == 2 and 'loss became' in err and '.log' in err
     assert sorted(f.name for f in tmp_path.glob('*.txt')) == ['glyphs_random_0.txt', 'glyphs_random_1.txt']
+
+
+def planned(capsys, *options, approaches='random,sgd,hat', experiments='glyphs', passed=()):
+    """Return the calls that a plan shows, {approach: the words of the last}, and the lines on what is left out."""
+    assert run_multi.main(['--experiments', experiments, '--approaches', approaches, '--seeds', '0', *options, '--', *passed]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    calls = [line.split() for line in lines if 'src/run.py' in line]
+    return {words[words.index('--approach') + 1]: words for words in calls}, [line for line in lines if line.startswith('Left out')]
+
+
+def test_what_an_approach_cannot_take_is_left_out_of_its_runs_and_said(tmp_path, capsys):
+    folder = '--res_folder', str(tmp_path)
+    calls, said = planned(capsys, *folder, passed=['--save', '--optimizer', 'adam', '--weight-decay=0.1', '--nepochs', '2'])
+    assert '--save' in calls['sgd'] and 'adam' in calls['sgd'] and '--save' in calls['hat']
+    for a, gone in (('random', {'--save', '--optimizer', 'adam', '--weight-decay=0.1'}), ('hat', {'--optimizer', 'adam'})):
+        assert not gone & set(calls[a]) and '2' in calls[a]
+    assert [' random: ' in line or ' hat: ' in line for line in said] == [True] * 3 and any('--save' in line for line in said)
+    calls, said = planned(capsys, *folder, passed=['--scenario', 'class', '--infer', 'max-softmax'])
+    assert '--infer' in calls['hat'] and '--infer' not in calls['sgd'] and len(said) == 2
+    for passed, approaches, says in ((['--save'], 'random', 'has no model'), (['--lr', '1e-9'], 'random,sgd', 'below --lr-min'),
+                                     (['--lamb', '1'], 'sgd,hat', 'is an option of')):
+        with pytest.raises(UserError, match=says):  # nobody can take it, or it is not an approach that cannot
+            planned(capsys, *folder, approaches=approaches, passed=passed)
+
+
+def test_a_plan_takes_settings_for_each_approach_and_names_of_run_py(tmp_path, capsys):
+    file, folder = tmp_path / 'tuned.toml', ('--res_folder', str(tmp_path))
+    file.write_text('[hat]\nlamb = 0.5\nlr = 0.1\n[ewc-online]\nlamb = 7\n')
+    settings = '--settings', str(file)
+    calls, _ = planned(capsys, *folder, *settings, experiments='glyphs,split:glyphs:6', passed=['--nepochs', '2'])
+    assert {'--lamb=0.5', '--lr=0.1', '--nepochs'} <= set(calls['hat']) and 'split:glyphs:6' in calls['hat']
+    assert not any(word.startswith(('--lamb', '--lr')) for word in calls['sgd'] + calls['random'])
+    calls, _ = planned(capsys, *folder, *settings, passed=['--lr', '0.3'])
+    assert {'--lamb=0.5', '--lr', '0.3'} <= set(calls['hat']) and '--lr=0.1' not in calls['hat']
+    for text, says in (('lamb = 1\n', 'in no table'), ('[hut]\n', 'perhaps hat'), ('[hat]\nseed = 1\n', 'the plan sets it'),
+                       ('[hat]\nlamda = 1\n', 'perhaps lamb'), ('[hat]\nlamb = true\n', 'expected a value'), ('[', 'not TOML'),
+                       ('[hat]\nlamb = -1\n', 'lamb must be')):
+        file.write_text(text)
+        with pytest.raises(UserError, match=says):
+            planned(capsys, *folder, *settings)
+
+
+def test_a_python_that_reads_no_toml_is_told_so(tmp_path, monkeypatch, capsys):
+    for name in ('tomllib', 'tomli'):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(UserError, match='--settings: this Python cannot read TOML'):
+        planned(capsys, '--settings', str(tmp_path / 'a.toml'))
+    tuned.keep(tmp_path / 'new.toml', 'hat', {'lamb': .5}, 'a note')  # needs none to be written
+    assert (tmp_path / 'new.toml').read_text() == '[hat]\n# a note\nlamb = 0.5\n'
+
+
+def test_the_kept_table_of_an_approach_takes_the_place_of_its_last_and_others_stay(tmp_path):
+    file = tmp_path / 'a.toml'
+    tuned.keep(file, 'hat', {'lamb': 1e-05, 'smax': 400}, 'one')
+    tuned.keep(file, 'ewc-online', {'lamb': 7.}, 'two')
+    file.write_text('# mine\n' + file.read_text() + 'gamma = 0.5  # mine too\n')
+    tuned.keep(file, 'hat', {'lamb': 2.5}, 'three')
+    text = file.read_text()
+    assert tuned.read(file) == {'hat': {'lamb': 2.5}, 'ewc-online': {'lamb': 7., 'gamma': .5}}
+    assert text.startswith('# mine\n[hat]\n# three\n') and '# mine too' in text and 'one' not in text.replace('-online', '')
+    for text in ('hat = {lamb = 1}\n', '["h\\u0061t"]\nlamb = 1\n', '[sgd]\ntasks = [\n[1], [2]]\n[hat]\nnet = """\n[hat]\n"""\n'):
+        file.write_text(text)
+        with pytest.raises(UserError, match='give another file|in no table'):
+            tuned.keep(file, 'hat', {'lamb': 3}, 'four')
+        assert file.read_text() == text and list(tmp_path.iterdir()) == [file]
+
+
+def test_a_search_keeps_the_best_of_the_first_tasks_for_a_plan(tmp_path, capsys):
+    file = tmp_path / 'tuned.toml'
+    command = ['cpu', 'glyphs', 'hat', str(tmp_path / 'grid'), '--grid', 'lamb=0.5,1', 'lr=0.1', '--tune-tasks', '2', '--keep', str(file),
+               '--execute', '--', '--nepochs', '1', '--tasks', '3,0,1', '--device', 'cpu', '--net', 'nhid=20']
+    assert work.main(command) == 0
+    results = {v: tmp_path / 'grid' / ('glyphs_hat-%s-0.1_0.json' % v) for v in ('0.5', '1')}
+    for value, valid in (('0.5', .2), ('1', .9)):
+        record = json.loads(results[value].read_text())
+        assert record['tasks'] == ['glyphs-IJKLMN', 'glyphs-012345'] and record['config']['lr'] == .1
+        results[value].write_text(json.dumps({**record, 'valid_accuracy': [valid, valid]}))
+    file.write_text('[sgd]\nlr = 0.2\n')
+    assert work.main(command) == 0
+    assert tuned.read(file) == {'sgd': {'lr': .2}, 'hat': {'lamb': 1., 'lr': .1}}
+    assert '# best of 2 of 2 runs on glyphs by validation accuracy of tasks 3,0: 90.00 %' in file.read_text()
+    assert '--lamb=1.0' in planned(capsys, '--settings', str(file))[0]['hat']
+
+
+@pytest.mark.parametrize('experiment', ['pmnist', 'mnist2', 'glyphs', 'bare'])
+def test_nothing_is_chosen_by_training_data(experiment, tmp_path, monkeypatch, capsys):
+    (tmp_path / 'bare.py').write_text(
+        'import torch\nnetwork = "mlp"\ndef get(seed=0):\n    x, y = torch.rand(8, 1, 4, 4), torch.arange(8) % 2\n    data = {0: {'
+        '"name": "a", "ncla": 2, **{s: {"x": x, "y": y} for s in ("train", "valid", "test")}}}\n    return data, [(0, 2)], [1, 4, 4]\n')
+    monkeypatch.setattr(dataloaders, '__path__', [*dataloaders.__path__, str(tmp_path)])
+    command = ['cpu', experiment, 'hat', str(tmp_path / 'res'), '--grid', 'lamb=1', '--keep', str(tmp_path / 'a.toml'), '--']
+    passed = ['--pc-valid', '0'] if experiment == 'glyphs' else []
+    with pytest.raises(UserError, match='validates on its training data.*--pc-valid'):
+        work.main([*command, *passed])
+    if experiment != 'bare':
+        assert work.main([*command, '--pc-valid', '0.1']) == 0
+    assert work.main([word for word in command if word not in ('--keep', str(tmp_path / 'a.toml'))]) == 0  # which chooses nothing
 
 
 def children(pid):
@@ -154,6 +252,10 @@ HEAD = ['--experiments', 'glyphs', '--approaches', 'sgd']
     (work, ['cpu', 'glyphs', 'hat', 'x', '--search', 'random', '--grid', 'lamb=0,1'], ['> 0']),
     (work, ['cpu', 'zzz', 'hat', 'x'], ['zzz', 'glyphs']),
     (work, ['77', 'glyphs', 'hat', 'x'], ['77', 'cpu']),
+    (work, ['cpu', 'glyphs', 'hat', 'x', '--tune-tasks', '7'], ['7', 'there are 6']),
+    (work, ['cpu', 'glyphs', 'hat', 'x', '--keep', 'x.json'], ['.toml']),
+    (work, ['cpu', 'glyphs', 'hat', 'x', '--keep', '/dev/null/x.toml', '--execute'], ['cannot be written']),
+    (work, ['cpu', 'glyphs', 'hat', 'x', '--grid', 'lr=0.1', '--', '--lr', '0.2'], ['--lr', 'the plan sets it']),
 ])
 def test_bad_plans_are_refused_in_one_line(module, argv, says, refused):
     def main(argv):

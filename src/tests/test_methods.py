@@ -13,7 +13,7 @@ from torch.nn import functional as F
 import run
 import utils
 import original
-from approaches import (agem, anchored, der, derpp, dgr, er, ewc, ewc_online, gem, icarl, independent, lwf, mas, online_meta, packnet, replay,
+from approaches import (agem, anchored, der, derpp, dgr, er, ewc, ewc_online, gem, icarl, independent, lwf, mas, online_meta, packnet,
                         si)
 from dataloaders.images import Images, Pixels
 from fast.quadratic import Quadratic, of as closed

@@ -189,8 +189,7 @@ def test_joined_heads_descend_as_one_layer_does(how, optimizer, lamb, monkeypatc
     for joined in (True, False):
         utils.seed_everything(0)
         appr = approach(mlp.Net(SIZE, TASKS, 1, 8, pdrop=0), nepochs=1, sbatch=20, lr=args.lr, **args.named)
-        args.joined_heads = joined
-        build.set_optimizer(appr, args)
+        build.set_optimizer(appr, args.but(joined_heads=joined))
         for t in range(2):
             x, y = DATA[t]['train']['x'][:120], DATA[t]['train']['y'][:120] % 4
             appr.train(t, x, y, x, y)

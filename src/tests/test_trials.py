@@ -6,7 +6,7 @@ import tempfile
 import pytest
 
 import run
-from runs import checkpoint, prepared, saved
+from runs import checkpoint, saved, setup
 
 SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--device', 'cpu']
 
@@ -59,8 +59,8 @@ def test_debug_notices_what_is_not_saved(tmp_path, refused, monkeypatch):
 
 
 def test_overfit_says_whether_the_samples_were_learnt(tmp_path, capsys, monkeypatch):
-    nets, make = [], prepared.Prepared.make
-    monkeypatch.setattr(prepared.Prepared, 'make', lambda self: (make(self), nets.append(self.net))[0])
+    nets, make = [], setup.Setup.make
+    monkeypatch.setattr(setup.Setup, 'make', lambda self: (make(self), nets.append(self.net))[0])
     run.main([*SHORT, '--approach', 'sgd', '--overfit', '20', '--nepochs', '300', '--output', str(tmp_path / 'o.txt')])
     assert '20 of 20 samples right' in capsys.readouterr().out and all(layer.pdrop == 0 for layer in nets[0].layers)
     with pytest.raises(SystemExit) as e:

@@ -1,2 +1,0 @@
-"""The former name of summary.py."""
-from results.summary import paragraph  # noqa: F401

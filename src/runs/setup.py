@@ -1,0 +1,72 @@
+"""All that a run needs before it trains: device, data, network and approach, from a parsed command line."""
+from argparse import Namespace
+
+import utils
+from dataloaders import check
+from runs import build, machine, network, options
+from utils import ROOT
+
+
+class Setup:
+    """args and approach: as options.parse returned them; config: what determines the result; context: what
+    train() and eval() may ask for, and, after make(), the network and the approach as net and appr. Raises
+    UserError for what cannot be run."""
+
+    def __init__(self, args, approach):
+        self.approach = approach
+        machine.prepare()
+        device, usual = machine.choose_device(args.device), (options.label(args), args.approach, args.seed)
+        self.args = args = args.but(device=device, output=ROOT / (args.output or 'res/%s_%s_%d.txt' % usual))
+        if args.deterministic:
+            machine.be_deterministic()
+        self.dataloader = build.experiment(args.experiment, args.data_dir)
+        name, self.Net = network.choose(self.dataloader, args, approach)
+        self.settings = network.settings(self.Net, args.net)
+        utils.seed_everything(args.seed)
+        data, taskcla, inputsize = build.load_data(self.dataloader, args)
+        self.scenario = build.scenario(args, approach, taskcla)
+        if self.scenario.name == 'class':
+            check.apart(data, taskcla)
+        self.config = {**options.settings(args), 'network': name,
+                       'tasks': [data[t]['name'] for t, _ in taskcla], 'data': data.get('sha256', {})}
+        about = {'network': name, 'settings': network.all_settings(self.Net, self.settings)}
+        self.context = {
+            'args': Namespace(**vars(args)), 'data': data, 'inputsize': inputsize, 'input_size': inputsize,
+            'taskcla': taskcla, 'device': device, 'scenario': self.scenario, 'about': about}
+
+    def change(self, **changes):
+        """Change settings, before make(): of a trial, whose results are not those of the command line."""
+        self.args = self.args.but(**changes)
+        vars(self.context['args']).update(changes)
+
+    def make(self):
+        """Make the network and the approach, which it returns."""
+        args, context = self.args, self.context
+        heads = context['taskcla'] if getattr(self.approach, 'isolated', False) else self.scenario.taskcla()
+        self.net = network.make(self.Net, context['inputsize'], heads, self.settings).to(args.device)
+        self.appr = build.make(self.approach, self.net, args, context)
+        machine.apply(self.appr, args)
+        return self.appr
+
+    def show(self):
+        """Print the settings and the tasks."""
+        print('=' * 100)
+        print('Arguments =')
+        for name, value in {**self.config, 'device': self.args.device, 'output': self.args.output}.items():
+            print('\t%s: %s' % (name, value))
+        print('=' * 100)
+        data = self.context['data']
+        print(data['note'] if 'note' in data else '', end='\n' * ('note' in data))
+        print('Input size =', self.context['inputsize'], '\nTask info =', self.context['taskcla'])
+
+    def describe(self, argv):
+        """Return what the run's record begins with; argv: its command line."""
+        args, context = self.args, self.context
+        return {
+            'status': 'running', 'command': ['src/run.py', *argv], 'config': self.config,
+            'origin': args.origin, **machine.describe(args.device),
+            'parameters': sum(p.numel() for p in self.net.parameters()),
+            'tasks': self.config['tasks'], 'tags': args.tag, 'scenario': self.scenario.name,
+            'normalisation': context['data'].get('normalisation'), 'net': context['about']['settings'],
+            'pc_valid': build.held_out(self.dataloader, args),
+            'clipgrad': build.number(self.appr, 'clipgrad')}
