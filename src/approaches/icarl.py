@@ -6,7 +6,6 @@ from approaches import base, replay
 from dataloaders.joined import Joined
 from learning import distillation, evaluation
 from learning.scenario import joined
-from networks.layers import Plain
 from utils import UserError
 
 FAR = 1e3  # all numbers of the mean of a class without an exemplar: farther than any mean of norm 1
@@ -51,8 +50,8 @@ class Appr(replay.Replay):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        if not isinstance(self.model, Plain):
-            raise UserError('icarl classifies by the last hidden layer: it needs a network derived from layers.Plain')
+        if not callable(getattr(self.model, 'hidden', None)):
+            raise UserError('icarl classifies by the last hidden layer: it needs a network that has a method hidden(x)')
 
     def train(self, t, xtrain, ytrain, xvalid, yvalid):
         """Trains on the task's data and the exemplars."""

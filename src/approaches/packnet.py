@@ -42,7 +42,7 @@ class Appr(base.Appr):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        heads = {id(p) for head in layers.heads(self.model) for p in head.parameters()}
+        heads = {id(p) for module in layers.of_tasks(self.model) for p in module.parameters()}
         self.shared = {n for n, p in self.params().items() if id(p) not in heads}
         weights = {n: p for n, p in self.params().items() if n in self.shared and p.dim() > 1}
         self.owners = {n: torch.zeros_like(p, dtype=torch.int16) for n, p in weights.items()}

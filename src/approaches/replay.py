@@ -6,7 +6,6 @@ from approaches.hyper import Hyper
 from learning import policies
 from learning.batch import parts
 from learning.buffer import Buffer
-from networks.layers import Plain
 
 SIZE = Hyper('buffer_size', int, 500, (200, 500, 1000, 5000), 'samples that are kept in all (--buffer each: of each class)',
              least=1, most=10 ** 7, positional=False)
@@ -69,7 +68,7 @@ class Replay(base.Appr):
         """The last hidden layer [N,D] of images; of a network that does not show it, the logits of the
         task learnt last."""
         self.model.eval()
-        shows = isinstance(self.model, Plain)
+        shows = callable(getattr(self.model, 'hidden', None))
         with torch.inference_mode():
             batches = parts(self.seen - 1, x, None, 256, self.device)
             return torch.cat([self.model.hidden(b.x) if shows else self.compete(b)[0] for b in batches])

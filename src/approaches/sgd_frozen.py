@@ -15,5 +15,5 @@ class Appr(base.Appr):
     def end_task(self, t, x, y):
         """Freezes all layers below the heads."""
         utils.freeze_model(self.model)
-        for head in layers.heads(self.model):
-            head.requires_grad_()
+        for module in layers.of_tasks(self.model):
+            module.requires_grad_()

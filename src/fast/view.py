@@ -12,9 +12,9 @@ class Fast:
 
     tape = None  # of a class of one view: the list that gradients wait on, or None
 
-    def run(self, i, h, module=None, gate=None):
+    def run(self, i, h, module=None, gate=None, source=None, task=None):
         module = module or getattr(self, self.layers[i].name)
-        z = self.product(module, self.shaped(i, h))
+        z = self.mapped(module, self.shaped(i, h), gate, source, task)
         return self._finish(i, z if is_bare(module) else z.clone(), gate)
 
     def product(self, module, h):
@@ -30,6 +30,8 @@ class Fast:
     def _finish(self, i, z, gate):
         """As finish, but overwrites z."""
         layer = self.layers[i]
+        if layer.kernel and layer.pool != 'max':
+            return Layered.finish(self, i, z, gate)
         return finish(z, layer.pdrop, self.training, gate=gate, pool=layer.kernel > 0)
 
 

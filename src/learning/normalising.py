@@ -4,6 +4,8 @@ from contextlib import contextmanager
 
 from torch.nn.modules.batchnorm import _NormBase
 
+from networks import parts
+
 
 def layers(net):
     """{name: layer} of a network's normalising layers that keep running statistics."""
@@ -12,7 +14,8 @@ def layers(net):
 
 def hold(net):
     """Puts those in training mode into evaluation mode, where their statistics stay; returns them."""
-    training = [m for m in layers(net).values() if m.training]
+    own = {id(m) for norms in parts.own(net) for m in norms}  # of a task that nobody else's training moves
+    training = [m for m in layers(net).values() if m.training and id(m) not in own]
     for m in training:
         m.eval()
     return training

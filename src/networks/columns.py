@@ -38,17 +38,19 @@ class Columns(Layered):
         and Vf1scale, Vf1, Uf1 for fc1, or into the head."""
         if i + 1 == len(self.layers):
             return 'Vflscale', 'Vfl', 'Ufl'
-        layer = self.layers[i + 1]
-        name = layer.name[-1] if layer.kernel else 'f' + layer.name[-1]
+        layer, last = self.layers[i + 1], [layer.name[-1] for layer in self.layers if layer.kernel]
+        name = layer.name[-1] if len(set(last)) == len(last) else layer.name  # as there, if that tells them apart
+        name = name if layer.kernel else 'f' + name
         return 'V%sscale' % name, 'V%s%s' % (name, 'x1' if layer.kernel else ''), 'U%s' % name
 
     def add_adapter(self, i, t, ncla):
         """Create adapter i of column t: scale, V, U."""
         head, scale = i + 1 == len(self.layers), nn.Embedding(1, t)
-        width = self.below[i + 1] * (1 if head else self.positions[i + 1])
+        spread = self.positions[i + 1] if not head else 1
+        width = self.below[i + 1] * spread
         flat = head or not self.layers[i + 1].kernel
         reduce = nn.Linear(t * width, width) if flat else nn.Conv2d(t * width, width, 1)
-        project = nn.Linear(width, ncla) if head else self.build(i + 1)
+        project = nn.Linear(width, ncla) if head else self.layers[i + 1].map(width)
         for name, module in zip(self.names(i), (scale, reduce, project)):
             getattr(self, name).append(module)
 
@@ -60,17 +62,19 @@ class Columns(Layered):
 
     def forward(self, x, t, only=None):
         """Return the logits of all tasks (only: of that one, else None) of images x [B,C,H,W] in column t."""
-        h, before = x, [x] * t
+        h, before, outputs = x, [x] * t, []  # outputs: of each layer, those of all columns
         for i, layer in enumerate(self.layers):
             column = getattr(self, layer.name)
             h, before = self.shaped(i, h), [self.shaped(i, b) for b in before]
+            sources = outputs[i - layer.skip] if layer.skip else [None] * (t + 1)
             if i == 0:  # the order of the calls is that of dropout's random draws
                 h = self.run(i, h, column[t])
-            after = [self.run(i, b, column[j]) for j, b in enumerate(before)]
+            after = [self.run(i, b, column[j], source=sources[j]) for j, b in enumerate(before)]
             if i > 0:
-                h = column[t](h)
+                h = self.mapped(column[t], h, source=sources[t])
                 h = self.finish(i, h + self.lateral(i - 1, t, before) if t > 0 else h)
             before = after
+            outputs.append([*after, h])
         out = [None] * len(self.last)
         for u in range(len(self.last)) if only is None else [only]:
             out[u] = self.product(self.last[u], before[u] if u < t else h)

@@ -4,7 +4,7 @@ import warnings
 import torch
 from torch import nn
 
-from networks.layers import Layered, heads, keeps
+from networks.layers import Layered, keeps, of_tasks
 from utils import UserError
 
 
@@ -13,7 +13,7 @@ class Gated(Layered):
     Section 2.2). Masks, views and embeddings, e<name> [tasks, units], follow the layers' order.
     """
 
-    pdrop_input = 0.
+    pdrop_input, own_norms = 0., True
 
     def add_gate(self, i):
         """Create the embedding of layer i."""
@@ -28,7 +28,7 @@ class Gated(Layered):
         """Return (name, units below, units, weights for each pair of the two) of every gated layer."""
         out = []
         for layer, below in zip(self.layers, self.below):
-            weights = getattr(self, layer.name).weight.numel()
+            weights = self.map(len(out)).weight.numel()
             out.append((layer.name, below, layer.width, weights // (below * layer.width)))
         return out
 
@@ -39,28 +39,30 @@ class Gated(Layered):
     def forward(self, t, x, s=1):
         """Return (logits of all tasks, masks) of images x [B,C,H,W] under the gates of task t (int64 [1])."""
         masks = self.mask(t, s)
-        h = self.drop(x, self.pdrop_input)
-        for i, m in enumerate(masks):
-            h = self.run(i, h, gate=m)
-        return self.outputs(h), masks
+        task = int(t) if any(layer.norm for layer in self.layers) else None
+        return self.outputs(self.through(self.drop(x, self.pdrop_input), masks, task)), masks
 
     def get_view_for(self, n, masks):
-        """Return masks as parameter n sees them (Section 2.3), of its shape; None for heads and embeddings.
+        """Return masks as parameter n sees them (Section 2.3), of its shape; None for heads, embeddings and
+        norms, which are the tasks' own.
 
         A bias, or a weight of the first layer, has the mask of its unit; any other weight the minimum of the
-        masks of the two units it joins (a map's mask counts for all its positions).
+        masks of the two units it joins (a map's mask counts for all its positions), those of a shortcut the unit
+        and the one whose output it adds.
         """
-        name, kind = n.split('.')[0], n.split('.')[-1]
+        name, *which, kind = n.split('.')
         names = [layer.name for layer in self.layers]
-        if name not in names:
+        if name not in names or which and which[0] not in ('map', 'skip'):
             return None
-        i, weight = names.index(name), getattr(self, name).weight
+        i, shortcut = names.index(name), which == ['skip']
+        weight = getattr(self, name).skip.weight if shortcut else self.map(i).weight
         if kind == 'bias':
             return masks[i].flatten()
         post = masks[i].view(-1, *[1] * (weight.dim() - 1))
         if i == 0:
             return post.expand_as(weight)
-        pre = masks[i - 1].flatten().repeat_interleave(self.positions[i])
+        pre = masks[i - (self.layers[i].skip if shortcut else 1)].flatten()
+        pre = pre if shortcut else pre.repeat_interleave(self.positions[i])
         return torch.min(post, pre.view(1, -1, *[1] * (weight.dim() - 2))).expand_as(weight)
 
 
@@ -112,7 +114,7 @@ def check(net):
             '%s: mask() returns %s and the embeddings are %s, expected a list of [1, units] and for each of '
             'them one [tasks, units]; embeddings() may name them' % (name, shapes, rows))
     bare, known = [], {id(p) for p in gates}
-    known.update(id(p) for head in heads(net) for p in head.parameters())
+    known.update(id(p) for module in of_tasks(net) for p in module.parameters())
     for n, p in net.named_parameters():
         view = net.get_view_for(n, masks)
         if view is None and id(p) not in known:

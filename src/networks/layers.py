@@ -5,27 +5,47 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from networks import parts
+from networks.parts import Part
 from utils import UserError
 
-PARTS = ('run', 'product', 'drop', 'finish', 'shaped', 'outputs')  # what networks of layers compute by
+PARTS = ('run', 'mapped', 'through', 'product', 'drop', 'finish', 'shaped', 'outputs')  # what networks of layers compute by
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A hidden layer: linear map or convolution, ReLU, dropout and, after a convolution, 2x2 max-pooling."""
+    """A hidden layer: linear map or convolution, norm, shortcut, ReLU, dropout and, after a convolution, pooling."""
     name: str
-    width: int       # units, or maps of a convolution
-    pdrop: float
-    kernel: int = 0  # side of the convolution's kernel; 0: fully connected
+    width: int         # units, or maps of a convolution
+    pdrop: float = 0.
+    kernel: int = 0    # side of the convolution's kernel; 0: fully connected
+    stride: int = 1
+    padding: int = 0
+    bias: bool = True
+    norm: str = ''     # 'batch', 'group' or none
+    skip: int = 0      # how many layers back the output is that is added before the ReLU; 0: none
+    pool: str = 'max'  # after a convolution: 'max' of 2x2, 'average' over the map, or 'none'
+    init: str = ''     # of a convolution's weights: 'fan_out', Kaiming's normal one; else PyTorch's own
 
-    def build(self, units):
-        """Return weights of the layer, for so many inputs."""
-        return nn.Conv2d(units, self.width, self.kernel) if self.kernel else nn.Linear(units, self.width)
+    replaced = replace
+
+    def map(self, units):
+        """Return new weights, for so many inputs."""
+        if not self.kernel:
+            return nn.Linear(units, self.width, self.bias)
+        out = nn.Conv2d(units, self.width, self.kernel, self.stride, self.padding, bias=self.bias)
+        if self.init == 'fan_out' and not out.weight.is_meta:
+            nn.init.kaiming_normal_(out.weight, mode='fan_out', nonlinearity='relu')
+        return out
+
+    def side(self, side):
+        """Return the side of the maps that the convolution makes of maps of a side."""
+        return (side + 2 * self.padding - self.kernel) // self.stride + 1
 
 
 def scaled(layers, factor):
     """Return the layers with int(factor * width) units or maps each."""
-    return [replace(layer, width=int(factor * layer.width)) for layer in layers]
+    return [replace(layer, width=max(1, int(factor * layer.width))) for layer in layers]
 
 
 def without_dropout(net):
@@ -39,14 +59,15 @@ def without_dropout(net):
 
 
 def geometry(layers, inputsize):
-    """Return two lists of int, for images [C,H,W]: how many inputs of each layer come from one unit below,
-    more than 1 where maps are flattened, and at how many positions its weights are applied. Raise UserError
-    for images that a convolution cannot take."""
+    """Return three lists of int, for images [C,H,W]: how many inputs of each layer come from one unit below,
+    more than 1 where maps are flattened; at how many positions its weights are applied; the stride of a
+    shortcut to it, 0 without one. Raise UserError for images that a convolution cannot take."""
     _, side, width = inputsize
     inputs, outputs, maps = [], [], side * width  # pixels of what comes from below
-    for layer in layers:
+    sides, strides = [], []
+    for i, layer in enumerate(layers):
         k = layer.kernel
-        if k and not (side == width and k < side):
+        if k and not (side == width and k < side + 2 * layer.padding + bool(layer.padding)):
             least = 1  # side of images of which convolutions and their pooling leave anything
             for other in reversed([layer.kernel for layer in layers if layer.kernel]):
                 least = 2 * least + other - 1
@@ -54,15 +75,18 @@ def geometry(layers, inputsize):
                 '%s, a convolution of %d x %d, cannot be applied to images of %d x %d: this network takes '
                 'square ones of %d pixels or more' % (layer.name, k, k, *inputsize[1:], least))
         inputs.append(1 if k else maps)
-        outputs.append((side - k + 1) ** 2 if k else 1)
-        side = width = (side - k + 1) // 2 if k else 1
+        side = width = layer.side(side) if k else 1
+        outputs.append(side * side)
+        strides.append(max(1, round(sides[i - layer.skip] / side)) if layer.skip else 0)
+        side = width = {'max': side // 2, 'average': 1, 'none': side}[layer.pool] if k else 1
+        sides.append(side)
         maps = side * side
-    return inputs, outputs
+    return inputs, outputs, strides
 
 
 def uses(layers, inputsize):
     """Return of each layer the multiplications per image [C,H,W], unit below and unit of its own."""
-    inputs, outputs = geometry(layers, inputsize)
+    inputs, outputs, _ = geometry(layers, inputsize)
     return [n * m * max(1, layer.kernel) ** 2 for layer, n, m in zip(layers, inputs, outputs)]
 
 
@@ -89,12 +113,14 @@ def keeps(kind, base, *more):
 
 class Layered(nn.Module):
     """A network of declared layers below one head per task. Initial weights are drawn in the order in which
-    layers and heads are added."""
+    layers and heads are added. own_norms: whether every task has normalising layers of its own."""
+
+    own_norms = False
 
     def __init__(self, layers, inputsize, taskcla):
         super().__init__()
         self.layers, self.inputsize, self.taskcla = tuple(layers), tuple(inputsize), list(taskcla)
-        self.positions, _ = geometry(self.layers, inputsize)
+        self.positions, _, self.strides = geometry(self.layers, inputsize)
         self.below = [inputsize[0], *(layer.width for layer in self.layers)]  # units, also below the heads
 
     def is_bare(self):
@@ -102,8 +128,17 @@ class Layered(nn.Module):
         return all(map(is_bare, [getattr(self, layer.name) for layer in self.layers] + self.heads()))
 
     def build(self, i):
-        """Return new weights for layer i."""
-        return self.layers[i].build(self.below[i] * self.positions[i])
+        """Return new weights for layer i: its map alone, or a parts.Part."""
+        layer, units = self.layers[i], self.below[i] * self.positions[i]
+        if not (layer.norm or layer.skip):
+            return layer.map(units)
+        source = (self.below[i + 1 - layer.skip], self.strides[i]) if layer.skip else None
+        return Part(layer, units, source, len(self.taskcla) if self.own_norms else None)
+
+    def map(self, i):
+        """Return layer i's linear map or convolution."""
+        module = getattr(self, self.layers[i].name)
+        return module.map if isinstance(module, Part) else module
 
     def add(self, i):
         """Create layer i."""
@@ -119,10 +154,32 @@ class Layered(nn.Module):
             self.add(i)
         self.add_heads()
 
-    def run(self, i, h, module=None, gate=None):
-        """Return layer i's output [B, units(, H, W)]; module: other weights of it; gate: as in finish."""
-        module = module or getattr(self, self.layers[i].name)
-        return self.finish(i, self.product(module, self.shaped(i, h)), gate)
+    def train(self, mode=True):
+        """Set the mode; norms whose parameters are frozen keep their statistics."""
+        super().train(mode)
+        parts.rest(self)
+        return self
+
+    def run(self, i, h, module=None, gate=None, source=None, task=None):
+        """Return layer i's output [B, units(, H, W)]; module: other weights of it; gate: as in finish; source:
+        the output that its shortcut adds; task: whose norms, where every task has its own."""
+        z = self.mapped(module or getattr(self, self.layers[i].name), self.shaped(i, h), gate, source, task)
+        return self.finish(i, z, gate)
+
+    def mapped(self, module, h, gate=None, source=None, task=None):
+        """Return what a layer's weights make of its input, before ReLU."""
+        return module(h, source, task, gate) if isinstance(module, Part) else self.product(module, h)
+
+    def through(self, h, gates=None, task=None):
+        """Return the last layer's output of the first one's input, by run()."""
+        outputs = []
+        for i, layer in enumerate(self.layers):
+            more = {'gate': gates[i]} if gates else {}
+            if layer.norm or layer.skip:
+                more.update(task=task, source=outputs[i - layer.skip] if layer.skip else None)
+            h = self.run(i, h, **more)
+            outputs.append(h)
+        return h
 
     def product(self, module, h):
         """Return the linear map of a layer, a convolution or a head."""
@@ -134,9 +191,11 @@ class Layered(nn.Module):
 
     def finish(self, i, z, gate=None):
         """Return layer i's output of its linear map z [B, units(, H, W)]: ReLU, dropout, after a convolution
-        2x2 max-pooling, and the gate [1, units] if there is one."""
-        h = self.drop(F.relu(z), self.layers[i].pdrop)
-        h = F.max_pool2d(h, 2) if self.layers[i].kernel else h
+        pooling, and the gate [1, units] if there is one."""
+        layer = self.layers[i]
+        h = self.drop(F.relu(z), layer.pdrop)
+        if layer.kernel and layer.pool != 'none':
+            h = F.max_pool2d(h, 2) if layer.pool == 'max' else h.mean((2, 3))
         return h if gate is None else h * gate.view(1, -1, *[1] * (h.dim() - 2))
 
     def shaped(self, i, h):
@@ -156,15 +215,14 @@ class Layered(nn.Module):
 class Plain(Layered):
     """Layers one after another, then the heads."""
 
-    def __init__(self, layers, inputsize, taskcla):
+    def __init__(self, layers, inputsize, taskcla, own_norms=False):
         super().__init__(layers, inputsize, taskcla)
+        self.own_norms = own_norms
         self.add_all()
 
-    def hidden(self, x):
+    def hidden(self, x, task=None):
         """Return the last hidden layer [B, units] of images x [B,C,H,W]."""
-        for i in range(len(self.layers)):
-            x = self.run(i, x)
-        return x
+        return self.through(x, task=task)
 
     def forward(self, x, only=None):
         """Return the logits of all tasks, a list of [B, classes], of images x [B,C,H,W]. only: of a task or a
@@ -172,7 +230,11 @@ class Plain(Layered):
         by its own head."""
         if isinstance(only, tuple):
             return self.own(self.hidden(x), *only)
-        return self.outputs(self.hidden(x), only)
+        return self.outputs(self.hidden(x, *self.told(only)), only)
+
+    def told(self, only):
+        """Return (the task,), where every task has norms of its own."""
+        return (only if isinstance(only, int) else None,) if self.own_norms else ()
 
     def own(self, h, t, heads):
         """Return logits [B, n] of the last hidden layer h, each by the head of its own task t [B] alone, of a
@@ -191,8 +253,13 @@ class Features(Plain):
 
     def forward(self, x, only=None):
         """Return (logits of all tasks or only that one, last hidden layer [B, units] after its ReLU)."""
-        h = self.hidden(x)
+        h = self.hidden(x, *self.told(only))
         return self.outputs(h, only), h
+
+
+def of_tasks(net):
+    """Return the modules that belong to single tasks: heads, and norms of which every task has its own."""
+    return [*heads(net), *parts.own(net)]
 
 
 def heads(net):

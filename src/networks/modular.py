@@ -7,7 +7,7 @@ from networks.layers import Layered, scaled
 
 class Modular(Layered):
     """Layers of M modules each; a path picks N per layer, and a layer's output is the sum of theirs, each
-    after ReLU, dropout and pooling. A path is an integer array [L, N]; bestPath [tasks, L, N] holds those of
+    after ReLU, dropout and pooling; where a shortcut leads to it, that of the sum of their maps and it. A path is an integer array [L, N]; bestPath [tasks, L, N] holds those of
     the tasks learnt, -1 until then. Modules are created one of each layer after another, then the heads.
     """
 
@@ -27,10 +27,21 @@ class Modular(Layered):
     def forward(self, x, t, path=None, only=None):
         """Return the logits of all tasks (only: of that one, else None) of images x [B,C,H,W]; path: [L,N],
         default: task t's best."""
+        outputs = []
         for i, chosen in enumerate(self.bestPath[t] if path is None else path):
-            modules = getattr(self, self.layers[i].name)
-            x = sum(self.run(i, x, modules[m]) for m in chosen)
+            modules, layer = getattr(self, self.layers[i].name), self.layers[i]
+            if layer.skip:
+                x = self.finish(i, self.joined([modules[m] for m in chosen], x, outputs[i - layer.skip]))
+            else:
+                x = sum(self.run(i, x, modules[m]) for m in chosen)
+            outputs.append(x)
         return self.outputs(x, only)
+
+    @staticmethod
+    def joined(chosen, h, source):
+        """Return the sum of some modules' maps and shortcuts, the identity counted once."""
+        z = sum(module.branch(h) for module in chosen)
+        return z + (source if chosen[0].skip is None else sum(module.shortcut(source) for module in chosen))
 
     def each_module(self):
         """Return ((layer's name, number), module) of all modules."""

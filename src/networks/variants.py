@@ -32,4 +32,5 @@ def of(plain, suffix):
             super().__init__(layers, inputsize, taskcla)
 
     Net.__signature__, Net.__module__ = inspect.signature(plain), plain.__module__ + suffix
+    Net.choices = getattr(plain, 'choices', {})
     return Net

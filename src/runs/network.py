@@ -6,6 +6,8 @@ import utils
 from approaches.hyper import Hyper
 from utils import UserError
 
+TYPES = int, float, str  # of a network's settings
+
 
 def choose(dataloader, args, approach):
     """(name, class) of the experiment's network, or of args.network, in the variant that the approach needs: a file of its own
@@ -43,7 +45,7 @@ def named(name):
 
 def settings(kind, text):
     """{name: value} of --net's 'nhid=400,pdrop=0' for a network's class, whose signature says what there is. Raises UserError."""
-    declared = [declare(p) for p in list(inspect.signature(kind).parameters.values())[2:] if type(p.default) in (int, float)]
+    declared = [declare(p, kind) for p in list(inspect.signature(kind).parameters.values())[2:] if type(p.default) in TYPES]
     there, out = {h.name: h for h in declared}, {}
     for part in text.split(',') if text else ():
         name, equals, value = part.partition('=')
@@ -58,21 +60,24 @@ def settings(kind, text):
 
 def all_settings(kind, given):
     """All of a network's settings, those given and the defaults."""
-    return {n: given.get(n, p.default) for n, p in inspect.signature(kind).parameters.items() if type(p.default) in (int, float)}
+    return {n: given.get(n, p.default) for n, p in inspect.signature(kind).parameters.items() if type(p.default) in TYPES}
 
 
 def fit(kind, found):
     """Raises ValueError unless values out of a file are all of a network's settings, each the default or one that can be given."""
-    there = {p.name: p for p in inspect.signature(kind).parameters.values() if type(p.default) in (int, float)}
+    there = {p.name: p for p in inspect.signature(kind).parameters.values() if type(p.default) in TYPES}
     for name in {*there, *found}:
         if name not in there or name not in found or type(found[name]) is not type(there[name].default):
             raise ValueError('the setting %s of the network' % name)
         if found[name] != there[name].default:
-            declare(there[name]).parse(found[name])
+            declare(there[name], kind).parse(found[name])
 
 
-def declare(parameter):
-    """A setting of a network as it is checked: numbers of layers and units from 1 on, shares as of dropout below 1."""
+def declare(parameter, net):
+    """A setting of a network as it is checked: numbers of layers and units from 1 on, shares as of dropout below
+    1, texts among the network's choices."""
+    if type(parameter.default) is str:
+        return Hyper(parameter.name, str, parameter.default, choices=getattr(net, 'choices', {}).get(parameter.name, ()))
     kind, share = type(parameter.default), type(parameter.default) is float and 0 <= parameter.default < 1
     return Hyper(parameter.name, kind, parameter.default, least=0 if kind is float else 1, most=1 - 1e-6 if share else 10 ** 5)
 

@@ -88,11 +88,13 @@ class Writer:
 
 
 class Reader:
-    """Turns nodes back into values. known: {name: value}; device: where tensors go that were not on the CPU.
-    Raises ValueError, saying where, for nodes that nobody has written."""
+    """Turns nodes back into values. known: {name: value}; device: where tensors go that were not on the CPU;
+    kinds: classes that are there, by whatever name. Raises ValueError, saying where, for nodes that nobody has
+    written."""
 
-    def __init__(self, known=None, device='cpu'):
+    def __init__(self, known=None, device='cpu', kinds=()):
         self.known, self.device, self.values = known or {}, device, {}
+        self.kinds = {(kind.__module__, kind.__qualname__): kind for kind in kinds}
 
     def value(self, node, place, made=ABSENT):
         """The value of a node; made: what __init__ has made in its place."""
@@ -169,7 +171,8 @@ class Reader:
     def object(self, number, module, name, pairs, place, made):
         """An object by its attributes; that which __init__ has made, where it is of the same class."""
         here = class_of(made) == (module, name)
-        out = self.keep(number, made if here else object.__new__(found(module, name)))
+        out = made if here else object.__new__(self.kinds.get((module, name)) or found(module, name))
+        self.keep(number, out)
         before, now = dict(vars(out)), {}
         for k, v in pairs:
             now[k] = self.value(v, '%s.%s' % (place, k), before.get(k, ABSENT))

@@ -28,7 +28,7 @@ TASK = forms.fields({'name': forms.text, 'class_names': forms.either(forms.nothi
                      'images': forms.either(forms.nothing, IMAGES)})
 PLAIN = forms.of('a plain value', lambda v: isinstance(v, (type(None), bool, int, float, str, list, dict)))
 ABOUT = forms.fields({
-    'version': forms.whole(VERSION, VERSION), 'done': forms.whole(1), 'network': forms.text, 'settings': forms.named(forms.number()),
+    'version': forms.whole(VERSION, VERSION), 'done': forms.whole(1), 'network': forms.text, 'settings': forms.named(forms.either(forms.number(), forms.text)),
     'config': forms.named(PLAIN), 'inputsize': forms.items(SIDE, SIDE, SIDE),
     'taskcla': forms.listed(forms.items(forms.whole(), SIDE), 1), 'tasks': forms.listed(TASK, 1)}, command=forms.listed(forms.text))
 DICTIONARY = forms.of('a dictionary', lambda v: isinstance(v, dict))

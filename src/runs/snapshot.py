@@ -41,7 +41,8 @@ def unchanged(appr, name, value):
 def values(appr, nodes, data=None, kept=()):
     """{attribute: value} of what was written, for a new approach; kept: attributes that stay as they are.
     Raises ValueError for nodes that do not fit it."""
-    reader, out = Reader(names(appr, data), appr.device), {}
+    kinds = {type(module) for module in appr.model.modules()}  # of copies of the network
+    reader, out = Reader(names(appr, data), appr.device, kinds), {}
     made = {n: v for n, v in vars(appr).items() if n not in BASE}
     lost = {n for n, v in made.items() if not unchanged(appr, n, v)} - nodes.keys() - set(kept)
     if lost:

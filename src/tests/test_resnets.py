@@ -1,0 +1,254 @@
+"""Residual networks and their norms: as public ones are built, gated as the equations say, old tasks as they were."""
+import io
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import fast
+import run
+import utils
+from learning import evaluation, normalising
+from networks import gated, layers, parts, resnet18, resnet32, resnets, variants
+from runs import checkpoint
+from synthetic import progress
+from utils import UserError
+
+SIZE, TASKCLA = [3, 16, 16], [(0, 3), (1, 3)]
+
+
+class Block(nn.Module):
+    """A block as everybody writes it."""
+
+    def __init__(self, units, width, stride):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(units, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width)
+        self.conv2, self.bn2 = nn.Conv2d(width, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width)
+        self.shortcut = nn.Sequential()
+        if stride != 1 or units != width:
+            self.shortcut = nn.Sequential(nn.Conv2d(units, width, 1, stride, bias=False), nn.BatchNorm2d(width))
+
+    def forward(self, x):
+        return F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))) + self.shortcut(x))
+
+
+class Public(nn.Module):
+    """ResNet-18 as everybody writes it."""
+
+    def __init__(self, maps, ncla):
+        super().__init__()
+        self.conv1, self.bn1, units, blocks = nn.Conv2d(3, maps, 3, 1, 1, bias=False), nn.BatchNorm2d(maps), maps, []
+        for i in range(4):
+            for j in range(2):
+                blocks.append(Block(units, maps * 2 ** i, 2 if i and not j else 1))
+                units = maps * 2 ** i
+        self.blocks, self.linear = nn.Sequential(*blocks), nn.Linear(units, ncla)
+
+    def forward(self, x):
+        return self.linear(F.adaptive_avg_pool2d(self.blocks(F.relu(self.bn1(self.conv1(x)))), 1).flatten(1))
+
+
+@pytest.mark.parametrize('module, ncla, maps, count', [
+    (resnet18, 10, 64, 11173962), (resnet18, 100, 20, 1109240), (resnet32, 100, 16, 472756), (resnet32, 10, 16, 466906)])
+def test_the_number_of_parameters_is_that_of_the_public_networks(module, ncla, maps, count):
+    with torch.device('meta'):
+        net = module.Net([3, 32, 32], [(0, ncla)], maps=maps)
+    assert sum(p.numel() for p in net.parameters()) == count
+
+
+def test_initial_weights_and_outputs_are_those_of_the_public_network():
+    torch.manual_seed(3)
+    public = Public(6, 5)
+    torch.manual_seed(3)
+    net, x = resnet18.Net([3, 20, 20], [(0, 5)], maps=6), torch.randn(7, 3, 20, 20)
+    assert all(torch.equal(p, q) for p, q in zip(net.parameters(), public.parameters()))
+    for mode in (True, False):
+        net.train(mode), public.train(mode)
+        assert torch.allclose(net(x)[0], public(x), atol=1e-5)
+    assert all(torch.equal(p, q) for p, q in zip(net.buffers(), public.buffers()))
+
+
+def stated(net, t, x, masks):
+    """The logits of a gated resnet, block by block: r = relu(m1 BN1(conv1)), out = relu(m2 (BN2(conv2) + shortcut))."""
+    w, gates = dict(net.named_parameters()) | dict(net.named_buffers()), [m.view(1, -1, 1, 1) for m in masks]
+
+    def norm(z, name):
+        at = '%s.%d.' % (name, t)
+        if net.training:
+            mean, var = z.mean((0, 2, 3), keepdim=True), z.var((0, 2, 3), unbiased=False, keepdim=True)
+        else:
+            mean, var = (w[at + n].view(1, -1, 1, 1) for n in ('running_mean', 'running_var'))
+        return (z - mean) / (var + 1e-5).sqrt() * w[at + 'weight'].view(1, -1, 1, 1) + w[at + 'bias'].view(1, -1, 1, 1)
+    names = [layer.name for layer in net.layers]
+    h = F.relu(gates[0] * norm(F.conv2d(x, w['conv1.map.weight'], padding=1), 'conv1.norm'))
+    for i in range(1, len(names), 2):
+        a, b = names[i:i + 2]
+        stride = net.layers[i].stride
+        r = F.relu(gates[i] * norm(F.conv2d(h, w[a + '.map.weight'], stride=stride, padding=1), a + '.norm'))
+        z = norm(F.conv2d(r, w[b + '.map.weight'], padding=1), b + '.norm')
+        if b + '.skip.weight' in w:
+            h = norm(F.conv2d(h, w[b + '.skip.weight'], stride=stride), b + '.skip_norm')
+        h = F.relu(gates[i + 1] * (z + h))
+    return [F.linear(h.mean((2, 3)), head.weight, head.bias) for head in net.last]
+
+
+@pytest.mark.parametrize('seed', range(20))
+def test_gated_blocks_are_as_stated(seed):
+    rs = np.random.RandomState(seed)
+    torch.manual_seed(seed)
+    side, maps = int(rs.randint(16, 23)), int(rs.randint(2, 6))
+    kind = (resnet18, resnet32)[seed % 2]
+    net = variants.of(kind.Net, '_hat')([3, side, side], TASKCLA, maps=maps).train(bool(seed % 3))
+    with torch.no_grad():
+        for n, b in net.named_buffers():
+            b.copy_(torch.rand_like(b) + .5) if b.is_floating_point() else None
+        for p in net.parameters():
+            p.add_(.1 * torch.randn_like(p))
+    x, t = torch.randn(5, 3, side, side), seed // 2 % 2
+    outputs, masks = net(torch.tensor([t]), x, s=float(rs.uniform(.5, 20)))
+    for z, expected in zip(outputs, stated(net, t, x, masks)):
+        assert torch.allclose(z, expected, atol=1e-5 * max(1, expected.abs().max().item()))
+
+
+def test_every_weight_is_held_by_the_units_that_it_joins():
+    net = variants.of(resnet18.Net, '_hat')(SIZE, TASKCLA, maps=2)
+    gated.check(net)
+    masks = [torch.rand(1, e.shape[1]) for e in net.embeddings()]
+    names = [layer.name for layer in net.layers]
+    own = {id(p) for module in layers.of_tasks(net) for p in module.parameters()}
+    for n, p in net.named_parameters():
+        view, (name, *which, _) = net.get_view_for(n, masks), n.split('.')
+        if view is None:
+            assert id(p) in own or name[1:] in names and name[0] == 'e', n
+            continue
+        i = names.index(name)
+        below = i - (2 if which == ['skip'] else 1)
+        o, c = 1, p.shape[1] - 1
+        expected = masks[i][0, o] if i == 0 else torch.min(masks[i][0, o], masks[below][0, c])
+        assert view.shape == p.shape and (view[o, c] == expected).all(), n
+    assert len(own) == 2 * 2 + 2 * 2 * (17 + 3)
+
+
+def data(t, n=48):
+    """Images and labels of a task that can be learnt."""
+    g = torch.Generator().manual_seed(t)
+    y = torch.arange(n) % 3
+    return torch.randn(n, *SIZE, generator=g) + 2 * torch.randn(3, *SIZE, generator=g)[y], y
+
+
+def made(approach, network=resnet18, **more):
+    """An approach on a small residual network."""
+    utils.seed_everything(1)
+    kind = utils.load('approaches', approach).Appr
+    named = {'pathnet': {'generations': 2}, 'packnet': {'retrain': 2}}.get(approach, {})
+    suffix = kind.variants[0]
+    Net = variants.of(network.Net, suffix) if suffix else network.Net
+    if suffix == '_hat':
+        more.setdefault('maps', 8)
+    appr = kind(Net(SIZE, TASKCLA, **{'maps': 4, **more}), nepochs=8, sbatch=8, lr=.02, **named)
+    appr.configure(wing=fast.of(appr))
+    return appr
+
+
+def saturate(net):
+    """Makes the attention of every unit to every task exactly 0 or 1."""
+    g = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for e in gated.embeddings(net):
+            e.copy_(torch.where(torch.rand(e.shape, generator=g) < .8, 6., -6.))
+
+
+@pytest.mark.parametrize('approach, more', [
+    ('hat', {}), ('progressive', {}), ('pathnet', {}), ('packnet', {}), ('packnet', {'norm': 'task'}), ('sgd-frozen', {}),
+    ('sgd-frozen', {'norm': 'task'}), ('hat', {'norm': 'group'}), ('hat', {'network': resnet32})])
+def test_old_tasks_stay_to_the_bit(approach, more, capsys):
+    appr = made(approach, **more)
+    if approach == 'hat':
+        saturate(appr.model)
+    x, y = data(0)
+    appr.train(0, x, y, x, y)
+    before = evaluation.logits(appr, 0, x)
+    assert (before.argmax(1) == y).float().mean() > .5
+    found, weights = data(1), utils.get_model(appr.model)
+    appr.train(1, *found, *found)
+    assert torch.equal(evaluation.logits(appr, 0, x), before)
+    learnt = (evaluation.logits(appr, 1, found[0]).argmax(1) == found[1]).float().mean()
+    assert learnt > .4 or approach == 'sgd-frozen'
+    moved = [n for n, w in utils.get_model(appr.model).items() if not torch.equal(w, weights[n])]
+    assert any('map.weight' in n for n in moved) == (approach != 'sgd-frozen')
+    if more.get('norm') == 'task':
+        assert any('norm.1.running_mean' in n for n in moved) and not any('norm.0.' in n for n in moved)
+
+
+@pytest.mark.parametrize('approach, more', [('sgd', {}), ('hat', {}), ('packnet', {'norm': 'task'}), ('pathnet', {}), ('lwf', {}), ('lfl', {})])
+def test_runs_go_on_to_the_bit(approach, more, tmp_path, capsys):
+    saved, states = checkpoint.Checkpoint(tmp_path / 'o.txt', {}, every=1e9), []
+    appr = made(approach, **more)
+    appr.fitting.on_epoch = lambda: (saved.take(appr, progress(appr.seen - 1, 2)), states.append(saved.pending))
+    for t in (0, 1):
+        appr.train(t, *data(t), *data(t))
+    weights = utils.get_model(appr.model)
+    for k in (1, len(states) - 2):
+        f = io.BytesIO()
+        torch.save(states[k], f)
+        f.seek(0)
+        other = made(approach, **more)
+        done = saved.restore(torch.load(f, weights_only=True), other, 2)['done']
+        for t in range(done, 2):
+            other.train(t, *data(t), *data(t))
+        assert all(torch.equal(w, weights[n]) for n, w in utils.get_model(other.model).items())
+
+
+def test_own_norms_are_not_held_and_need_the_task():
+    net = resnet18.Net(SIZE, TASKCLA, maps=2, norm='task').train()
+    with normalising.held(net):
+        assert all(m.training for m in net.modules())
+    with pytest.raises(UserError, match='has to be told the task'):
+        net(torch.randn(2, *SIZE))
+    shared = resnet18.Net(SIZE, TASKCLA, maps=2).train()
+    with normalising.held(shared):
+        assert not any(m.training for m in shared.modules() if isinstance(m, nn.BatchNorm2d))
+    assert not parts.own(shared) and len(parts.own(net)) == 20
+
+
+def test_group_norms_do_not_mix_what_is_off_into_what_is_on():
+    net = variants.of(resnet18.Net, '_hat')(SIZE, TASKCLA, maps=4, norm='group').eval()
+    saturate(net)
+    x, t = torch.randn(3, *SIZE), torch.tensor([0])
+    before, masks = net(t, x, s=400)
+    with torch.no_grad():
+        for i, m in enumerate(masks):  # weights of units that are off
+            net.map(i).weight[m[0] == 0] += 1
+    assert all(torch.equal(a, b) for a, b in zip(before, net(t, x, s=400)[0]))
+
+
+@pytest.mark.parametrize('options, what', [
+    (['--net', 'norm=layer'], 'one of batch, group, none, task'), (['--net', 'maps=0'], 'maps must be'), ([], '16 x 16 pixels or more')])
+def test_settings_and_images_that_cannot_be_are_refused(options, what, tmp_path, refused):
+    argv = ['--experiment', 'glyphs', '--approach', 'sgd', '--network', 'resnet18', '--device', 'cpu', '--output', tmp_path / 'o.txt']
+    if options:
+        assert what in refused(run.main, [*argv, *options])
+    else:
+        with pytest.raises(UserError, match=what):
+            resnet18.Net([3, 12, 12], TASKCLA)
+
+
+def test_a_user_s_network_of_a_few_lines_has_all_variants():
+    class Net(layers.Plain):
+        def __init__(self, inputsize, taskcla, maps=4):
+            conv = layers.Layer('a', maps, kernel=3, padding=1, norm='batch', pool='none')
+            super().__init__([conv, conv.replaced(name='b'), conv.replaced(name='c', skip=2, pool='average')], inputsize, taskcla)
+    x = torch.randn(4, *SIZE)
+    for suffix in variants.KINDS:
+        net = variants.of(Net, suffix)(SIZE, TASKCLA)
+        if suffix == '_pathnet':
+            assert net(x, 1, net.draw_paths(1)[0])[1].shape == (4, 3)
+        elif suffix == '_progressive':
+            assert net(x, 1)[1].shape == (4, 3)
+        elif suffix == '_lfl':
+            assert net(x)[1].shape == (4, 4)
+        else:
+            assert net(torch.tensor([1]), x)[0][1].shape == (4, 3)
+    assert resnets.LEAST == 16
