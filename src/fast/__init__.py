@@ -8,6 +8,6 @@ from fast import general, hat
 
 
 def of(appr):
-    """What computes steps and tests of an approach instead of learning.evaluation.Plain, with its methods;
-    or None."""
+    """Return what computes steps and tests of an approach instead of learning.evaluation.Plain, with its
+    methods; or None."""
     return hat.of(appr) or general.of(appr)
