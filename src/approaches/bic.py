@@ -16,7 +16,7 @@ from learning import distillation, evaluation
 def correction(logits, targets, old, steps, lr):
     """(alpha, beta) of the classes from number `old` on, alpha z + beta, that lower the cross-entropy of logits
     [N,n] with targets [N]: from 1 and 0 by full batches, momentum 0.9 and a penalty of 0.05 beta^2."""
-    both = torch.tensor([1., 0.], dtype=logits.dtype, device=logits.device, requires_grad=True)
+    both = torch.tensor([1., 0.], dtype=logits.dtype, device=logits.device).requires_grad_()
     sgd = torch.optim.SGD([both], lr, momentum=0.9)
     for _ in range(steps):
         alpha, beta = both
@@ -57,10 +57,10 @@ class Appr(exemplars.Distilled):
     favours the new classes: their logits become alpha z + beta, fitted on a held-out set that has as many
     samples of every class, with the network as it is (Eq. 4-5).
 
-    As in FACIL every task keeps its own alpha and beta, the old network teaches with its corrections, the
-    student's own are not in its loss, and the penalty is on beta; unlike there, full batches are taken and
-    the exemplars are split anew for every task (Section 3.2), so that all places of the buffer are theirs.
-    Accuracies within training are those before the correction.
+    As in FACIL every task keeps its own alpha and beta, by which the network and the old one that teaches it
+    are corrected from then on, and beta^2 is held down. Unlike there, stage 2 takes full batches, and the
+    exemplars are split anew for every task, so that all of the buffer's take part. Accuracies within training
+    are those before the task's correction.
     """
 
     family = 'replay'
@@ -84,8 +84,8 @@ class Appr(exemplars.Distilled):
         if self.at['task'] is None:  # not resumed within the task
             self.held = self.split(ytrain)
         apart, rows = self.held
-        kept, new = self.memory.take(apart) if len(apart) else None, some(xtrain, rows)
-        y = ytrain[rows.to(ytrain.device)].cpu()
+        kept = self.memory.take(apart, xtrain.device) if len(apart) else None
+        new, y = some(xtrain, rows), ytrain[rows.to(ytrain.device)]
         left = without(len(ytrain), rows)
         xtrain, ytrain = some(xtrain, left), ytrain[left.to(ytrain.device)]
         super().train(t, xtrain, ytrain, *((xtrain, ytrain) if same else (xvalid, yvalid)))
@@ -93,7 +93,7 @@ class Appr(exemplars.Distilled):
         found = (1., 0.)
         if kept is not None and len(rows):
             sets = [(t, new), (kept.t, kept.x)]
-            found = self.correct(t, Joined(sets), torch.cat([y, kept.y]).to(self.device))
+            found = self.correct(t, Joined(sets), torch.cat([y, kept.y.to(y.device)]))
         self.corrections.append(found)
 
     def split(self, y):
@@ -116,16 +116,13 @@ class Appr(exemplars.Distilled):
         return correction(logits, y + shifts[x.tasks.to(y.device)], self.scenario.shifts[t], self.stage2, self.stage2_lr)
 
     def taught(self, outputs):
-        """The old network's logits, corrected."""
-        changed = [alpha * z + beta for z, (alpha, beta) in zip(outputs, self.corrections)]
+        """Logits of all heads, those of tasks that have a correction corrected."""
+        changed = [z if z is None else alpha * z + beta for z, (alpha, beta) in zip(outputs, self.corrections)]
         return [*changed, *outputs[len(changed):]]
 
     def outputs(self, batch):
-        """The logits; once a task is learnt and tested, corrected."""
-        outputs = super().outputs(batch)
-        if self.model.training or self.at['task'] is not None:
-            return outputs
-        return self.taught(outputs)
+        """Corrected, but for the present task."""
+        return self.taught(super().outputs(batch))
 
     def kd(self, new, old):
         """The distillation loss at temperature T, not times T^2 (Eq. 2)."""
