@@ -67,7 +67,7 @@ class Appr(exemplars.Distilled):
     hyperparameters = (
         exemplars.T,
         Hyper('held_out', float, 0.1, (.1, .2), 'share of the exemplars that is held out for stage 2, and as many samples of new '
-              'classes', 'Section 4', above=0, most=0.5),
+              'classes', 'Section 6.1', above=0, most=0.5),
         Hyper('stage2', int, 200, (100, 200, 500), 'steps of stage 2', 'value: FACIL', least=0, most=10 ** 6, short=2),
         Hyper('stage2_lr', float, 0.1, (.01, .1), 'its learning rate', 'value: FACIL', above=0),
         SIZE, exemplars.POLICY,
@@ -125,7 +125,7 @@ class Appr(exemplars.Distilled):
         return self.taught(super().outputs(batch))
 
     def kd(self, new, old):
-        """The distillation loss at temperature T, not times T^2 (Eq. 2)."""
+        """The distillation loss at temperature T (Eq. 1), not times T^2."""
         return distillation.softened(new, old, self.T)
 
     def report_lines(self):

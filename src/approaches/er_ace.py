@@ -20,8 +20,8 @@ class Appr(replay.Replay):
     family = 'replay'
     hyperparameters = (
         Hyper('among', str, 'batch', help='which classes new samples compete among: those of the batch, or those of the task, '
-              'for batches so small that they may be of one class', choices=('batch', 'task'), source='Section 4, C_curr; '
-              'value: the paper', positional=False),
+              'for batches so small that they may be of one class', choices=('batch', 'task'), source='C_curr of the '
+              'paper\'s loss', positional=False),
         *replay.Replay.hyperparameters,
     )
     cannot = {'current': 'what it replays competes among all classes so far; it can do: all-so-far, all'}

@@ -55,11 +55,12 @@ class Appr(replay.Replay):
     family = 'replay'
     hyperparameters = (
         Hyper('passes', int, 256, (64, 128, 256), 'passes over the memory, a power of two, at which a cycle of the learning '
-              'rate ends; takes the place of --nepochs', 'Section 5; the authors\' code: 128 on MNIST', least=1, most=2 ** 20,
+              'rate ends; takes the place of --nepochs', 'the authors\' code: 256 on CIFAR, 128 on MNIST', least=1, most=2 ** 20,
               short=1),
-        Hyper('memory_sbatch', int, 16, (16,), 'samples per batch of memory; takes the place of --sbatch', 'Section 5', least=1,
-              most=10 ** 6),
-        Hyper('lr_end', float, 5e-4, (5e-4,), 'learning rate at the end of a cycle, which begins with --lr', 'Section 5', above=0),
+        Hyper('memory_sbatch', int, 16, help='samples per batch of memory; takes the place of --sbatch', source='the authors\' code',
+              least=1, most=10 ** 6, positional=False),
+        Hyper('lr_end', float, 5e-4, help='learning rate at the end of a cycle, which begins with --lr', source='the authors\' '
+              'code', above=0, positional=False),
         replay.SIZE,
     )
     buffer, fitting, clipgrad = 'greedy', Passes, 10

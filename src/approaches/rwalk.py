@@ -13,7 +13,7 @@ def shared(values):
 
 class Appr(anchored.Anchored):
     """A weight matters by its Fisher information, a running mean over steps (EWC++, Eq. 10), and by how much
-    the loss has fallen along its way, measured in that metric (Eq. 8).
+    the loss has fallen along its way, measured in that metric (Section 4.2).
 
     As in Avalanche, where codes differ: scores are taken every delta_t steps, negative ones included, an
     unfinished interval is lost, the first task's are not halved, and only the penalty counts none below 0.
@@ -24,15 +24,15 @@ class Appr(anchored.Anchored):
 
     family = 'regularisation'
     hyperparameters = (
-        Hyper('lamb', float, 0.1, (.01, .1, 1, 10, 100, 1000), 'weight of the penalty', 'Eq. 9, lambda; value: Avalanche', least=0),
-        Hyper('alpha', float, 0.9, (.1, .5, .9), 'weight of the new step in the Fisher information', 'Eq. 10; value: Section 6',
+        Hyper('lamb', float, 0.1, (.01, .1, 1, 10, 100, 1000), 'weight of the penalty', 'lambda; value: Avalanche', least=0),
+        Hyper('alpha', float, 0.9, (.1, .5, .9), 'weight of the new step in the Fisher information', 'Eq. 10; value: Avalanche',
               above=0, most=1),
-        Hyper('delta_t', int, 10, (10, 50), 'steps after which scores are taken', 'Section 4.2; value: Avalanche', least=1,
+        Hyper('delta_t', int, 10, (10, 50), 'steps after which scores are taken', 'Delta t; value: Avalanche', least=1,
               most=10 ** 6),
-        Hyper('eps', float, 1e-3, help='keeps scores of weights that hardly moved finite', source='Eq. 8; value: the authors\' code',
+        Hyper('eps', float, 1e-3, help='keeps scores of weights that hardly moved finite', source='epsilon; value: the authors\' code',
               above=0, positional=False),
         Hyper('normalise', str, 'max', help='the Fisher information and the scores: each over its largest value, or not at all, as '
-              'in FACIL; lambda is of another size then', choices=('max', 'none'), source='Section 4.2; max: Avalanche',
+              'in FACIL; lambda is of another size then', choices=('max', 'none'), source='max: Avalanche',
               positional=False),
     )
     clipgrad = 100
@@ -67,7 +67,7 @@ class Appr(anchored.Anchored):
             self.take()
 
     def take(self):
-        """s += the fall of the loss / (F (theta - theta_begin)^2 / 2 + eps) (Eq. 8); a new interval begins."""
+        """s += the fall of the loss / (F (theta - theta_begin)^2 / 2 + eps); a new interval begins."""
         there = self.params()
         for n, f in self.information.items():
             way = there[n] - self.begin[n]
@@ -76,7 +76,7 @@ class Appr(anchored.Anchored):
             self.begin[n].copy_(there[n])
 
     def penalty(self):
-        """lamb * sum of (F + s) (theta - theta_old)^2 (Eq. 9; no 1/2)."""
+        """lamb * sum of (F + s) (theta - theta_old)^2 (no 1/2)."""
         return self.lamb * sum((self.omega[n] * square).sum() for n, square in self.squares().items())
 
     def importance(self):

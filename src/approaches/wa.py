@@ -9,13 +9,13 @@ from utils import UserError
 
 
 def gamma(old, new):
-    """The mean norm of the old classes' weight vectors [n,D] over that of the new ones' (Eq. 9)."""
+    """The mean norm of the old classes' weight vectors [n,D] over that of the new ones'."""
     return old.norm(dim=1).mean() / new.norm(dim=1).mean().clamp(min=torch.finfo(new.dtype).tiny)
 
 
 class Appr(exemplars.Distilled):
     """Learns the task's data and exemplars, distils the old network, and after the task gives the new classes'
-    weight vectors the mean norm of the old ones' (Eq. 8-9).
+    weight vectors the mean norm of the old ones' (weight aligning).
 
     Biases stay as they are, so that where heads have them the alignment is that of the weights alone. As in
     PyCIL weights are not kept positive, and the aligned network is the next one's teacher.
@@ -30,7 +30,7 @@ class Appr(exemplars.Distilled):
             raise UserError('wa aligns the weight vectors of classes: it needs a network whose heads are linear layers')
 
     def kd(self, new, old):
-        """The distillation loss at temperature T, not times T^2 (Eq. 3)."""
+        """The distillation loss at temperature T, not times T^2."""
         return F.cross_entropy(new / self.T, (old / self.T).softmax(1))
 
     @torch.no_grad()

@@ -290,7 +290,7 @@ def test_gdumb_trains_a_new_network_that_shifts_no_other_number(capsys):
 
 
 def test_gdumb_s_learner_sees_the_memory_alone_and_by_its_schedule(capsys, monkeypatch):
-    appr, seen = made(gdumb.Appr, 'class', passes=4, lr=.03, lr_end=.001, buffer_size=30), []
+    appr, seen = made(gdumb.Appr, 'class', passes=4, sbatch=7, lr=.03, lr_end=.001, buffer_size=30), []
     step = type(appr).step
 
     def watched(self, batch):
@@ -314,6 +314,13 @@ def test_the_memory_of_gdumb_is_balanced_whatever_the_stream():
         y = torch.arange(2).repeat_interleave(torch.tensor(counts))
         memory.add(Batch(torch.zeros(len(y), 1), y, task=t))
     assert len(memory) == 20 and memory.counts == {(0, 0): 10, (0, 1): 3, (1, 0): 2, (1, 1): 5}
+
+
+def test_the_sampler_counts_the_samples_of_a_class_in_the_order_in_which_they_came(monkeypatch):
+    memory, draws, labels = buffer.Buffer(4, 'greedy'), iter([3, 0, 0, 0]), torch.tensor([0, 0, 0, 0, 1, 1, 2, 3])
+    monkeypatch.setattr(np.random, 'randint', lambda n: next(draws))
+    memory.add(Batch(torch.arange(8.)[:, None], labels, task=0))
+    assert sorted(memory.x.flatten().tolist()) == [2, 5, 6, 7]  # of class 1 the one that came first, in a later place, has gone
 
 
 def test_stage_2_has_as_many_held_out_samples_of_every_class_none_of_them_trained_on(capsys, monkeypatch):
