@@ -2,8 +2,7 @@
 import torch
 from torch.nn import functional as F
 
-from approaches import base, replay
-from dataloaders.joined import Joined
+from approaches import base, exemplars, replay
 from learning import distillation, evaluation
 from learning.scenario import joined
 from utils import UserError
@@ -32,7 +31,7 @@ def distilled(output, targets, old=None):
     return F.binary_cross_entropy_with_logits(output, wanted)
 
 
-class Appr(replay.Replay):
+class Appr(exemplars.Exemplars):
     """Trains on the task's data and all exemplars, those nearest to each class's mean feature, and classifies
     by the nearest mean.
 
@@ -43,8 +42,6 @@ class Appr(replay.Replay):
     family = 'replay'
     hyperparameters = (replay.SIZE,)
     buffer = 'herding'
-    scenarios = ('class',)
-    cannot = {'current': 'it distils what all classes so far say; it can do: all-so-far, all'}
     without = ', which are never chosen'
     model_old = means = None  # the network after the last task; of the classes so far, the mean features [classes, D]
 
@@ -52,20 +49,6 @@ class Appr(replay.Replay):
         super().__init__(*args, **kwargs)
         if not callable(getattr(self.model, 'hidden', None)):
             raise UserError('icarl classifies by the last hidden layer: it needs a network that has a method hidden(x)')
-
-    def train(self, t, xtrain, ytrain, xvalid, yvalid):
-        """Trains on the task's data and the exemplars."""
-        same = xvalid is xtrain and yvalid is ytrain
-        kept = self.everything(xtrain.device)
-        if kept is None:
-            xtrain = Joined([(t, xtrain)])
-        else:
-            xtrain, ytrain = Joined([(t, xtrain), (kept.t, kept.x)]), torch.cat([ytrain, kept.y])
-        super().train(t, xtrain, ytrain, *((xtrain, ytrain) if same else (xvalid, yvalid)))
-
-    def everything(self, device):
-        """All exemplars, or None."""
-        return self.memory.take(torch.arange(len(self.memory)), device) if len(self.memory) else None
 
     def outputs(self, batch):
         """The logits; once a task is learnt and tested, minus the squared distances to the class means."""
@@ -91,8 +74,7 @@ class Appr(replay.Replay):
 
     def end_task(self, t, x, y):
         """Chooses the exemplars, keeps the network and the class means (Alg. 2 and 4)."""
-        own = x.sets[0]  # without the exemplars that were joined to it
-        super().end_task(t, own, y[:len(own)])
+        super().end_task(t, x, y)
         kept = self.everything('cpu')
         features, groups = self.features(kept.x), []
         for u, ncla in enumerate(self.scenario.ncla[:t + 1]):

@@ -13,8 +13,8 @@ class Buffer:
     task, tasks t [N], logits z [N,K] or None.
 
     Images are kept as the data set has them, uint8 [N,D], where transforms, {task:
-    dataloaders.images.Pixels}, says what the task makes of them; else as floats [N,C,H,W]. reservoir and ring
-    take samples from the stream, in the first epoch of each task; balanced and herding at the end of a task.
+    dataloaders.images.Pixels}, says what the task makes of them; else as floats [N,C,H,W]. reservoir, ring
+    and greedy take samples from the stream; the others at the end of a task.
     Draws from numpy's global generator, so that the run's seed makes it reproducible.
     """
 
@@ -22,7 +22,8 @@ class Buffer:
         self.size, self.policy = size, policies.KINDS[policy]
         self.transforms = {} if transforms is None else transforms
         self.x = self.y = self.t = self.z = self.maker = None
-        self.offered, self.ages = 0, []  # samples of the stream so far; of a ring, when each one came
+        self.offered, self.ages = 0, []  # samples of the stream so far; of ring and greedy, when each one came
+        self.met = []                    # of greedy, the classes in the order in which they came
 
     def __len__(self):
         return 0 if self.y is None else len(self.y)

@@ -70,6 +70,39 @@ class Ring(Policy):
         return places
 
 
+class Greedy(Policy):
+    """A sample is kept if its class has less than its share, the size over the classes so far; in a full
+    buffer it takes the place of one at random of the largest class, of several that was met first (Prabhu
+    et al., 2020, Alg. 1). A class counts on when it has lost its last sample."""
+
+    @staticmethod
+    def places(kept, t, y):
+        places, there = [], [] if kept.y is None else list(zip(kept.t.tolist(), kept.y.tolist()))
+        counts = dict.fromkeys(kept.met, 0) | Counter(there)
+        for label in y.tolist():
+            mine, place = (t, label), None
+            kept.offered += 1
+            if mine not in counts or counts[mine] < kept.size // len(counts):
+                place = Greedy.place(kept, there, counts)
+                counts[mine] = counts.get(mine, 0) + 1
+                there[place], kept.ages[place] = mine, kept.offered
+            places.append(place)
+        kept.met = list(counts)
+        return places
+
+    @staticmethod
+    def place(kept, there, counts):
+        """A free place, or that of a sample that has to go, which counts no longer."""
+        if len(there) < kept.size:
+            there.append(None), kept.ages.append(0)
+            return len(there) - 1
+        largest = max(counts, key=counts.get)
+        counts[largest] -= 1
+        mine = [i for i, key in enumerate(there) if key == largest]
+        mine.sort(key=kept.ages.__getitem__)
+        return mine[np.random.randint(len(mine))]
+
+
 class Balanced(Policy):
     """As many of each class so far, at random."""
 
@@ -103,7 +136,7 @@ class Herding(Policy):
         return mine[herding(features(x[mine.cpu()]), count)]
 
 
-KINDS = {kind.__name__.lower(): kind for kind in (Reservoir, Balanced, Ring, Herding, Each)}
+KINDS = {kind.__name__.lower(): kind for kind in (Reservoir, Balanced, Ring, Herding, Each, Greedy)}
 
 
 def herding(features, count):

@@ -396,7 +396,8 @@ def test_frozen_layers_and_evaluation_see_the_same(training):
 # Every approach, scenario and network by both.
 DROPINS = Path(__file__).parent / 'dropins' / 'networks'
 ISOLATED = ('hat', 'hat-test', 'pathnet', 'progressive', 'packnet', 'independent')
-SMALL = {'online-meta': {'sbatch': 8}, 'pathnet': {'generations': 1}, 'packnet': {'retrain': 1}, 'dgr': {'width': 20, 'z': 4}}
+SMALL = {'online-meta': {'sbatch': 8}, 'pathnet': {'generations': 1}, 'packnet': {'retrain': 1}, 'dgr': {'width': 20, 'z': 4},
+         'gdumb': {'passes': 2}}
 BITS = ('sgd', 'sgd-frozen', 'sgd-restart', 'lwf', 'er', 'agem', 'gem', 'packnet', 'icarl', 'independent', 'joint')
 
 

@@ -36,7 +36,7 @@ def make(approach):
     parameter = {'pathnet': '3', 'hat-test': 'unused.pkz'}.get(approach, '')
     small = {'nlayers': 1, 'nhid': 20} if approach == 'online-meta' else {'nlayers': 2, 'nhid': 100}  # a step per sample, one by one
     net = utils.load('networks', network).Net(SIZE, TASKCLA, **small)
-    more = {'retrain': 2} if approach == 'packnet' else {}
+    more = {'packnet': {'retrain': 2}, 'gdumb': {'passes': 4}}.get(approach, {})
     return module(net, nepochs=2 if approach == 'online-meta' else 3, lr=0.1, lr_patience=1, args=argparse.Namespace(parameter=parameter), **more)
 
 

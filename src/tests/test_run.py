@@ -22,7 +22,7 @@ def test_every_approach_leaves_a_matrix_and_a_record(approach, tmp_path, capsys)
     output = tmp_path / 'new' / 'out.txt'
     scenario = utils.load('approaches', approach).Appr.scenarios[0]
     small = ['--net', 'nhid=50,nlayers=1', '--sbatch', '10'] if approach == 'online-meta' else []  # a step per sample, one by one
-    small = ['--retrain', '1'] if approach == 'packnet' else small
+    small = {'packnet': ['--retrain', '1'], 'gdumb': ['--passes', '2'], 'wa': ['--nepochs', '10']}.get(approach, small)
     acc = run.main([*SHORT, '--approach', approach, '--scenario', scenario, *small, '--output', str(output)])
     assert acc.shape == (2, 2) and acc[0, 1] == 0 and (acc[np.tril_indices(2)] > (0.08 if scenario == 'task' else 0)).all()
     assert np.abs(np.loadtxt(output) - acc).max() < 1e-4

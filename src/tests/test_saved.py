@@ -18,7 +18,8 @@ from runs import certificate, launch, saved
 from synthetic import said
 
 MORE = {'online-meta': ['--sbatch', '10'], 'packnet': ['--retrain', '1'], 'pathnet': ['--generations', '1'], 'hat-test': ['--logpath', 'LOG'],
-        'icarl': ['--scenario', 'class'], 'dgr': ['--width', '8', '--z', '2']}
+        'icarl': ['--scenario', 'class'], 'bic': ['--scenario', 'class'], 'wa': ['--scenario', 'class'], 'gdumb': ['--passes', '2'],
+        'dgr': ['--width', '8', '--z', '2']}
 
 
 def trained(folder, data_dir, approach, *options):

@@ -1,0 +1,68 @@
+"""What methods share that train on a task's data and exemplars of earlier classes together."""
+from dataclasses import replace
+
+import torch
+
+from approaches import replay
+from approaches.hyper import Hyper
+from dataloaders.joined import Joined
+from learning import distillation, policies
+from learning.scenario import joined
+
+POLICY = replace(replay.POLICY, default='herding', choices=tuple(n for n, kind in policies.KINDS.items() if not kind.streams),
+                 help='which exemplars are kept at the end of a task: as many of each class so far, at random or those nearest '
+                 'to its mean feature; or the buffer\'s size of each class')
+T = Hyper('T', float, 2., (1, 2, 4), 'temperature of the distillation', above=0)
+
+
+class Exemplars(replay.Replay):
+    """Every sample of the task and every exemplar is in an epoch once."""
+
+    scenarios = ('class',)
+    cannot = {'current': 'it distils what all classes so far say; it can do: all-so-far, all'}
+
+    def train(self, t, xtrain, ytrain, xvalid, yvalid):
+        """Trains on the task's data and the exemplars."""
+        same = xvalid is xtrain and yvalid is ytrain
+        kept = self.everything(xtrain.device)
+        if kept is None:
+            xtrain = Joined([(t, xtrain)])
+        else:
+            xtrain, ytrain = Joined([(t, xtrain), (kept.t, kept.x)]), torch.cat([ytrain, kept.y])
+        super().train(t, xtrain, ytrain, *((xtrain, ytrain) if same else (xvalid, yvalid)))
+
+    def everything(self, device):
+        """All exemplars, or None."""
+        return self.memory.take(torch.arange(len(self.memory)), device) if len(self.memory) else None
+
+    def end_task(self, t, x, y):
+        """Chooses the exemplars."""
+        own = x.sets[0]  # without the exemplars that were joined to it
+        super().end_task(t, own, y[:len(own)])
+
+
+class Distilled(Exemplars):
+    """Cross-entropy and distillation of the network after the last task, (1 - q) CE + q KD, q the share of
+    earlier classes among those so far. A method writes kd(new, old), of logits [B,n] of the earlier classes."""
+
+    model_old = None  # the network after the last task
+
+    def loss(self, batch):
+        """(1 - q) CE + q KD; in tests the cross-entropy alone."""
+        logits, targets = self.compete(batch)
+        loss = self.criterion(logits, targets)
+        if not self.model.training or self.model_old is None:
+            return loss
+        with torch.no_grad():
+            old = joined(self.taught(self.model_old(batch.x)), range(self.seen - 1))
+        q = old.shape[1] / sum(self.scenario.ncla[:self.seen])
+        return (1 - q) * loss + q * self.kd(logits[:, :old.shape[1]], old)
+
+    def taught(self, outputs):
+        """What the old network teaches, of its logits of all heads."""
+        return outputs
+
+    def end_task(self, t, x, y):
+        """Chooses the exemplars and keeps the network."""
+        super().end_task(t, x, y)
+        self.model_old = distillation.frozen(self.model)
