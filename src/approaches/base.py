@@ -148,7 +148,7 @@ class Appr(Declared):
         with (self.wing or evaluation.Plain(self)).training(t, len(slices)) as step, several(self.sbatch, len(r)):
             for k, b in enumerate(steps):
                 self.configure(progress=b.start / whole)
-                losses[k] = step(Batch.of(t, x, y, r[b], self.device))
+                losses[k] = step(Batch.of(t, x, y, r[b], self.device, self.recipe.augment))
         check(self, losses.tolist())
 
     def step(self, batch):

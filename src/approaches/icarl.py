@@ -57,16 +57,13 @@ class Appr(replay.Replay):
     def train(self, t, xtrain, ytrain, xvalid, yvalid):
         """Trains on the task's data and the exemplars."""
         same = xvalid is xtrain and yvalid is ytrain
-        kept = self.everything(xtrain.device)
-        if kept is None:
+        kept = self.memory
+        if not len(kept):
             xtrain = Joined([(t, xtrain)])
         else:
-            xtrain, ytrain = Joined([(t, xtrain), (kept.t, kept.x)]), torch.cat([ytrain, kept.y])
+            xtrain = Joined([(t, xtrain), (kept.t, kept.images(xtrain.device))])
+            ytrain = torch.cat([ytrain, kept.y.to(ytrain.device)])
         super().train(t, xtrain, ytrain, *((xtrain, ytrain) if same else (xvalid, yvalid)))
-
-    def everything(self, device):
-        """All exemplars, or None."""
-        return self.memory.take(torch.arange(len(self.memory)), device) if len(self.memory) else None
 
     def outputs(self, batch):
         """The logits; once a task is learnt and tested, minus the squared distances to the class means."""
@@ -94,7 +91,7 @@ class Appr(replay.Replay):
         """Chooses the exemplars, keeps the network and the class means (Alg. 2 and 4)."""
         own = x.sets[0]  # without the exemplars that were joined to it
         super().end_task(t, own, y[:len(own)])
-        kept = self.everything('cpu')
+        kept = self.memory.take(torch.arange(len(self.memory)))
         features, groups = self.features(kept.x), []
         for u, ncla in enumerate(self.scenario.ncla[:t + 1]):
             for c in range(ncla):
