@@ -106,7 +106,7 @@ TABLE = ((lambda a, k: (a.pc_valid or 0) >= 1, '--pc-valid must be in [0,1), not
              'makes no difference to plain SGD: it is for --optimizer adam, --momentum or --weight-decay', (
                  )), (lambda a, k: a.compile and not a.plain and k.reshapes, '--compile: the network that '
                       '{a.approach} runs changes its shape within every epoch; add --plain', ('compile',)),
-    (lambda a, k: a.no_patience and a.origin['schedule'] != 'default' and a.schedule != 'constant',
+    (lambda a, k: a.no_patience and a.schedule not in ('patience', 'constant'),
      '--no-patience is --schedule constant, not {a.schedule}: give one of them', ()),
     (lambda a, k: a.warmup > a.nepochs and not a.iterations,
      '--warmup {a.warmup}: the learning rate would not reach --lr in --nepochs {a.nepochs}', ()),
