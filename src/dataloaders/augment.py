@@ -14,8 +14,9 @@ from dataloaders.read import demand
 def crop(x, most, generator):
     """Return the images moved by up to so many pixels in either direction, 0 where nothing was."""
     padded = torch.nn.functional.pad(x, (0, 0, most, most, most, most))
-    high, wide = (drawn(2 * most + 1, x, generator)[:, None] + torch.arange(n, device=x.device) for n in x.shape[1:3])
-    return padded[torch.arange(len(x), device=x.device)[:, None, None], high[:, :, None], wide[:, None]]
+    windows = padded.unfold(1, x.shape[1], 1).unfold(2, x.shape[2], 1)  # [B, down, right, C, H, W], a view
+    down, right = (drawn(2 * most + 1, x, generator) for _ in range(2))
+    return windows[torch.arange(len(x), device=x.device), down, right].permute(0, 2, 3, 1)
 
 
 def flip(x, _, generator):
