@@ -4,9 +4,9 @@
     python src/plot_results.py --figure bars --experiment glyphs --approaches hat --table latex --spread std
     python src/plot_results.py --figure capacity --logs logs/mixture.pkz --output res/capacity.png
 """
+from utils import ROOT  # first: it says which packages are missing
 from results import plots
 from runs import checkpoint, commandline, launch
-from utils import ROOT
 
 
 def build():

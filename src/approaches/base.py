@@ -17,7 +17,8 @@ underscore); the first line of its docstring is what --help says of it, `family`
 `python src/run.py --debug` tries it.
 
 A learning.batch.Batch has x [B,C,H,W], y [B], t [B], the tasks of its samples, and task, the number if they
-are of one, else None; batches add. compete(batch) gives the logits that compete and the targets among them:
+are of one, else None; batches add. Under --augment x is the augmented image, plain the image that to keep.
+compete(batch) gives the logits that compete and the targets among them:
 of the task's own head, or, under --scenario class, of all tasks met so far side by side, the present one
 included. Where training and tests differ, a hook asks self.model.training. Hooks may also use model,
 optimizer, seen (tasks met so far), at (where training is: task, phase, epoch), progress (share of the epoch
@@ -148,7 +149,7 @@ class Appr(Declared):
         with (self.wing or evaluation.Plain(self)).training(t, len(slices)) as step, several(self.sbatch, len(r)):
             for k, b in enumerate(steps):
                 self.configure(progress=b.start / whole)
-                losses[k] = step(Batch.of(t, x, y, r[b], self.device))
+                losses[k] = step(Batch.of(t, x, y, r[b], self.device, self.recipe.augment))
         check(self, losses.tolist())
 
     def step(self, batch):

@@ -18,7 +18,10 @@ class Appr(replay.Replay):
     code the mean over classes.
 
     Logits are stored once, as they are before the step, of all heads, those of tasks to come included; where
-    the task is told, those of the sample's own head count. The present task is replayed, too.
+    the task is told, those of the sample's own head count. The present task is replayed, too. Under
+    augmentation, images are kept as they were and augmented anew when they are replayed; the logits are those
+    of the augmented image of the step, or, of a buffer that is filled at the end of a task, of the image
+    itself.
     """
 
     family = 'replay'

@@ -24,11 +24,12 @@ class Exemplars(replay.Replay):
     def train(self, t, xtrain, ytrain, xvalid, yvalid):
         """Trains on the task's data and the exemplars."""
         same = xvalid is xtrain and yvalid is ytrain
-        kept = self.everything(xtrain.device)
-        if kept is None:
+        kept = self.memory
+        if not len(kept):
             xtrain = Joined([(t, xtrain)])
         else:
-            xtrain, ytrain = Joined([(t, xtrain), (kept.t, kept.x)]), torch.cat([ytrain, kept.y])
+            xtrain = Joined([(t, xtrain), (kept.t, kept.images(xtrain.device))])
+            ytrain = torch.cat([ytrain, kept.y.to(ytrain.device)])
         super().train(t, xtrain, ytrain, *((xtrain, ytrain) if same else (xvalid, yvalid)))
 
     def everything(self, device):

@@ -21,7 +21,7 @@ class Appr(replay.Replay):
         """The gradients of the mean loss on the samples at some places of the buffer, by the running
         statistics as they are; None for parameters it does not depend on."""
         with torch.enable_grad(), normalising.held(self.model):
-            loss = self.loss(self.memory.take(places, self.device))
+            loss = self.loss(self.memory.take(places, self.device, self.recipe.augment))
             return torch.autograd.grad(loss, self.trainable(), allow_unused=True)
 
     def after_backward(self, batch):

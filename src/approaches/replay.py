@@ -30,10 +30,12 @@ class Replay(base.Appr):
         self.configure(memory=Buffer(self.buffer_size, self.buffer, self.transforms))
 
     def drawn(self, batch, before=None):
-        """As many samples of the buffer as a batch has, at random, those of the present task among them,
-        or with `before` of tasks before that one alone; None in tests, and where there are none. A batch
-        enters the buffer after its step."""
-        return self.memory.draw(len(batch), before, self.device) if self.model.training else None
+        """As many samples of the buffer as a batch has, at random and augmented anew, those of the present
+        task among them, or with `before` of tasks before that one alone; None in tests, and where there are
+        none. A batch enters the buffer after its step, without augmentation."""
+        if not self.model.training:
+            return None
+        return self.memory.draw(len(batch), before, self.device, self.recipe.augment)
 
     def after_step(self, batch):
         """Offers the batch to the buffer."""

@@ -85,6 +85,11 @@ def rotated(x, angle, chunk=4096):
     return torch.cat(out)
 
 
+def same(x):
+    """Return images as they are: what no augmentation does."""
+    return x
+
+
 class Images:
     """The images of one split, float32 [N,C,H,W] to whoever asks for some: x[rows]. source: uint8
     [n,h,w(,3)], shared with others; rows: int64 [N], which of them, None: all; tasks: None, as all are of
@@ -112,7 +117,11 @@ class Images:
     def __getitem__(self, rows):
         if self.floats is None and 4 * math.prod(self.shape) <= WHOLE:
             self.floats = self.whole()
-        return self.pixels(self.raw(rows)) if self.floats is None else self.floats[rows]
+        return self.made(rows) if self.floats is None else self.floats[rows]
+
+    def made(self, rows, augment=same):
+        """Return some of them, made of bytes that were augmented before (dataloaders.augment)."""
+        return self.pixels(augment(self.raw(rows)))
 
     def split(self, size):
         """Yield all of them in order, in batches."""

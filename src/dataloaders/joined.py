@@ -3,7 +3,7 @@ import math
 
 import torch
 
-from dataloaders.images import WHOLE, Images
+from dataloaders.images import WHOLE, Images, same
 
 
 def assembled(kinds, make):
@@ -20,8 +20,8 @@ def assembled(kinds, make):
 
 
 class Joined:
-    """The images of several sets one after another, [(t, x), ...]: x Images or a float tensor [N,C,H,W], t
-    their task or those of each, int64 [N]. tasks: int64 [N]. Sets of one source that differ in permutation
+    """The images of several sets one after another, [(t, x), ...]: x Images, Kept or a float tensor
+    [N,C,H,W], t their task or those of each, int64 [N]. tasks: int64 [N]. Sets of one source that differ in permutation
     or angle alone are made together."""
 
     dtype = torch.float32
@@ -33,7 +33,7 @@ class Joined:
         self.shape = torch.Size((len(self.tasks), *self.sets[0].shape[1:]))
         self.floats, self.transforms = None, None
         if 4 * math.prod(self.shape) <= WHOLE:
-            self.floats = torch.cat([x.whole() if isinstance(x, Images) else x for x in self.sets])
+            self.floats = torch.cat([x if isinstance(x, torch.Tensor) else x.whole() for x in self.sets])
         kinds = {isinstance(x, Images) and (x.source.data_ptr(), *x.pixels.kind) for x in self.sets}
         places = [torch.arange(len(x)) for x in self.sets]  # in its set or, where there is one, the source
         if len(kinds) == 1 < len(sets) and False not in kinds:
@@ -51,16 +51,18 @@ class Joined:
         return self.shape[0]
 
     def __getitem__(self, rows):
-        if self.floats is not None:
-            return self.floats[rows]
+        return self.made(rows) if self.floats is None else self.floats[rows]
+
+    def made(self, rows, augment=same):
+        """Return some of them, made of images that were augmented before (dataloaders.augment)."""
         rows = rows if isinstance(rows, slice) else rows.cpu()
         owner, place = self.owner[rows], self.place[rows]
         if self.transforms:
-            return self.transforms(self.sets[0].source[place].flatten(1), owner)
+            return self.transforms(self.sets[0].source[place].flatten(1), owner, augment)
 
         def make(i, mine):
             x, places = self.sets[i], place[mine].to(self.sets[i].device)
-            return x.pixels(x.raw(places)) if isinstance(x, Images) else x[places]
+            return augment(x[places]) if isinstance(x, torch.Tensor) else x.made(places, augment)
         return assembled(owner, make)
 
     split = Images.split
@@ -68,6 +70,25 @@ class Joined:
     def to(self, device):
         """Return itself: batches are moved when they are made."""
         return self
+
+
+class Kept:
+    """The images of what a buffer keeps: raw images and their tasks, int64 [N], of which make(raw, tasks,
+    augment) makes floats."""
+
+    def __init__(self, raw, tasks, make):
+        self.stored, self.owners, self.make, self.device = raw, tasks, make, raw.device
+
+    def __len__(self):
+        return len(self.owners)
+
+    def made(self, rows, augment=same):
+        """Return some of them, augmented before."""
+        return self.make(self.stored[rows], self.owners[rows], augment)
+
+    def whole(self):
+        """Return all of them."""
+        return self.made(slice(None))
 
 
 class Transforms:
@@ -89,11 +110,12 @@ class Transforms:
                 angles = torch.tensor([pixels.angle for pixels in several])
             self.kinds.append((several[0], shape, orders, angles))
 
-    def __call__(self, raw, t):
-        """Return float32 [B,C,H,W] of the tasks t [B]; raw: bytes [B,D], of each image the first ones."""
+    def __call__(self, raw, t, augment=same):
+        """Return float32 [B,C,H,W] of the tasks t [B]; raw: bytes [B,D], of each image the first ones, which
+        are augmented before anything else."""
         def make(k, mine):
             pixels, shape, orders, angles = self.kinds[k]
-            x = raw[mine, :math.prod(shape)].view(-1, *shape)
+            x = augment(raw[mine, :math.prod(shape)].view(-1, *shape))
             place = self.place.to(t.device)[t[mine]]
             order = None if orders is None else orders.to(t.device)[place]
             return pixels(x, order, None if angles is None else angles.to(t.device)[place])

@@ -4,7 +4,8 @@ from collections import Counter
 import numpy as np
 import torch
 
-from dataloaders.joined import Transforms
+from dataloaders.images import same
+from dataloaders.joined import Kept, Transforms
 from learning import policies
 from learning.batch import Batch
 
@@ -67,7 +68,7 @@ class Buffer:
         last = {place: i for i, place in enumerate(places) if place is not None}  # of two for one place the later one stays
         if last:
             chosen = list(last.values())
-            kept = batch.raw if batch.task in self.transforms else batch.x
+            kept = batch.raw if batch.task in self.transforms else batch.plain
             self.put(list(last), self.flat(kept[chosen]), batch.y[chosen], batch.t[chosen], None if z is None else z[chosen])
 
     @staticmethod
@@ -110,28 +111,33 @@ class Buffer:
                 value = torch.cat([old, value])
             setattr(self, name, value)
 
-    def draw(self, count, before=None, device='cpu'):
+    def draw(self, count, before=None, device='cpu', augment=None):
         """A Batch of so many samples at random, without repetition, or all if there are fewer; before: of
-        tasks before that one alone. Its z: their logits. None if there are none."""
+        tasks before that one alone; augment: as take() has it. Its z: their logits. None if there are none."""
         there = torch.arange(len(self)) if before is None or not len(self) else (self.t < before).nonzero().flatten().cpu()
         if not len(there):
             return None
-        return self.take(there[torch.from_numpy(np.random.permutation(len(there))[:count])], device)
+        return self.take(there[torch.from_numpy(np.random.permutation(len(there))[:count])], device, augment)
 
-    def take(self, chosen, device='cpu'):
-        """The Batch of the samples at some places; its z: their logits [B,K], or None."""
+    def take(self, chosen, device='cpu', augment=None):
+        """The Batch of the samples at some places, augmented anew if augment, a dataloaders.augment.Augment,
+        is given; its z: their logits [B,K], or None."""
         x, y, t, z = (None if v is None else v[chosen.to(v.device)].to(device) for v in (self.x, self.y, self.t, self.z))
-        batch = Batch(self.make(x, t), y, t, raw=x)
+        batch = Batch(self.make(x, t, augment or same), y, t, raw=x)
         batch.z = z
         return batch
 
-    def make(self, x, t):
-        """The floats of kept images x of the tasks t [B]."""
+    def images(self, device):
+        """All images, to be trained on as one of the sets of dataloaders.joined.Joined."""
+        return Kept(self.x.to(device), self.t.to(device), self.make)
+
+    def make(self, x, t, augment=same):
+        """The floats of kept images x of the tasks t [B], augmented before."""
         if x.dtype != torch.uint8:
-            return x
+            return augment(x)
         if self.maker is None:
             self.maker = Transforms(self.transforms)
-        return self.maker(x, t)
+        return self.maker(x, t, augment)
 
 
 def alike(old, new):

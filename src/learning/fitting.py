@@ -1,4 +1,4 @@
-"""The epochs of a task: phases, the patience-based decay of the learning rate, and where within them training is."""
+"""The epochs of a task: phases, the learning rate and its patience, and where within them training is."""
 import math
 import time
 from contextlib import contextmanager
@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 
 import utils
+from learning.schedule import Schedule
 from utils import UserError
 
 IDLE = {'task': None, 'phase': 0, 'epoch': 0}  # where training is between tasks
@@ -51,6 +52,7 @@ class Fitting:
         self.renew(at['lr'], keep=at['epoch'] > 0)  # which is so where a run goes on within the phase
         try:
             while at['epoch'] < appr.epochs(len(data[1]), at['phase']) and not at['done']:
+                self.pace(appr.epochs(len(data[1]), at['phase']))
                 loss, line = self.epoch(t, *data)
                 best, note = self.wait(at, loss) if patient else (False, '')
                 if best:
@@ -71,6 +73,16 @@ class Fitting:
         for p in self.appr.optimizer.param_groups[0]['params'] if keep or self.appr.recipe.keep else ():
             if p in before.state:
                 self.appr.optimizer.state[p] = before.state[p]
+
+    def pace(self, n):
+        """Sets the learning rate of the epoch that is to come, of a phase of n, as the schedule has it, in
+        whatever optimizer there is."""
+        appr = self.appr
+        if appr.recipe.schedule == Schedule() or not appr.optimizer:
+            return
+        for group in appr.optimizer.param_groups:
+            first = group.setdefault('initial_lr', group['lr'])  # as PyTorch's own schedulers call it
+            group['lr'] = first * appr.recipe.schedule.factor(appr.at['epoch'], n)
 
     def wait(self, at, loss):
         """The patience: notes a validation loss in at, {'lr', 'patience', 'best_loss'}, and divides the

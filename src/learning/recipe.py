@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
+from learning.schedule import Schedule
 from networks import layers
 
 
@@ -18,6 +19,8 @@ class Recipe:
     patience: bool = True     # whether the learning rate follows the validation loss and the best weights are kept
     iterations: int = None    # steps per task, instead of epochs; then incomplete batches are left out
     joined_heads: bool = False  # whether the optimizer moves all heads at every step, as if they were one layer
+    schedule: Schedule = Schedule()
+    augment: object = None    # dataloaders.augment.Augment, what is done to images in training
     amp: torch.dtype = None   # of the forward pass
 
     def make(self, params, lr):

@@ -6,10 +6,12 @@ from argparse import Namespace
 from types import SimpleNamespace
 
 import utils
+from dataloaders.augment import Augment
 from dataloaders.images import Split
 from learning.inference import Inferred
 from learning.recipe import Recipe
 from learning.scenario import KINDS
+from learning.schedule import Schedule
 from networks import layers
 from runs import conflicts, foreign
 from runs.commandline import DESCENT
@@ -117,9 +119,37 @@ def set_optimizer(appr, args):
     if not conflicts.given(args, DESCENT):
         return
     appr.configure(recipe=Recipe(args.optimizer, args.momentum, args.weight_decay, keep=args.keep_optimizer,
-                                 patience=not args.no_patience, iterations=args.iterations,
-                                 joined_heads=args.joined_heads))
+                                 patience=args.schedule == 'patience' and not args.no_patience,
+                                 schedule=Schedule.of(args.schedule, args.warmup), iterations=args.iterations,
+                                 joined_heads=args.joined_heads,
+                                 augment=Augment(args.augment, args.seed) if args.augment else None))
     appr.optimizer = appr._get_optimizer(args.lr) if appr.optimizer else None
+
+
+def augmented(args, data, taskcla, size):
+    """Return what there is to warn of --augment, a list of texts. Raises UserError for images too small."""
+    if not args.augment:
+        return []
+    augment, out, floats, characters = Augment(args.augment), [], False, {}
+    for task in (data[t] for t, _ in taskcla):
+        split, name = task['train'], task.get('source', {}).get('name', '')
+        raw = isinstance(split, Split) and not split.replaced
+        augment.fit(split.source.shape[1:3] if raw else size[1:])
+        floats = floats or not raw
+        if is_characters(name, task.get('class_names', ())):
+            characters[name or args.experiment] = True
+    if floats:
+        out.append('--augment: images of %s are no bytes, so black is not known: 0 stands for it' % args.experiment)
+    if characters and augment.flips:
+        out.append('--augment flip: of %s: digits and letters that are mirrored are others, or none' % (
+            ', '.join(characters)))
+    return out
+
+
+def is_characters(name, class_names):
+    """Return whether the images of a raw data set are digits or letters."""
+    known = name in ('svhn', 'usps', 'omniglot') or 'mnist' in name and 'fashion' not in name
+    return known or len(class_names) > 0 and all(len(str(c)) == 1 for c in class_names)
 
 
 def transforms(context):

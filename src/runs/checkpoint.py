@@ -60,7 +60,8 @@ class Checkpoint:
             'approach': attributes, 'optimizer': writer.node(snapshot.remembered(appr), 'optimizer'),
             'position': writer.node(appr.at, 'at'), 'numpy': writer.node(np.random.get_state(legacy=False), 'numpy'),
             'python': writer.node(random.getstate(), 'python'), 'torch': torch.get_rng_state(),
-            'cuda': torch.cuda.get_rng_state(appr.device) if appr.device.type == 'cuda' else None}
+            'cuda': torch.cuda.get_rng_state(appr.device) if appr.device.type == 'cuda' else None,
+            'augment': appr.recipe.augment.state if appr.recipe.augment else None}
         if time.monotonic() - self.written >= self.every:
             self.write()
 
@@ -118,6 +119,9 @@ class Checkpoint:
         torch.Generator().set_state(found['torch'])
         if found['cuda'] is not None and (found['cuda'].dtype != torch.uint8 or found['cuda'].dim() != 1):
             raise ValueError('the random state of the GPU')
+        augment, drawn = appr.recipe.augment, found.get('augment')  # which older files have not
+        if augment:
+            torch.Generator().set_state(drawn)
         memory = snapshot.memory(appr, memory)
         values = snapshot.values(appr, found['approach'], self.data)
         utils.set_model_(appr.model, found['model'])
@@ -130,6 +134,8 @@ class Checkpoint:
         np.random.set_state(numpy)
         random.setstate(python)
         torch.set_rng_state(found['torch'])
+        if augment:
+            augment.state = drawn
         if found['cuda'] is not None and appr.device.type == 'cuda':
             torch.cuda.set_rng_state(found['cuda'], appr.device)
         return progress

@@ -11,6 +11,7 @@ from typing import Callable
 
 import utils
 from approaches.hyper import Hyper
+from learning import schedule
 from runs import advice
 from runs.advice import flag
 from utils import UserError
@@ -84,6 +85,12 @@ def tags(text):
     return sorted(set(text.split(',')))
 
 
+def augmentation(text):
+    """Return the text of an augmentation, if it is one. Raises UserError."""
+    from dataloaders import augment  # which needs torch, as no help does
+    return augment.checked(text)
+
+
 def named(name, source, help, **more):
     """Return the option of a name in a folder of choices."""
     return Option(name, help, parse=functools.partial(utils.choice, source, option=flag(name)), shown='NAME',
@@ -132,13 +139,24 @@ OPTIONS = {
         number('momentum', float, 0., 'of SGD', CHANGED, least=0, most=0.9999),
         number('weight_decay', float, 0., 'times the weights, added to their gradient', CHANGED, least=0,
                most=1e6),
-        switch('no_patience', 'train for --nepochs epochs at --lr and keep the last weights', record=CHANGED),
+        Option('schedule', 'how the learning rate goes in a task, or each phase of one: patience: divided by '
+               '--lr-factor when --lr-patience runs out, until --lr-min, and the best weights are kept; the '
+               'others train for --nepochs epochs and keep the last weights: constant; cosine: falls to 0 at '
+               'the end; multistep:30,60,80:0.1: times 0.1 after 30, 60 and 80 epochs', 'patience',
+               schedule.checked, record=CHANGED, shown='SCHEDULE'),
+        number('warmup', int, 0, 'epochs in which the learning rate rises to --lr, linearly, the first at '
+               '1/N of it', CHANGED, 'N', least=0, most=10 ** 6),
+        switch('no_patience', 'the same as --schedule constant', record=CHANGED),
         number('iterations', int, None, 'steps per task, instead of --nepochs; an epoch then leaves its '
                'incomplete batch out', CHANGED, least=1, most=10 ** 9),
         switch('keep_optimizer', "momentum and Adam's averages go on over tasks", record=CHANGED),
         switch('joined_heads', 'to momentum, weight decay and Adam all heads are one layer: those that a '
                'batch does not use have gradients of zero and may move on, over tasks with --keep-optimizer',
-               record=CHANGED)),
+               record=CHANGED),
+        Option('augment', 'what is done to images in training, at random: crop:PIXELS moves by up to so many, '
+               'flip exchanges left and right, rotate:DEGREES turns by up to so many, cutout:PIXELS blackens a '
+               'square of that side; several in their order, as in crop:4,flip; off under --overfit', None,
+               augmentation, record=CHANGED, shown='NAME:N,...')),
     "data, device and results (paths are relative to the project's folder)": (
         Option('data_dir', "folder of <name>.npz and torchvision's files; what is missing is downloaded to "
                "it", 'dat', shown='DIR'),
@@ -198,8 +216,8 @@ OPTIONS = {
 }
 ALL = {option.name: option for group in OPTIONS.values() for option in group}
 TRIALS = 'dry_run', 'debug', 'profile', 'overfit'
-DESCENT = ('optimizer', 'momentum', 'weight_decay', 'no_patience', 'keep_optimizer', 'iterations',
-           'joined_heads')
+DESCENT = ('optimizer', 'momentum', 'weight_decay', 'schedule', 'warmup', 'no_patience', 'keep_optimizer',
+           'iterations', 'joined_heads', 'augment')
 
 
 class Formatter(argparse.HelpFormatter):

@@ -6,8 +6,8 @@ from runs.advice import flag, flags
 from runs.commandline import ALL, DESCENT
 from utils import UserError
 
-PATIENCE = 'no_patience', 'iterations'
-OPTIMIZER = tuple(name for name in DESCENT if name not in PATIENCE)
+PATIENCE = 'no_patience', 'schedule', 'warmup', 'iterations'
+OPTIMIZER = tuple(name for name in DESCENT if name not in (*PATIENCE, 'augment'))
 
 
 class Unfit(UserError):
@@ -30,7 +30,8 @@ def given(a, names):
 
 def facts(kind):
     """Return what the table asks of an approach's class. own_loop: whether it has a training loop of its own,
-    own_patience: whether it decides by itself when a task ends; cannot: {what: why it cannot have that}."""
+    own_patience: whether it decides by itself when a task ends, own_batches: whether it makes its batches by
+    itself; cannot: {what: why it cannot have that}."""
     from approaches.base import Appr
     from learning.fitting import Fitting
     own_loop, cannot = foreign.is_foreign(kind), dict(getattr(kind, 'cannot', {}))
@@ -38,6 +39,7 @@ def facts(kind):
         cannot.setdefault('optimizer', 'its class has an optimizer of its own')
     return SimpleNamespace(
         own_loop=own_loop, own_patience=not own_loop and kind.fitting is not Fitting, cannot=cannot,
+        own_batches=not own_loop and kind.train_epoch is not Appr.train_epoch,
         isolated=getattr(kind, 'isolated', False), scenarios=getattr(kind, 'scenarios', ('task',)),
         projects=getattr(kind, 'family', '') == 'projection', reshapes=hasattr(kind, 'attention'))
 
@@ -48,7 +50,7 @@ TABLE = ((lambda a, k: (a.pc_valid or 0) >= 1, '--pc-valid must be in [0,1), not
              '--device must not be empty', ()), (lambda a, k: a.iterations and a.origin['nepochs']
                                                  != 'default', '--iterations and --nepochs both say how long '
                                                  'a task is trained: give one of them', ()), (lambda a, k:
-             a.lr < a.lr_min and not a.no_patience, '--lr {a.lr:g} is below --lr-min {a.lr_min:g}, at which '
+             a.lr < a.lr_min and not a.no_patience and a.schedule == 'patience', '--lr {a.lr:g} is below --lr-min {a.lr_min:g}, at which '
              'a task ends: give a larger --lr or a smaller --lr-min', ()), (lambda a, k: a.set and not
              k.own_loop, '--set: the hyper-parameters of {a.approach} are options of their own: {own}', ()), (
              lambda a, k: a.scenario not in k.scenarios and k.own_loop, '--scenario {a.scenario}: '
@@ -103,7 +105,13 @@ TABLE = ((lambda a, k: (a.pc_valid or 0) >= 1, '--pc-valid must be in [0,1), not
              and not (given(a, ('optimizer', 'momentum', 'weight_decay')) or k.projects), '--joined-heads '
              'makes no difference to plain SGD: it is for --optimizer adam, --momentum or --weight-decay', (
                  )), (lambda a, k: a.compile and not a.plain and k.reshapes, '--compile: the network that '
-                      '{a.approach} runs changes its shape within every epoch; add --plain', ('compile',)),)
+                      '{a.approach} runs changes its shape within every epoch; add --plain', ('compile',)),
+    (lambda a, k: a.no_patience and a.schedule not in ('patience', 'constant'),
+     '--no-patience is --schedule constant, not {a.schedule}: give one of them', ()),
+    (lambda a, k: a.warmup > a.nepochs and not a.iterations,
+     '--warmup {a.warmup}: the learning rate would not reach --lr in --nepochs {a.nepochs}', ()),
+    (lambda a, k: a.augment and k.own_batches,
+     '--augment: not for {a.approach}, which makes its batches in a train_epoch of its own', ('augment',)),)
 
 
 def check(a, kind):

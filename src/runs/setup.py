@@ -1,4 +1,5 @@
 """All that a run needs before it trains: device, data, network and approach, from a parsed command line."""
+import sys
 from argparse import Namespace
 
 import utils
@@ -24,6 +25,7 @@ class Setup:
         self.settings = network.settings(self.Net, args.net)
         utils.seed_everything(args.seed)
         data, taskcla, inputsize = build.load_data(self.dataloader, args)
+        self.notes = build.augmented(args, data, taskcla, inputsize)
         self.scenario = build.scenario(args, approach, taskcla)
         if self.scenario.name == 'class':
             check.apart(data, taskcla)
@@ -57,6 +59,8 @@ class Setup:
         print('=' * 100)
         data = self.context['data']
         print(data['note'] if 'note' in data else '', end='\n' * ('note' in data))
+        for line in self.notes if self.args.augment else ():
+            print('warning: ' + line, file=sys.stderr)
         print('Input size =', self.context['inputsize'], '\nTask info =', self.context['taskcla'])
 
     def describe(self, argv):

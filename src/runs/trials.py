@@ -151,6 +151,7 @@ def overfit(ready, argv):
     dropout; SystemExit(1) if they do not become so."""
     from networks.layers import without_dropout
     args, context = ready.args, ready.context
+    ready.change(augment=None)
     context['data'] = fewer(context['data'], len(context['taskcla']), args.overfit, 1)
     first = context['data'][0]
     first['valid'] = first['train']

@@ -220,12 +220,14 @@ CLASHING = [
     'icarl --scenario class --active-classes current', 'er --scenario domain --joined-heads', 'sgd --optimizer adam --momentum .5',
     'ours --dry-run', 'random --profile', 'ours --resume', 'ours --keep-checkpoint', 'ours --save', 'ours --forward-transfer',
     'ours --optimizer adam', 'ours --plain', 'random --save', 'random --forward-transfer', 'pathnet --no-patience',
-    'packnet --momentum .5', 'independent --joined-heads', 'sgd --joined-heads', 'hat --compile']
+    'packnet --momentum .5', 'independent --joined-heads', 'sgd --joined-heads', 'hat --compile',
+    'sgd --no-patience --schedule cosine', 'sgd --warmup 201', 'batches --augment flip']
 
 
 def test_every_row_of_what_cannot_go_together_is_met_by_a_command_line(more, monkeypatch):
     (more / 'ours.py').write_text(OWN % ('object', '', 'pass'))
     (more / 'plain.py').write_text(BASED)
+    (more / 'batches.py').write_text(BASED + '    def train_epoch(self, t, x, y):\n        pass\n')
     rows = conflicts.TABLE
     for i, words in enumerate(CLASHING):
         monkeypatch.setattr(conflicts, 'TABLE', rows[:i] + rows[i + 1:])
