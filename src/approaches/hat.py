@@ -7,18 +7,17 @@ import warnings
 
 import torch
 
-from approaches import base
+from approaches import base, gates
 from approaches.hyper import Hyper
 from approaches.inspected import Inspected
+from learning.braking import Braked
+from learning.recipe import is_plain
 from networks import gated
-
-THRES_COSH = 50  # s * e is cut off there in the compensation, where cosh would overflow
-THRES_EMB = 6    # embeddings stay within +-6 (Section 2.5, Embedding Gradient Compensation)
 
 
 class Appr(Inspected, base.Appr):
-    """Hard attention to the task. Momentum or weight decay would move protected weights: the optimizer has
-    neither."""
+    """Hard attention to the task. Of an optimizer that remembers, or that decays weights, the step itself is
+    masked, not the gradient alone."""
 
     family = 'isolation'
     hyperparameters = (
@@ -26,9 +25,8 @@ class Appr(Inspected, base.Appr):
               'capacity', 'Section 2.6, Promoting Low Capacity Usage; c in the paper', least=0),
         Hyper('smax', float, 400, (25, 50, 100, 200, 400, 800), 'largest steepness of the attention gates',
               'Section 2.4, Hard Attention Training', above=1),
+        gates.BINARY, gates.INIT, gates.ANNEAL, gates.COMPENSATION, gates.USED,
     )
-    cannot = {'optimizer': 'momentum, weight decay and Adam move weights whose gradient is masked, and with them what earlier '
-                           'tasks attend to'}
     variants, scenarios, isolated = ('_hat',), ('task', 'class', 'domain'), True
     eval_factor = 1               # evaluation uses s = eval_factor * smax
     mask_pre, full = None, False  # cumulative attentions of the tasks learnt, one [1, units] per layer; all of them 1?
@@ -38,10 +36,19 @@ class Appr(Inspected, base.Appr):
         super().__init__(model, *args, **kwargs)
 
     @property
+    def steepest(self):
+        """Steepness at which masks are kept."""
+        return gates.HARD if self.binary == 'on' else self.smax
+
+    @property
     def s(self):
-        """Steepness of the gates: rises linearly from 1/smax to smax over each training epoch (Section 2.4)."""
-        rising = (self.smax - 1 / self.smax) * self.progress + 1 / self.smax
-        return rising if self.model.training else self.eval_factor * self.smax
+        """Steepness of the gates: rises from 1/smax to smax over each training epoch (Section 2.4)."""
+        if self.model.training:
+            return gates.steepness(self.anneal, self.smax, self.progress)
+        return max(self.steepest, self.eval_factor * self.smax)
+
+    def begin_task(self, t, x, y):
+        gates.begin(self.model, self.init, t)
 
     def outputs(self, batch):
         """Under the gates of the task (Section 2.2)."""
@@ -51,39 +58,56 @@ class Appr(Inspected, base.Appr):
     def loss(self, batch):
         """Cross-entropy + lamb * R, R the share of the still free capacity that is attended (Section 2.6)."""
         loss, free = super().loss(batch), [1 - m for m in self.mask_pre or [torch.zeros_like(m) for m in batch.gates]]
-        attended = sum((m * f).sum() for m, f in zip(batch.gates, free))
-        reg = attended / sum(f.sum() for f in free).clamp(min=1e-30)
+        reg = self.share(sum((m * f).sum() for m, f in zip(batch.gates, free)), sum(f.sum() for f in free))
         self.reg = reg.detach()
         return loss + self.lamb * reg
 
+    def share(self, attended, free):
+        """Attended capacity as a share of what is free; 0 where nothing is."""
+        return attended / free.clamp(min=1e-30)
+
+    def rates(self, t, masks):
+        """[(weights, the share of their step that is left to them)] in task t under its present masks: 1 - the
+        smaller mask_pre of the two units that each joins (Eq. 2)."""
+        there = gates.views(self.model, self.mask_pre) if self.mask_pre else ()
+        return [(p, gates.left(self.used, view)) for _, p, view in there]
+
     def after_backward(self, batch):
-        """Keeps what earlier tasks use: multiplies the weights' gradients by 1 - the smaller mask_pre of
-        the two units that each joins (Eq. 2). Frees the embeddings' gradients of their dependence on s
-        (Section 2.5)."""
-        for n, p in self.params().items() if self.mask_pre else ():
-            view = self.model.get_view_for(n, self.mask_pre)
-            if view is not None and p.grad is not None:
-                p.grad *= 1 - view
-        for e in gated.embeddings(self.model):
-            num = torch.cosh((self.s * e).clamp(-THRES_COSH, THRES_COSH)) + 1
-            e.grad *= self.smax / self.s * num / (torch.cosh(e) + 1)
+        """Keeps what earlier tasks use, and frees the embeddings' gradients of their dependence on s (Section
+        2.5)."""
+        rates = self.rates(batch.task, batch.gates)
+        for p, rate in rates:
+            if p.grad is not None:
+                p.grad *= rate
+        for e in gated.embeddings(self.model) if self.compensation == 'on' else ():
+            e.grad *= gates.compensation(e, self.s, self.smax)
+        batch.braked = None if is_plain(self.optimizer) else Braked(self.optimizer, rates + gates.rows(self.model, batch.task))
 
     def after_step(self, batch):
         """Keeps the embeddings within reach."""
+        if getattr(batch, 'braked', None):
+            batch.braked.finish()
         for e in gated.embeddings(self.model):
-            e.clamp_(-THRES_EMB, THRES_EMB)
+            e.clamp_(-gates.THRES_EMB, gates.THRES_EMB)
 
     def end_epoch(self, t, e, train, valid):
         """R after the epoch, at full steepness."""
         return {'Reg': self.reg.item()}
 
     def end_task(self, t, x, y):
-        """Adds the task's attention to the cumulative one (Section 2.3), not binarised."""
-        masks = [m.detach().clone() for m in self.model.mask(self.task(t), s=self.smax)]
+        """Adds the task's attention to the cumulative one (Section 2.3), which is binary only if that is asked
+        for."""
+        masks = self.kept(t)
         self.mask_pre = masks if self.mask_pre is None else [torch.max(p, m) for p, m in zip(self.mask_pre, masks)]
         if not self.full and all((m == 1).all() for m in self.mask_pre):
             self.full = True
             warnings.warn('HAT: every unit is taken by the tasks so far; later ones can only reuse them')
+
+    def kept(self, t):
+        """What task t attends to, as it is kept: a list of [1, units], one per layer."""
+        if self.binary == 'on':
+            gates.decide(self.model, t)
+        return [m.detach().clone() for m in self.model.mask(self.task(t), s=self.steepest)]
 
     def task(self, t):
         """Task t as the networks take it: int64 [1]."""

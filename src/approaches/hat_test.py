@@ -15,10 +15,11 @@ class Appr(hat.Appr):
     """
 
     family = 'isolation'
-    hyperparameters = (*hat.Appr.hyperparameters,
+    hyperparameters = (*hat.Appr.hyperparameters[:2],
                        Hyper('logpath', str, '', help='file of the log'),
                        Hyper('single_task', int, 0, help='1: train the first task only, and evaluate with hard masks, '
-                             's = 10000 * smax', source='Section 4.4', least=0, most=1))
+                             's = 10000 * smax', source='Section 4.4', least=0, most=1),
+                       *hat.Appr.hyperparameters[2:])
     variants = ('_hat_test', '_hat')
 
     def __init__(self, *args, **kwargs):
@@ -48,6 +49,7 @@ class Appr(hat.Appr):
 
     def begin_task(self, t, x, y):
         """Records the masks before training."""
+        super().begin_task(t, x, y)
         if self.logs is None:
             return
         masks = self.masks(t)

@@ -4,12 +4,14 @@ from collections import Counter
 
 import torch
 
+from approaches import gates
 from learning import normalising
 from networks import gated
 
 
 class Inspected:
-    """Of an approach: has its gated model, smax and the cumulative attentions mask_pre."""
+    """Of an approach: has its gated model, the steepness `steepest` at which masks are kept, the cumulative
+    attentions mask_pre, and `used`, what becomes of weights that they use."""
 
     sharing = None  # names of the layers whose running statistics tasks share, once that is known
 
@@ -40,14 +42,10 @@ class Inspected:
     def attention(self, done):
         """What each of so many tasks attends to, at full steepness: for each a list of arrays [units], one
         per layer."""
-        masks = [self.model.mask(self.task(t), s=self.smax) for t in range(done)]
+        masks = [self.model.mask(self.task(t), s=self.steepest) for t in range(done)]
         return [[m.detach().flatten().cpu().numpy() for m in layers] for layers in masks]
 
     def guarded(self):
-        """The weights between units that earlier tasks attend to fully."""
-        found = {}
-        for n, p in self.params().items():
-            view = self.model.get_view_for(n, self.mask_pre)
-            if view is not None:
-                found[n] = (view == 1).expand_as(p)
-        return found
+        """The weights between units that earlier tasks attend to fully, if these hold them."""
+        there = gates.views(self.model, self.mask_pre) if self.used == 'fixed' else ()
+        return {n: (view == 1).expand_as(p) for n, p, view in there}

@@ -3,21 +3,28 @@ from contextlib import contextmanager
 
 import torch
 
-from approaches import hat
+from approaches import gates, hat
 from fast.general import knows
 from fast.step import descend
 from fast.units import Attended
 from learning.recipe import is_plain
 from networks import gated
 
-KNOWN = {'approaches.base', 'approaches.hat', 'approaches.hat_test', 'approaches.inspected'}
+KNOWN = {'approaches.' + name for name in ('base', 'hat', 'hat_test', 'inspected', 'adahat')}
+PARTS = ('s', 'steepest', 'share', 'rates')  # what steps and tests of HAT call besides hooks
 
 
 def of(appr):
     """The Hat of an approach, or None for another method, and for a network that computes in a way of its
     own."""
-    known = isinstance(appr, hat.Appr) and knows(appr, KNOWN) and isinstance(type(appr).s, property)
+    known = isinstance(appr, hat.Appr) and knows(appr, KNOWN) and all(written(appr, n) in KNOWN for n in PARTS)
     return Hat(appr) if known and gated.is_standard(appr.model) else None
+
+
+def written(appr, name):
+    """The module that a method or property of an approach is written in; None for an attribute."""
+    found = vars(appr).get(name, getattr(type(appr), name))
+    return getattr(getattr(found, 'fget', found), '__module__', None)
 
 
 class Hat:
@@ -29,6 +36,12 @@ class Hat:
 
     @contextmanager
     def training(self, t, steps):
+        """Leaves the step to plain code where a unit that is off may move: by what the optimizer remembers, or
+        where weights that are used are not held."""
+        appr = self.appr
+        if not (is_plain(appr.optimizer) and type(appr).rates is hat.Appr.rates and appr.used == 'fixed'):
+            yield appr.step
+            return
         self.part, self.left = None, steps
         try:
             yield self.step
@@ -48,7 +61,7 @@ class Hat:
     def step(self, batch):
         """Trains on a batch; returns its loss, detached."""
         appr, part = self.appr, self.choose(batch.task)
-        defers = not appr.recipe.amp and appr.device.type == 'cpu' and is_plain(self.optimizer)
+        defers = not appr.recipe.amp and appr.device.type == 'cpu'
         tape, s = [] if defers else None, appr.s
         with appr.recipe.precision(appr.device):
             output, masks = part(batch.x, s, tape)
@@ -58,16 +71,16 @@ class Hat:
         with torch.no_grad():
             part.protect()
             e = part.e
-            num = torch.cosh(torch.clamp(s * e, -hat.THRES_COSH, hat.THRES_COSH)) + 1
-            e.grad *= appr.smax / s * num / (torch.cosh(e) + 1)
+            if appr.compensation == 'on':
+                e.grad *= gates.compensation(e, s, appr.smax)
             descend(self.optimizer, tape, None, appr.clipgrad)
-            e.clamp_(-hat.THRES_EMB, hat.THRES_EMB)
+            e.clamp_(-gates.THRES_EMB, gates.THRES_EMB)
         return loss.detach()
 
     def loss(self, part, output, targets, masks):
         """As hat.Appr.loss; masks: those of the units that are run; the others' are 0."""
         free = part.free or [1.] * len(masks)
-        reg = sum((m * f).sum() for m, f in zip(masks, free)) / max(self.units.capacity, 1e-30)
+        reg = self.appr.share(sum((m * f).sum() for m, f in zip(masks, free)), self.units.capacity)
         self.appr.reg = reg.detach()
         return self.appr.criterion(output, targets) + self.appr.lamb * reg
 

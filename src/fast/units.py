@@ -26,11 +26,12 @@ class Attended:
     def protect(self, mask_pre):
         """From now on, gradients are multiplied by 1 - what the tasks learnt attend to."""
         self.mask_pre, self.free = mask_pre, None
-        self.capacity = sum(e.shape[1] for e in gated.embeddings(self.net))
+        there = gated.embeddings(self.net)
+        self.capacity = torch.tensor(float(sum(e.shape[1] for e in there)), device=there[0].device)
         if mask_pre is not None:
             with torch.inference_mode(False):  # an evaluation may be the first to ask for what training uses later
                 self.free = [1 - m.flatten() for m in mask_pre]  # of the units of each layer
-                self.capacity = sum(f.sum() for f in self.free).item()
+                self.capacity = sum(f.sum() for f in self.free)
         self.kept.forget()
 
     def at(self, t, s, mask_pre=None, part=None, left=0):

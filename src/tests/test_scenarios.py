@@ -188,8 +188,6 @@ def test_the_command_line_names_the_scenario_in_result_and_record(scenario, tmp_
     (['--approach', 'hat', '--infer', 'max-logit'], 'the task is known'),
     (['--approach', 'sgd', '--scenario', 'shared'], 'invalid choice'),
     (['--approach', 'random', '--forward-transfer'], 'no labels'), (['--approach', 'pathnet', '--forward-transfer'], 'no path'),
-    (['--approach', 'hat', '--momentum', '0.9'], '--momentum: not for hat: momentum, weight decay and Adam move'),
-    (['--approach', 'hat-test', '--optimizer', 'adam'], 'not for hat-test'), (['--approach', 'hat', '--keep-optimizer'], 'not for hat'),
     (['--approach', 'pathnet', '--no-patience'], 'patience of its own'), (['--approach', 'pathnet', '--momentum', '.5'], 'tournament'), (['--approach', 'random', '--weight-decay', '.1'], 'trains nothing'),
     (['--approach', 'sgd', '--optimizer', 'adam', '--momentum', '.9'], 'Adam has its own'),
     (['--approach', 'sgd', '--momentum', '1'], 'momentum must be'), (['--approach', 'sgd', '--net', 'nhidd=3'], "no nhidd (perhaps nhid)"),
