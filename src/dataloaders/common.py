@@ -40,6 +40,11 @@ def network(name, data_dir=None):
     return 'alexnet' if channels == 3 and height == width >= 12 else 'mlp'
 
 
+def remark(data, text):
+    """Add a line to what a run is to say of its data."""
+    data['note'] = '\n'.join([data['note'], text] if 'note' in data else [text])
+
+
 def choose(tasks, order, chosen=None):
     """Return the tasks in an order of indices or, if chosen ('mnist,2'), those named or numbered."""
     if chosen is not None:

@@ -4,6 +4,7 @@ import numpy as np
 from dataloaders import common, raw
 
 form = ('name', 'ntasks')
+examples = 'permuted:mnist:10',
 network = common.network
 
 

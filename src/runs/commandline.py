@@ -146,6 +146,12 @@ OPTIONS = {
                "training set (default: the experiment's)", None, SHARE.parse, record=ALWAYS, shown='SHARE'),
         Option('class_order', 'of experiments that split the classes of a data set: in the order of the data '
                'set, or shuffled by the seed', 'fixed', choices=('fixed', 'seed'), record=CHANGED),
+        Option('angles', 'of rotated tasks: drawn by the seed, or rising evenly from 0 towards 180 degrees', 'drawn',
+               choices=('drawn', 'even'), record=CHANGED),
+        number('samples', int, None, 'training samples per task, drawn by the seed, of every class as many as '
+               'can be', CHANGED, 'N', least=1, most=10 ** 9),
+        number('valid_samples', int, None, 'validation samples per task, held out in the same way, instead of '
+               '--pc-valid', CHANGED, 'N', least=1, most=10 ** 9),
         Option('pixels', 'standardised by mean and standard deviation of the data set, or as they are, in '
                '0..1', 'standard', choices=('standard', 'unit'), record=CHANGED),
         number('pad', int, 0, 'black pixels around the images, on each side', CHANGED, 'N', least=0,

@@ -103,7 +103,9 @@ TABLE = ((lambda a, k: (a.pc_valid or 0) >= 1, '--pc-valid must be in [0,1), not
              and not (given(a, ('optimizer', 'momentum', 'weight_decay')) or k.projects), '--joined-heads '
              'makes no difference to plain SGD: it is for --optimizer adam, --momentum or --weight-decay', (
                  )), (lambda a, k: a.compile and not a.plain and k.reshapes, '--compile: the network that '
-                      '{a.approach} runs changes its shape within every epoch; add --plain', ('compile',)),)
+                      '{a.approach} runs changes its shape within every epoch; add --plain', ('compile',)), (
+             lambda a, k: a.valid_samples and a.pc_valid is not None, '--valid-samples and --pc-valid both say '
+             'what is held out: give one of them', ()),)
 
 
 def check(a, kind):
