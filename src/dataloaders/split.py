@@ -11,10 +11,10 @@ network = common.network
 
 
 def get(seed=0, fixed_order=False, pc_valid=0.10, tasks=None, data_dir=None, name=None, ntasks=None,
-        class_order='fixed'):
+        class_order='fixed', image_size=None):
     """Return (data, taskcla, size); ntasks: a number, or '50+10'; class_order: 'fixed', or 'seed' to draw it
-    by the seed."""
-    arrays = raw.load(name, data_dir)
+    by the seed; image_size: side of the images of a folder."""
+    arrays = raw.load(name, data_dir, image_size)
     ncla, fixed = raw.describe(name, arrays).ncla, class_order != 'seed'
     parts = divided(common.order(ncla, seed, fixed), ntasks, 'split:%s:%s: %s' % (name, ntasks, name))
     everything = []

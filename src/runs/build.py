@@ -18,19 +18,20 @@ from runs.commandline import DESCENT
 from utils import ROOT, UserError
 
 OWN = {'pc_valid': 'has no such option', 'class_order': 'does not split the classes of one data set',
-       'angles': 'rotates nothing'}  # options that some dataloaders take, and what is said of the others
+       'angles': 'rotates nothing', 'image_size': 'is not of a folder of images'}  # options that some dataloaders take, and what is said of the others
 
 
-def experiment(name, data_dir):
+def experiment(name, data_dir, image_size=None):
     """Return the dataloader of an experiment's name: its module, or what split:mnist:5 makes of the module
-    split."""
+    split. image_size: side of the images of a folder."""
     module = utils.load('dataloaders', name.split(':')[0])
     if not hasattr(module, 'form'):
         return module
     values = dict(zip(module.form, name.split(':')[1:]))
     values.update({k: int(v) for k, v in values.items() if k != 'name' and v.isdecimal()})
     network = module.network
-    network = network if isinstance(network, str) else network(values['name'], ROOT / data_dir)
+    if not isinstance(network, str):
+        network = network(values['name'], ROOT / data_dir, **({'image_size': image_size} if image_size else {}))
     return SimpleNamespace(get=functools.partial(module.get, **values), network=network,
                            __name__='dataloaders.' + name)
 
@@ -40,7 +41,7 @@ def count_tasks(args):
     data."""
     if re.match(r'[^:]+:[^:]+:\d+(:|$)', args.experiment):
         return int(args.experiment.split(':')[2])
-    module = experiment(args.experiment, args.data_dir)
+    module = experiment(args.experiment, args.data_dir, args.image_size)
     count = getattr(module, 'NTASKS', None) or len(getattr(module, 'TASKS', ()))
     return count or len(load_data(module, args)[1])
 
