@@ -7,10 +7,9 @@ import sys
 from pathlib import Path
 
 from approaches.hyper import Hyper
+from dataloaders.pictures import SUFFIXES
 from runs import commandline, launch
 from utils import ROOT, UserError, visible
-
-SUFFIXES = '.png', '.jpg', '.jpeg', '.bmp', '.gif', '.tif', '.tiff', '.webp', '.pgm', '.ppm'
 
 
 def build():
@@ -92,7 +91,7 @@ def main(argv=None):
     images, kept, wrong = [], [], []
     for path in found:
         try:
-            image, said = pictures.read(path, shape)
+            image, said = pictures.read(path, shape, pixels.cut)
         except ValueError as e:
             wrong.append(str(e))
             continue

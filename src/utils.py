@@ -26,6 +26,8 @@ import numpy as np
 
 # What makes a file in a folder one of the choices on the command line: dropping it in is enough.
 NEEDED = {'approaches': 'class Appr', 'dataloaders': 'def get', 'networks': 'class Net'}
+NAME, NUMBER = r'[A-Za-z0-9][A-Za-z0-9_-]{0,63}', r'[1-9]\d{0,3}'  # parts of an experiment's name
+WORDS = {'name': 'data set', 'ntasks': 'number of tasks'}
 
 
 class UserError(Exception):
@@ -115,13 +117,22 @@ def has_form(name):
     return path is not None and 'form' in defined(path)
 
 
+def examples(kind):
+    """Return names of experiments of a form, as ['split:mnist:5'], as the file of their kind gives them."""
+    found = defined(file('dataloaders', kind))
+    return ast.literal_eval(found['examples']) if 'examples' in found else ('%s:mnist:5' % kind,)
+
+
 def formed(name, option):
-    """The name split:mnist:5, if it is of that form. Raises UserError."""
+    """The name split:mnist:5, if it is of the form of one of the examples. Raises UserError."""
     kind, *values = name.split(':')
-    if (len(values) != 2 or not re.fullmatch(r'[A-Za-z0-9][A-Za-z0-9_-]{0,63}', values[0], re.ASCII)
-            or not re.fullmatch(r'[1-9]\d{0,3}', values[1], re.ASCII)):
-        raise UserError('%s %s: expected %s:<data set>:<number of tasks>, as in %s:mnist:5' % (option, name, kind, kind))
-    return name
+    for example in examples(kind):
+        numbers = re.split(r'\d+', re.escape(':'.join(example.split(':')[2:])))  # what stands between them
+        if re.fullmatch(NAME + ':' + NUMBER.join(numbers), ':'.join(values), re.ASCII):
+            return name
+    form = ast.literal_eval(defined(file('dataloaders', kind))['form'])
+    fields = ':'.join('<%s>' % WORDS.get(field, field) for field in form)
+    raise UserError('%s %s: expected %s:%s, as in %s' % (option, name, kind, fields, ' or '.join(examples(kind))))
 
 
 def load(folder, name):

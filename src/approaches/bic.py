@@ -104,10 +104,9 @@ class Appr(exemplars.Distilled):
         count = math.ceil(self.held_out * min(memory.counts.values()))
         return of_each_class(memory.t, memory.y, count), of_each_class(torch.zeros_like(y), y, count)
 
-    def everything(self, device):
-        """The exemplars that are not held out, or None."""
-        places = without(len(self.memory), self.held[0])
-        return self.memory.take(places, device) if len(places) else None
+    def places(self):
+        """Those of the exemplars that are not held out."""
+        return without(len(self.memory), self.held[0])
 
     def correct(self, t, x, y):
         """Stage 2: (alpha, beta) of task t."""

@@ -24,17 +24,18 @@ class Exemplars(replay.Replay):
     def train(self, t, xtrain, ytrain, xvalid, yvalid):
         """Trains on the task's data and the exemplars."""
         same = xvalid is xtrain and yvalid is ytrain
-        kept = self.memory
-        if not len(kept):
+        kept, places = self.memory, self.places()
+        if not len(places):
             xtrain = Joined([(t, xtrain)])
         else:
-            xtrain = Joined([(t, xtrain), (kept.t, kept.images(xtrain.device))])
-            ytrain = torch.cat([ytrain, kept.y.to(ytrain.device)])
+            labels, tasks = (v[places.to(v.device)].to(ytrain.device) for v in (kept.y, kept.t))
+            xtrain = Joined([(t, xtrain), (tasks, kept.images(places, xtrain.device))])
+            ytrain = torch.cat([ytrain, labels])
         super().train(t, xtrain, ytrain, *((xtrain, ytrain) if same else (xvalid, yvalid)))
 
-    def everything(self, device):
-        """All exemplars, or None."""
-        return self.memory.take(torch.arange(len(self.memory)), device) if len(self.memory) else None
+    def places(self):
+        """The places of the exemplars that are trained on, all of them."""
+        return torch.arange(len(self.memory))
 
     def end_task(self, t, x, y):
         """Chooses the exemplars."""

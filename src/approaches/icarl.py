@@ -75,7 +75,7 @@ class Appr(exemplars.Exemplars):
     def end_task(self, t, x, y):
         """Chooses the exemplars, keeps the network and the class means (Alg. 2 and 4)."""
         super().end_task(t, x, y)
-        kept = self.everything('cpu')
+        kept = self.memory.take(torch.arange(len(self.memory)))
         features, groups = self.features(kept.x), []
         for u, ncla in enumerate(self.scenario.ncla[:t + 1]):
             for c in range(ncla):

@@ -34,10 +34,15 @@ class Task:
     angle: float = None              # degrees to rotate by, counter-clockwise
 
 
-def network(name, data_dir=None):
+def network(name, data_dir=None, image_size=None):
     """Return the network for a raw data set: mlp for grey images and those that alexnet cannot take."""
-    channels, height, width = raw.shape(name, data_dir)
+    channels, height, width = raw.shape(name, data_dir, image_size)
     return 'alexnet' if channels == 3 and height == width >= 12 else 'mlp'
+
+
+def remark(data, text):
+    """Add a line to what a run is to say of its data."""
+    data['note'] = '\n'.join([data['note'], text] if 'note' in data else [text])
 
 
 def choose(tasks, order, chosen=None):
@@ -89,10 +94,14 @@ def build(tasks, size, seed, pc_valid, data_dir=None, loaded=None):
         data[t] = {'name': task.name, 'ncla': len(classes), 'source': source}
         if row.class_names:
             data[t]['class_names'] = [row.class_names[c] for c in classes]
-        pixels = Pixels(task.mean or row.mean, task.std or row.std, tuple(size), task.permutation, task.angle)
+        pixels = Pixels(task.mean or row.mean, task.std or row.std, tuple(size), task.permutation, task.angle,
+                        row.cut)
         for s, (x, chosen, y) in parts[name, task.classes].items():
             data[t][s] = Split(arrays[x], chosen, y, pixels)
         data[t].setdefault('valid', data[t]['train'])
+    for _, arrays, _ in sets.values():
+        if 'note' in arrays:
+            remark(data, arrays['note'])
     taskcla = [(t, data[t]['ncla']) for t in range(len(tasks))]
     data['ncla'] = sum(ncla for _, ncla in taskcla)
     data['sha256'] = digests

@@ -33,6 +33,7 @@ class Pixels:
     size: tuple
     permutation: np.ndarray = None
     angle: float = None
+    cut: bool = False  # whether image files are cut to the raw images' proportions (pictures.fitted)
 
     def __call__(self, raw, permutation=None, angle=None):
         """Normalised float32 [N,C,H,W] of uint8 images [N,h,w] or [N,h,w,3], a tensor; smaller images are

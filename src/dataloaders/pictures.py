@@ -7,36 +7,59 @@ from dataloaders.read import demand
 from utils import UserError
 
 FORMATS = 'PNG', 'JPEG', 'BMP', 'GIF', 'TIFF', 'WEBP', 'PPM'  # others may start programs, as EPS does
+SUFFIXES = '.png', '.jpg', '.jpeg', '.bmp', '.gif', '.tif', '.tiff', '.webp', '.pgm', '.ppm'
 MOST = 50  # megapixels
 ORIENTATION = 0x0112
 PHOTOMETRIC = 262  # of a TIFF; 0: white is zero, which Pillow heeds for 8 bits alone
 
 
-def read(path, shape):
+def read(path, shape, cut=False):
     """Return a file's pixels, uint8 of a shape [H,W] or [H,W,3], and what was converted, a list of texts.
 
+    cut: whether what is too long is cut instead of compressed. Raise ValueError for no image and for one that
+    would not be read right.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # of sizes and of broken parts, which are refused
+        image, mode, said = opened(path)
+    wanted, (wide, high) = 'RGB' if len(shape) == 3 else 'L', image.size
+    said += ['%s to %s' % (mode, wanted)] * (mode != wanted)
+    said += ['%dx%d to %dx%d' % (wide, high, shape[1], shape[0])] * ((high, wide) != tuple(shape[:2]))
+    return fitted(image, shape, cut), said
+
+
+def fitted(image, shape, cut):
+    """Return the pixels, uint8 of a shape [H,W] or [H,W,3], of an image in mode L or RGB. cut: whether its
+    middle is taken, of the shape's proportions, so that of a square the shorter side stays whole."""
+    from PIL import Image
+    image, (high, wide), box = image.convert('RGB' if len(shape) == 3 else 'L'), shape[:2], None
+    if image.size == (wide, high):
+        return np.asarray(image)
+    if cut:
+        scale = min(image.width / wide, image.height / high)
+        left, top = max(0, image.width - scale * wide) / 2, max(0, image.height - scale * high) / 2
+        box = left, top, image.width - left, image.height - top
+    return np.asarray(image.resize((wide, high), Image.Resampling.BILINEAR, box))
+
+
+def opened(path):
+    """Return (an image file in mode L or RGB, the mode it was in, what was converted, a list of texts).
+
     Of several frames it is the first, turned as its EXIF says, on black where it is transparent. Raise
-    ValueError for no image and for one that would not be read right.
+    ValueError as read() does.
     """
     from PIL import Image, ImageOps
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # of sizes and of broken parts, which are refused below
-            with Image.open(path, formats=FORMATS) as image:
-                demand(image.size[0] * image.size[1] <= MOST * 10 ** 6, 'more than %d megapixels', MOST)
-                said = ['the first of several frames'] if getattr(image, 'is_animated', False) else []
-                said += ['turned'] if image.getexif().get(ORIENTATION, 1) in range(2, 9) else []
-                deep = any(mark in str(tile[-1]) for tile in image.tile for mark in (';16', '65535'))
-                reverse = getattr(image, 'tag_v2', {}).get(PHOTOMETRIC) == 0
-                image.load()
-                image = ImageOps.exif_transpose(image)
-                eight, more = in_eight_bits(image, deep, reverse)
-                wanted, size = 'RGB' if len(shape) == 3 else 'L', (shape[1], shape[0])
-                more += ['%s to %s' % (image.mode, wanted)] * (image.mode != wanted)
-                more += ['%dx%d to %dx%d' % (*eight.size, *size)] * (eight.size != size)
-                eight = eight.convert(wanted)
-                eight = eight if eight.size == size else eight.resize(size, Image.Resampling.BILINEAR)
-                return np.asarray(eight), said + more
+        with Image.open(path, formats=FORMATS) as image:
+            demand(image.size[0] * image.size[1] <= MOST * 10 ** 6, 'more than %d megapixels', MOST)
+            said = ['the first of several frames'] if getattr(image, 'is_animated', False) else []
+            said += ['turned'] if image.getexif().get(ORIENTATION, 1) in range(2, 9) else []
+            deep = any(mark in str(tile[-1]) for tile in image.tile for mark in (';16', '65535'))
+            reverse = getattr(image, 'tag_v2', {}).get(PHOTOMETRIC) == 0
+            image.load()
+            image = ImageOps.exif_transpose(image)
+            eight, more = in_eight_bits(image, deep, reverse)
+            return eight, image.mode, said + more
     except UserError as e:
         raise ValueError('%s: %s' % (path, e))
     except Image.DecompressionBombError:

@@ -1,4 +1,5 @@
-"""Raw data sets: uint8 images and labels under one name, from <data-dir>/<name>.npz or torchvision."""
+"""Raw data sets: uint8 images and labels under one name, from <data-dir>/<name>.npz, a folder of image files
+or torchvision."""
 import contextlib
 import difflib
 import hashlib
@@ -9,7 +10,7 @@ from typing import Callable
 import numpy as np
 
 import utils
-from dataloaders import download, glyphset, read
+from dataloaders import download, folders, glyphset, read
 from dataloaders.read import ARRAYS, about, demand
 from utils import UserError
 
@@ -30,6 +31,7 @@ class Raw:
     make: Callable = None   # made by a program: returns (x_train, y_train, x_test, y_test)
     name: str = 'own'       # of one that is not in the table
     class_names: tuple = None
+    cut: bool = False       # whether its images are the middles of image files
 
 
 GREY, COLOUR = (28, 28), (32, 32, 3)
@@ -61,21 +63,28 @@ TABLE = {
 }
 
 
-def load(source, data_dir=None):
+def load(source, data_dir=None, image_size=None):
     """Return {'x_train', 'y_train', 'x_test', 'y_test'}: uint8 [N,H,W] or [N,H,W,3], int64 [N].
 
-    source: a Raw, or a name: of the table or of a user's <name>.npz. data_dir: the folder of <name>.npz and
-    of torchvision's files (default: dat/ of the project). Draw no random numbers. Raise UserError if the set
-    is neither there nor to be downloaded, or if it is not what its name says.
+    source: a Raw, or a name: of the table or of a user's <name>.npz or folder <name>. data_dir: the folder
+    that they and torchvision's files are in (default: dat/ of the project). image_size: side of the images of
+    a folder. Draw no random numbers. Raise UserError if the set is neither there nor to be downloaded, or if
+    it is not what its name says.
     """
     folder = Path(data_dir or utils.ROOT / 'dat')
     name, row = (source.name, source) if isinstance(source, Raw) else (source, find(source, folder))
     path, known = folder / (name + '.npz'), TABLE.get(name, Raw())
     origin, counts = path, (None, None)
+    filed = not row.make and name not in TABLE and not path.is_file()
+    demand(filed or image_size is None, '--image-size: %s is no folder of images', name)
     if row.make:
         arrays, origin, counts = dict(zip(ARRAYS, row.make())), name, known.counts
+    elif filed:
+        arrays, origin = folders.load(folder / name, image_size), folder / name
     elif name not in TABLE:
         arrays = read.npz(path)
+        if (folder / name).is_dir():
+            arrays['note'] = '%s is read, not the folder %s' % (path, folder / name)
     elif path.exists():
         arrays = read.npz(path, most=4 * max(count or 50000 for count in row.counts))
     elif row.archive:
@@ -87,6 +96,9 @@ def load(source, data_dir=None):
     else:
         arrays, counts = download.torchvision(name, row, folder), row.counts
         origin = '%s in %s' % (name, folder)
+    if name in TABLE and (folder / name / 'train').is_dir():
+        arrays['note'] = '%s is the set that everybody calls so, not the folder %s: give that another name' % (
+            name, folder / name)
     with about(origin):
         arrays = read.checked(arrays, known.shapes, known.ncla, counts)
     if name == 'traffic-signs' and not path.exists():  # thousands of image files: decoded once, kept as npz
@@ -105,18 +117,19 @@ def find(name, folder):
     if name in TABLE:
         return TABLE[name]
     path = Path(folder) / (name + '.npz')
-    if path.is_file():
+    if path.is_file() or path.with_suffix('').is_dir():
         return Raw(name=name)
     near = ''.join(' (perhaps %s)' % n for n in difflib.get_close_matches(name, TABLE, 1))
     there = ', '.join(TABLE)
-    raise UserError('no data set %s%s: there are %s; or one of your own as %s' % (name, near, there, path))
+    raise UserError('no data set %s%s: there are %s; or one of your own as %s, or as image files in the '
+                    'folder %s' % (name, near, there, path, path.with_suffix('')))
 
 
 def obtainable(name, folder):
     """Return whether a set lies in a folder or, being of the table, can be downloaded to it."""
     folder, row = Path(folder), TABLE.get(name, Raw())
     places = [folder / (name + '.npz'), *zips(row, name, folder)]
-    return bool(row.make or row.source) or any(map(Path.is_file, places))
+    return bool(row.make or row.source) or any(map(Path.is_file, places)) or (folder / name).is_dir()
 
 
 def size(shape):
@@ -126,10 +139,13 @@ def size(shape):
     return [shape[2], *shape[:2]] if shape[2] in (1, 3) else list(shape)
 
 
-def shape(name, folder):
+def shape(name, folder, image_size=None):
     """Return the [channels, height, width] of a name's images, without reading them."""
     row, path = find(name, folder), Path(folder) / (name + '.npz')
-    found = row.shapes[0] if row.shapes else read.shape(path)[1:]
+    if row.shapes:
+        found = row.shapes[0]
+    else:
+        found = read.shape(path)[1:] if path.is_file() else folders.shape(path.with_suffix(''), image_size)
     demand(len(found) in (2, 3), '%s: x_train has images of %s, expected %s', path, list(found), read.LAYOUTS)
     return size(found)
 
@@ -145,6 +161,8 @@ def describe(source, arrays):
         mean = [float(n @ values / n.sum()) for n in counts]
         std = [float(np.sqrt(n @ (values - m) ** 2 / n.sum())) or 1. for n, m in zip(counts, mean)]
         row = replace(row, mean=tuple(mean), std=tuple(std))
+    if 'cut' in arrays:
+        row = replace(row, cut=True)
     if row.ncla is None:
         row = replace(row, ncla=int(arrays['y_train'].max()) + 1)
     if 'class_names' in arrays:

@@ -5,6 +5,6 @@ network = 'mlp'
 NTASKS = 10
 
 
-def get(seed=0, fixed_order=False, pc_valid=0.10, tasks=None, data_dir=None):
+def get(seed=0, fixed_order=False, pc_valid=0.10, tasks=None, data_dir=None, angles='drawn'):
     """Return (data, taskcla, size), as rotated:mnist:10."""
-    return rotated.get(seed, fixed_order, pc_valid, tasks, data_dir, 'mnist', NTASKS)
+    return rotated.get(seed, fixed_order, pc_valid, tasks, data_dir, 'mnist', NTASKS, angles)

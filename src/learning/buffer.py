@@ -127,9 +127,9 @@ class Buffer:
         batch.z = z
         return batch
 
-    def images(self, device):
-        """All images, to be trained on as one of the sets of dataloaders.joined.Joined."""
-        return Kept(self.x.to(device), self.t.to(device), self.make)
+    def images(self, places, device):
+        """The images at some places, to be trained on as one of the sets of dataloaders.joined.Joined."""
+        return Kept(*(v[places.to(v.device)].to(device) for v in (self.x, self.t)), self.make)
 
     def make(self, x, t, augment=same):
         """The floats of kept images x of the tasks t [B], augmented before."""

@@ -2,6 +2,7 @@
 import dataclasses
 import functools
 import inspect
+import re
 from argparse import Namespace
 from types import SimpleNamespace
 
@@ -14,20 +15,25 @@ from learning.scenario import KINDS
 from learning.schedule import Schedule
 from networks import layers
 from runs import conflicts, foreign
+from runs.advice import flag
 from runs.commandline import DESCENT
 from utils import ROOT, UserError
 
+OWN = {'pc_valid': 'has no such option', 'class_order': 'does not split the classes of one data set',
+       'angles': 'rotates nothing', 'image_size': 'is not of a folder of images'}  # options that some dataloaders take, and what is said of the others
 
-def experiment(name, data_dir):
+
+def experiment(name, data_dir, image_size=None):
     """Return the dataloader of an experiment's name: its module, or what split:mnist:5 makes of the module
-    split."""
+    split. image_size: side of the images of a folder."""
     module = utils.load('dataloaders', name.split(':')[0])
     if not hasattr(module, 'form'):
         return module
     values = dict(zip(module.form, name.split(':')[1:]))
-    values['ntasks'] = int(values['ntasks'])
+    values.update({k: int(v) for k, v in values.items() if k != 'name' and v.isdecimal()})
     network = module.network
-    network = network if isinstance(network, str) else network(values['name'], ROOT / data_dir)
+    if not isinstance(network, str):
+        network = network(values['name'], ROOT / data_dir, **({'image_size': image_size} if image_size else {}))
     return SimpleNamespace(get=functools.partial(module.get, **values), network=network,
                            __name__='dataloaders.' + name)
 
@@ -35,9 +41,9 @@ def experiment(name, data_dir):
 def count_tasks(args):
     """Return how many tasks an experiment has, from what its file says or, if that says nothing, from its
     data."""
-    if ':' in args.experiment:
+    if re.match(r'[^:]+:[^:]+:\d+(:|$)', args.experiment):
         return int(args.experiment.split(':')[2])
-    module = experiment(args.experiment, args.data_dir)
+    module = experiment(args.experiment, args.data_dir, args.image_size)
     count = getattr(module, 'NTASKS', None) or len(getattr(module, 'TASKS', ()))
     return count or len(load_data(module, args)[1])
 
@@ -45,18 +51,15 @@ def count_tasks(args):
 def load_data(dataloader, args):
     """Return dataloader.get() with as many of the run's options as it takes; a loader without them still gets
     --tasks."""
-    from dataloaders import check, common
+    from dataloaders import check, common, fewer
     takes = inspect.signature(dataloader.get).parameters
-    if args.pc_valid is not None and 'pc_valid' not in takes:
-        raise UserError('--pc-valid: the experiment %s has no such option' % args.experiment)
     given = {'seed': args.seed, 'tasks': args.tasks, 'data_dir': ROOT / args.data_dir}
-    if args.pc_valid is not None:
-        given['pc_valid'] = args.pc_valid
-    if args.class_order != 'fixed':
-        if 'class_order' not in takes:
-            raise UserError('--class-order: the experiment %s does not split the classes of one data set'
-                            % args.experiment)
-        given['class_order'] = args.class_order
+    for name in conflicts.given(args, OWN):
+        if name not in takes:
+            raise UserError('%s: the experiment %s %s' % (flag(name), args.experiment, OWN[name]))
+        given[name] = getattr(args, name)
+    if args.valid_samples:
+        given['pc_valid'] = 0.
     data, taskcla, size = dataloader.get(**{k: v for k, v in given.items() if k in takes})
     check.check(data, taskcla, size, dataloader.__name__)
     if args.tasks is not None and 'tasks' not in takes:
@@ -66,6 +69,8 @@ def load_data(dataloader, args):
         taskcla = [(n, taskcla[t][1]) for n, t in enumerate(chosen)]
         data.update(more)
         data['ncla'] = sum(ncla for _, ncla in taskcla)
+    if args.samples or args.valid_samples:
+        fewer.limit(data, taskcla, args.seed, args.samples, args.valid_samples)
     return data, taskcla, reshaped(data, taskcla, size, args)
 
 
@@ -88,7 +93,9 @@ def reshaped(data, taskcla, size, args):
 
 def held_out(dataloader, args):
     """Return the share of the training data that is held out: what was asked for or the experiment's default;
-    None if unknown."""
+    None if unknown, or a number of samples."""
+    if args.valid_samples:
+        return None
     takes = inspect.signature(dataloader.get).parameters
     default = takes['pc_valid'].default if 'pc_valid' in takes else None
     if args.pc_valid is not None:
@@ -103,11 +110,15 @@ def number(what, name):
 
 
 def scenario(args, approach, taskcla):
-    """Return the learning.scenario that the options ask for. Raises UserError for a task of one class."""
+    """Return the learning.scenario that the options ask for. Raises UserError for a task of one class where
+    it would not compete with others."""
     one = [t for t, n in taskcla if n < 2]
-    if one and not foreign.is_foreign(approach):
+    apart = args.scenario != 'class' or args.active_classes == 'current' or getattr(approach, 'isolated', False)
+    alone = apart or sum(n for _, n in taskcla) < 2
+    if one and alone and not foreign.is_foreign(approach):
         raise UserError('task %d has a single class, which leaves nothing to tell apart: give its tasks two '
-                        'classes or more' % one[0])
+                        'classes or more, or use --scenario class, where the classes of all tasks compete, '
+                        'for approaches that train one network with all of them' % one[0])
     more = {'active': args.active_classes} if args.active_classes else {}
     return KINDS[args.scenario](taskcla, **more)
 

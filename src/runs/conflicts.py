@@ -111,7 +111,9 @@ TABLE = ((lambda a, k: (a.pc_valid or 0) >= 1, '--pc-valid must be in [0,1), not
     (lambda a, k: a.warmup > a.nepochs and not a.iterations,
      '--warmup {a.warmup}: the learning rate would not reach --lr in --nepochs {a.nepochs}', ()),
     (lambda a, k: a.augment and k.own_batches,
-     '--augment: not for {a.approach}, which makes its batches in a train_epoch of its own', ('augment',)),)
+     '--augment: not for {a.approach}, which makes its batches in a train_epoch of its own', ('augment',)),
+    (lambda a, k: a.valid_samples and a.pc_valid is not None,
+     '--valid-samples and --pc-valid both say what is held out: give one of them', ()),)
 
 
 def check(a, kind):

@@ -23,7 +23,7 @@ ORDER = forms.of('an array of whole numbers', lambda v: isinstance(v, np.ndarray
 IMAGES = forms.fields({
     'raw': forms.listed(SIDE, 2, 3), 'mean': forms.listed(forms.number(), 1), 'std': forms.listed(forms.number(1e-12), 1),
     'size': forms.items(SIDE, SIDE, SIDE), 'permutation': forms.either(forms.nothing, ORDER),
-    'angle': forms.either(forms.nothing, forms.number(-1e6, 1e6))})
+    'angle': forms.either(forms.nothing, forms.number(-1e6, 1e6))}, cut=forms.of('true or false', lambda v: isinstance(v, bool)))
 TASK = forms.fields({'name': forms.text, 'class_names': forms.either(forms.nothing, forms.listed(forms.text)),
                      'images': forms.either(forms.nothing, IMAGES)})
 PLAIN = forms.of('a plain value', lambda v: isinstance(v, (type(None), bool, int, float, str, list, dict)))
@@ -177,7 +177,7 @@ class Model:
         if data_dir is not None:
             self.args = self.args.but(data_dir=data_dir)
         utils.seed_everything(self.args.seed)
-        found = build.load_data(build.experiment(self.args.experiment, self.args.data_dir), self.args)
+        found = build.load_data(build.experiment(self.args.experiment, self.args.data_dir, self.args.image_size), self.args)
         wanted = self.record['config'].get('data', {})
         other = [name for name, digest in found[0].get('sha256', {}).items() if wanted.get(name) != digest]
         if other:

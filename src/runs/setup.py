@@ -20,7 +20,7 @@ class Setup:
         self.args = args = args.but(device=device, output=ROOT / (args.output or 'res/%s_%s_%d.txt' % usual))
         if args.deterministic:
             machine.be_deterministic()
-        self.dataloader = build.experiment(args.experiment, args.data_dir)
+        self.dataloader = build.experiment(args.experiment, args.data_dir, args.image_size)
         name, self.Net = network.choose(self.dataloader, args, approach)
         self.settings = network.settings(self.Net, args.net)
         utils.seed_everything(args.seed)

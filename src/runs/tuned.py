@@ -64,7 +64,7 @@ def reads(path):
 
 def held_out(args):
     """Raise UserError where the validation data of an experiment are its training data."""
-    loader = build.experiment(args.experiment, args.data_dir)
+    loader = build.experiment(args.experiment, args.data_dir, args.image_size)
     share = build.held_out(loader, args)
     same = share == 0
     if share is None:  # its file does not say

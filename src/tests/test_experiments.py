@@ -124,7 +124,8 @@ def test_data_of_one_s_own_that_cannot_be_are_refused_in_one_line(changes, says,
 
 
 @pytest.mark.parametrize('name, says', [
-    ('split:glyphs:19', 'give 1 to 18 tasks'), ('split', 'as in split:mnist:5'), ('split:mnist', 'as in split:mnist:5'),
+    ('split:glyphs:19', 'a single class'), ('split:glyphs:37', 'give 1 to 36 tasks'), ('split:glyphs:37+1', 'a first task of 1 to 36'),
+    ('permuted:glyphs:5+1', 'as in permuted:mnist:10'), ('split:glyphs:5+0', 'as in split:mnist:5 or split:cifar100:50+10'), ('split', 'as in split:mnist:5'), ('split:mnist', 'as in split:mnist:5'),
     ('split:mnist:0', 'as in split:mnist:5'), ('split:../x:2', 'as in split:mnist:5'), ('split:mnis:2', 'no data set mnis (perhaps mnist)'),
     ('glyphs:3', 'no \'glyphs:3\''), ('permuted:nothing:2', 'or one of your own as')])
 def test_experiments_that_cannot_be_are_refused(name, says, tmp_path, refused):
@@ -145,9 +146,9 @@ def test_one_class_in_a_task_leaves_nothing_to_tell_apart(tmp_path, refused):
     task = common.Task('one', 'glyphs', range(3, 4))
     from unittest import mock
     with mock.patch.object(glyphs, 'TASKS', [glyphs.TASKS[0], task]):
-        for scenario in ('task', 'class'):
+        for approach, scenario in (('sgd', 'task'), ('hat', 'class')):
             assert 'task 1 has a single class' in refused(run.main, [
-                '--experiment', 'glyphs', '--approach', 'sgd', '--scenario', scenario, '--output', tmp_path / 'o.txt'])
+                '--experiment', 'glyphs', '--approach', approach, '--scenario', scenario, '--output', tmp_path / 'o.txt'])
 
 
 def test_a_dataloader_s_own_raw_set_is_checked_normalised_and_hashed(tmp_path):
