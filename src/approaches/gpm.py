@@ -12,14 +12,14 @@ from utils import UserError
 
 
 class Appr(base.Appr):
-    """A layer's weights change only across the directions M that the inputs of earlier tasks span: a gradient
-    G [out,f] becomes G - G M M' (Eq. 6-9). No samples are kept.
+    """Weights change only across the directions M that a layer's inputs in earlier tasks span: a gradient G
+    [out,f] becomes G - G M M' (Eq. 6-7). No samples are kept.
 
     The inputs of convolutions are patches. Where a layer has a bias, a 1 is below its input, and weights and
     bias are one matrix; the authors' networks have no biases (--net bias=0). One head that tasks share is a
     layer as any other; heads of their own are free. All else, such as norms with their statistics, stays as
-    the first task leaves it. Of plain SGD the gradients are projected, of any other optimizer the steps, which
-    momentum, Adam and decay would lead out of the subspace.
+    the first task leaves it. With plain SGD gradients are projected, with any other optimizer its steps:
+    momentum, Adam and decay would leave the subspace.
 
     What is said of old tasks is held but for rounding and for what the thresholds leave out; under --scenario
     class that is what the heads see, not the heads, which compete and train on.
@@ -27,14 +27,16 @@ class Appr(base.Appr):
 
     family = 'projection'
     hyperparameters = (
-        Hyper('thresholds', str, '0.95,0.99,...', help='share of the squares of a layer\'s inputs that M is to hold: a number for '
-              'each layer, or one for all; ,... goes on with the last one', source='Appendix, permuted MNIST', positional=False),
-        Hyper('increase', float, 0., (0, .001, .003), 'what every task adds to the thresholds', 'Appendix, CIFAR-100: 0.003',
-              least=0, most=1),
-        Hyper('samples', int, 300, (100, 300), 'samples of a task whose inputs are looked at', 'the authors\' code, MNIST',
-              least=1, most=10 ** 6),
-        Hyper('count', str, 'paper', help='directions of the first task: as many as reach the threshold, or one fewer, as the '
-              'authors\' code has it', source='Eq. 5', choices=('paper', 'authors'), positional=False),
+        Hyper('thresholds', str, '0.95,0.99,...', help='share of the squares of a layer\'s inputs that M is '
+              'to hold: a number for each layer, or one for all; ,... goes on with the last one',
+              source='the authors\' code, permuted MNIST', positional=False),
+        Hyper('increase', float, 0., (0, .001, .003), 'what every task adds to the thresholds',
+              'the authors\' code, CIFAR-100: 0.003', least=0, most=1),
+        Hyper('samples', int, 300, (100, 300), 'samples of a task whose inputs are looked at',
+              'the authors\' code, MNIST', least=1, most=10 ** 6),
+        Hyper('count', str, 'paper', help='directions of the first task: as many as reach the threshold, or '
+              'one fewer, as in the authors\' code', source='Eq. 5', choices=('paper', 'authors'),
+              positional=False),
     )
     first_norms = True
     scenarios = ('task', 'class', 'domain')
@@ -114,11 +116,13 @@ def numbers(text, names):
     repeats = len(texts) > 1 and texts[-1] == '...'
     texts = texts[:-1] if repeats else texts
     if not all(NUMBER.fullmatch(part) and 0 < float(part) <= 1 for part in texts):
-        raise UserError('thresholds must be numbers above 0 and at most 1, such as 0.95,0.99,0.99 or 0.95,0.99,..., not %s' % text)
+        raise UserError('thresholds must be numbers above 0 and at most 1, such as 0.95,0.99,0.99 or '
+                        '0.95,0.99,..., not %s' % text)
     found = [float(part) for part in texts]
     if repeats or len(found) == 1:
         found = (found + found[-1:] * count)[:count]
     if len(found) != count:
-        raise UserError('thresholds %s are %d; the network has %d layers that are projected (%s): give one for each, or one for all' % (
-            text, len(found), count, ', '.join(names)))
+        raise UserError(
+            'thresholds %s are %d; the network has %d layers that are projected (%s): give one for each, or '
+            'one for all' % (text, len(found), count, ', '.join(names)))
     return found

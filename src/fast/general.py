@@ -12,9 +12,10 @@ from learning.recipe import is_plain
 
 # The modules whose losses are functions of the network's outputs alone, computed once per network.
 KNOWN = {'approaches.' + name for name in (
-    'base', 'agem', 'anchored', 'der', 'derpp', 'dgr', 'er', 'ewc', 'ewc_er', 'ewc_online', 'gem', 'gpm', 'icarl',
-    'imm_mean', 'imm_mode', 'independent', 'joint', 'l2', 'lfl', 'lwf', 'mas', 'merged', 'online_meta', 'packnet',
-    'pathnet', 'progressive', 'replay', 'sgd', 'sgd_frozen', 'sgd_restart', 'si', 'wsn')}
+    'base', 'agem', 'anchored', 'der', 'derpp', 'dgr', 'er', 'ewc', 'ewc_er', 'ewc_online', 'gem', 'gpm',
+    'icarl', 'imm_mean', 'imm_mode', 'independent', 'joint', 'l2', 'lfl', 'lwf', 'mas', 'merged',
+    'online_meta', 'packnet', 'pathnet', 'progressive', 'replay', 'sgd', 'sgd_frozen', 'sgd_restart', 'si',
+    'wsn')}
 HOOKS = ('outputs', 'loss', 'criterion', 'after_backward', 'after_step', 'penalty', 'importance', 'squares',
          '_get_optimizer', 'train_epoch')
 

@@ -1,4 +1,4 @@
-"""What the inputs of layers span: bases [f,k] of directions, grown task after task, and what lies outside of them."""
+"""What the inputs of layers span: bases [f,k] that grow from task to task, and what lies outside of them."""
 from contextlib import contextmanager
 
 import torch
@@ -26,7 +26,7 @@ def grown(basis, found, threshold, short=False):
     rest = outside(found.t(), basis).t()
     directions, sizes, _ = torch.linalg.svd(rest, full_matrices=False)
     total, squares = found.square().sum(), sizes.square()
-    captured = total - rest.square().sum() + F.pad(squares.cumsum(0), (1, 0))  # with none added, with one, ...
+    captured = total - rest.square().sum() + F.pad(squares.cumsum(0), (1, 0))  # by none more, by one, ...
     count = int((captured < threshold * total).sum()) - short
     count = min(count, int((squares > NOISE * total).sum()))
     return torch.cat([basis, directions[:, :max(0, count)]], 1)
@@ -41,13 +41,13 @@ def patches(layer, x):
     """Return the columns [f,n] by which the weights of an nn.Linear or nn.Conv2d are multiplied for inputs x,
     one for every position, float64 on the CPU; a 1 is below where there is a bias."""
     if isinstance(layer, nn.Conv2d):
-        x = F.unfold(x.float(), layer.kernel_size, layer.dilation, layer.padding, layer.stride).transpose(1, 2)
+        x = F.unfold(x, layer.kernel_size, layer.dilation, layer.padding, layer.stride).transpose(1, 2)
     x = x.flatten(0, -2).t().cpu().double()
     return x if layer.bias is None else F.pad(x, (0, 0, 0, 1), value=1.)
 
 
 def condensed(columns):
-    """Return at most f columns in the place of columns [f,n], with the same left singular vectors and values."""
+    """Return at most f columns with the left singular vectors and singular values of columns [f,n]."""
     if columns.shape[1] <= columns.shape[0]:
         return columns
     squares, directions = torch.linalg.eigh(columns @ columns.t())
