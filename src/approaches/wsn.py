@@ -11,7 +11,7 @@ from networks import layers
 
 
 def best(scores, sparsity):
-    """Return the mask, bool, of the largest |scores|, all but the share sparsity of n. As in the authors' code
+    """Return the mask, bool, of the largest |scores|, all but the share sparsity of n. As the authors have it,
     the threshold is the k-th smallest, k = 1 + round(sparsity * (n - 1)), and ties with it are kept.
     """
     k = 1 + round(.01 * (100 * sparsity) * (scores.numel() - 1))
@@ -32,9 +32,9 @@ class Appr(base.Appr):
     scores together and keeps its mask; weights of earlier masks are held.
 
     Scores go on from task to task. They are drawn in __init__, after the network's weights and by the same
-    generator, and trained by an optimizer of the same kind and learning rate, clipped by themselves. A task's
-    mask is that of the best epoch's scores. Held weights keep every bit with any optimizer: their step is
-    undone, not just their gradient zeroed. Biases and normalising layers are those of the first task (the
+    generator, and trained by an optimizer of the same kind and learning rate; only weights are clipped. A
+    task's mask is that of the best epoch's scores. Held weights keep every bit with any optimizer: their step
+    is undone, not just their gradient zeroed. Biases and normalising layers are those of the first task (the
     authors have no biases); heads are per task, without masks.
     """
 
@@ -97,7 +97,6 @@ class Appr(base.Appr):
         if self.scorer is None or self.scorer.param_groups[0]['lr'] != lr and not self.recipe.keep:
             self.scorer = self.recipe.make(list(self.scores.values()), lr)
         self.scorer.param_groups[0]['lr'] = lr
-        torch.nn.utils.clip_grad_norm_(self.scores.values(), self.clipgrad)
         self.scorer.step()
         self.scorer.zero_grad()
         self.present = None

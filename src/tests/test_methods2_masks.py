@@ -1,7 +1,9 @@
 """Masks and subspaces, wsn and gpm: as public code computes them (methods2.json), and each its own idea."""
+import io
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+import export
 import run
 import utils
 from approaches import gpm, wsn
@@ -17,8 +20,8 @@ from learning.inference import Inferred
 from learning.recipe import Recipe
 from networks import alexnet, layers, mlp
 from results import records
-from runs import certificate
-from synthetic import batch_of, said, set_scenario
+from runs import certificate, checkpoint
+from synthetic import batch_of, progress, said, set_scenario
 
 CASES = json.loads((Path(__file__).parent / 'methods2.json').read_text())['cases']
 SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu']
@@ -229,6 +232,33 @@ def test_wsn_scores_go_on_and_masks_are_those_of_the_best_epoch(capsys):
     assert max(gaps) < .5 * min(s.abs().max() for s in seen[1].values())
 
 
+@pytest.mark.parametrize('name', ['wsn', 'gpm'])
+@pytest.mark.parametrize('recipe', RECIPES)
+def test_training_goes_on_bit_for_bit_with_any_optimizer(name, recipe, tmp_path, capsys):
+    more = {'recipe': RECIPES[recipe], 'nepochs': 3, 'lr': .01}
+    store, states = checkpoint.Checkpoint(tmp_path / 'o.txt', {}), []
+
+    def take():
+        store.take(appr, progress(appr.at['task'], 3))
+        states.append(io.BytesIO())
+        torch.save(store.pending, states[-1])
+    appr, data = made(name, **more)
+    appr.fitting.on_epoch = take
+    for t in range(2):
+        train(appr, data, t)
+    weights, kept = utils.get_model(appr.model), said(appr, 1, data[1][0])
+    for k in (1, 4):  # within the first task and the second
+        states[k].seek(0)
+        other, _ = made(name, **more)
+        torch.rand(5), np.random.rand(5)
+        done = store.restore(torch.load(states[k], weights_only=True), other, 3)['done']
+        other.configure(seen=done)
+        for t in range(done, 2):
+            train(other, data, t)
+        assert all(torch.equal(w, weights[n]) for n, w in utils.get_model(other.model).items())
+        assert torch.equal(said(other, 1, data[1][0]), kept)
+
+
 def test_wsn_without_patience_keeps_the_last_scores(capsys):
     appr, data = made('wsn', recipe=Recipe(patience=False), nepochs=2, lr=.5)
     seen = []
@@ -368,7 +398,6 @@ def test_a_network_without_biases_has_none_and_can_be_used(refused, tmp_path, ca
     argv = [*SHORT, '--approach', 'gpm', '--net', 'nhid=20,nlayers=2,bias=0', '--save', '--output', str(output)]
     run.main(argv)
     assert records.read_record(output)['bases']['fc2'][1] == 20
-    import export
     assert export.main([str(output), '--task', '1', '--output', str(tmp_path / 't.pt2')]) == 0
     assert 'agree on 100.00%' in capsys.readouterr().out
     shutil.rmtree(utils.ROOT / 'logs' / '+' / str(tmp_path)[1:], ignore_errors=True)
@@ -376,7 +405,6 @@ def test_a_network_without_biases_has_none_and_can_be_used(refused, tmp_path, ca
 
 
 def test_the_certificate_of_wsn_is_zero_and_gpm_s_says_how_far_it_moves(tmp_path, capsys):
-    from types import SimpleNamespace
     found = {}
     for name in ('wsn', 'gpm'):
         appr, data = made(name)
