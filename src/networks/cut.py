@@ -72,14 +72,15 @@ def chosen(mask, least):
 def linear(weights, name, rows, below, scale, positions):
     """Return a Linear or Conv2d of some rows of a layer's weights and the columns of some units below, each
     of so many positions, times the units' scale; None: all, or 1."""
-    weight, bias = (weights['%s.%s' % (name, n)].detach().clone() for n in ('weight', 'bias'))
-    weight, bias = (weight, bias) if rows is None else (weight[rows], bias[rows])
+    weight, bias = weights[name + '.weight'].detach(), weights.get(name + '.bias')
+    weight = weight if rows is None else weight[rows]
     weight = weight if below is None else weight[:, inputs(below, positions)]
     if scale is not None:
         weight = weight * scale.repeat_interleave(positions).view(1, -1, *[1] * (weight.dim() - 2))
     out, units, *kernel = weight.shape
-    module = nn.Conv2d(units, out, kernel) if kernel else nn.Linear(units, out)
-    module.load_state_dict({'weight': weight, 'bias': bias})
+    more = {} if bias is None else {'bias': bias.detach() if rows is None else bias.detach()[rows]}
+    module = nn.Conv2d(units, out, kernel, bias=bool(more)) if kernel else nn.Linear(units, out, bool(more))
+    module.load_state_dict({'weight': weight, **more})
     return module
 
 

@@ -145,8 +145,9 @@ class Layered(nn.Module):
         setattr(self, self.layers[i].name, self.build(i))
 
     def add_heads(self):
-        """Create the heads of all tasks."""
-        self.last = nn.ModuleList(nn.Linear(self.below[-1], ncla) for _, ncla in self.taskcla)
+        """Create the heads of all tasks, without biases if the layers have none."""
+        bias = any(layer.bias or layer.norm for layer in self.layers)
+        self.last = nn.ModuleList(nn.Linear(self.below[-1], ncla, bias) for _, ncla in self.taskcla)
 
     def add_all(self):
         """Create the layers one after another, then the heads."""
@@ -240,8 +241,10 @@ class Plain(Layered):
         """Return logits [B, n] of the last hidden layer h, each by the head of its own task t [B] alone, of a
         range of heads from 0 with as many classes: costs the same for any number of tasks."""
         heads = [self.heads()[u] for u in heads]
-        weight, bias = (torch.stack([getattr(head, n) for head in heads]) for n in ('weight', 'bias'))
-        bias, weight = bias.index_select(0, t), weight.index_select(0, t)  # faster than indexing, backwards
+        weight = torch.stack([head.weight for head in heads]).index_select(0, t)  # faster than indexing, backwards
+        if heads[0].bias is None:
+            return torch.bmm(weight, h[..., None]).squeeze(2)
+        bias = torch.stack([head.bias for head in heads]).index_select(0, t)
         return torch.baddbmm(bias[..., None], weight, h[..., None]).squeeze(2)
 
 

@@ -398,7 +398,7 @@ DROPINS = Path(__file__).parent / 'dropins' / 'networks'
 ISOLATED = ('hat', 'hat-test', 'pathnet', 'progressive', 'packnet', 'independent')
 SMALL = {'online-meta': {'sbatch': 8}, 'pathnet': {'generations': 1}, 'packnet': {'retrain': 1}, 'dgr': {'width': 20, 'z': 4},
          'gdumb': {'passes': 2}}
-BITS = ('sgd', 'sgd-frozen', 'sgd-restart', 'lwf', 'er', 'agem', 'gem', 'packnet', 'icarl', 'independent', 'joint')
+BITS = ('sgd', 'sgd-frozen', 'sgd-restart', 'lwf', 'er', 'agem', 'gem', 'packnet', 'icarl', 'independent', 'joint', 'wsn', 'gpm')
 
 
 def scenarios_of(name):
@@ -407,8 +407,8 @@ def scenarios_of(name):
 
 
 CASES = [(a, s, 'mlp') for a in utils.choices('approaches') if a != 'random' for s in scenarios_of(a)]
-CASES += [(a, 'task', 'alexnet') for a in ('sgd', 'ewc', 'hat', 'lfl', 'progressive')]
-CASES += [(a, 'task', 'normed') for a in ('sgd', 'ewc', 'er', 'packnet', 'imm-mode')]
+CASES += [(a, 'task', 'alexnet') for a in ('sgd', 'ewc', 'hat', 'lfl', 'progressive', 'wsn', 'gpm')]
+CASES += [(a, 'task', 'normed') for a in ('sgd', 'ewc', 'er', 'packnet', 'imm-mode', 'wsn', 'gpm')]
 
 
 def made(name, scenario, network, plain, tmp_path):

@@ -10,7 +10,7 @@ import torch
 import evaluate
 import run
 import utils
-from approaches import agem, ewc, gem, hat, imm_mean, imm_mode, mas, packnet, sgd_frozen
+from approaches import agem, ewc, gem, hat, imm_mean, imm_mode, mas, packnet, sgd_frozen, wsn
 from learning import normalising
 from results import records
 from runs import certificate, checkpoint
@@ -51,7 +51,7 @@ def run_of(approach, output, *options):
     return records.read_record(output)
 
 
-@pytest.mark.parametrize('kind, more', [(sgd_frozen.Appr, {}), (packnet.Appr, {'retrain': 2})])
+@pytest.mark.parametrize('kind, more', [(sgd_frozen.Appr, {}), (packnet.Appr, {'retrain': 2}), (wsn.Appr, {})])
 def test_old_tasks_keep_the_statistics_that_the_first_one_left(kind, more, dropped, capsys):
     appr, found = made(kind, **more)
     moved, train_epoch = [], appr.train_epoch
@@ -175,7 +175,7 @@ def test_the_certificate_catches_a_buffer_that_is_changed_by_hand(dropped, capsy
     appr, _ = made(sgd_frozen.Appr)
 
 
-@pytest.mark.parametrize('approach', ['sgd-frozen', 'packnet', 'imm-mean', 'imm-mode', 'independent', 'hat'])
+@pytest.mark.parametrize('approach', ['sgd-frozen', 'packnet', 'imm-mean', 'imm-mode', 'independent', 'hat', 'wsn', 'gpm'])
 @pytest.mark.parametrize('scenario', ['task', 'class', 'domain'])
 @pytest.mark.filterwarnings('ignore:HAT')
 def test_a_saved_model_computes_its_row(approach, scenario, dropped, tmp_path, capsys, one_thread):
@@ -185,7 +185,7 @@ def test_a_saved_model_computes_its_row(approach, scenario, dropped, tmp_path, c
     assert evaluate.main([str(output), '--after', '1']) == 0 and 'The row of the record is the same' in capsys.readouterr().out
 
 
-@pytest.mark.parametrize('approach', ['sgd', 'sgd-frozen', 'packnet', 'imm-mean', 'imm-mode', 'ewc', 'gem', 'independent', 'hat'])
+@pytest.mark.parametrize('approach', ['sgd', 'sgd-frozen', 'packnet', 'imm-mean', 'imm-mode', 'ewc', 'gem', 'independent', 'hat', 'wsn', 'gpm'])
 @pytest.mark.filterwarnings('ignore:HAT')
 def test_training_goes_on_bit_for_bit_from_every_epoch(approach, dropped, tmp_path, capsys):
     kind, network = utils.load('approaches', approach).Appr, 'normed_hat' if approach == 'hat' else 'normed'

@@ -57,7 +57,7 @@ def test_a_saved_model_of_every_approach_computes_its_row_of_the_matrix(approach
     check(trained(tmp_path, data_dir, approach), data_dir)
 
 
-@pytest.mark.parametrize('approach', ['sgd', 'hat', 'er', 'packnet', 'independent'])
+@pytest.mark.parametrize('approach', ['sgd', 'hat', 'er', 'packnet', 'independent', 'wsn', 'gpm'])
 @pytest.mark.parametrize('scenario', ['class', 'domain'])
 def test_under_the_other_scenarios_too(approach, scenario, tmp_path, data_dir, one_thread):
     check(trained(tmp_path, data_dir, approach, '--scenario', scenario), data_dir)
@@ -200,7 +200,7 @@ def test_overwriting_a_result_takes_its_models_along(tmp_path, data_dir):
 
 
 def test_the_certificate_says_how_far_old_tasks_and_guarded_weights_have_moved(tmp_path, data_dir, capsys):
-    for approach in ('sgd', 'hat', 'packnet', 'independent'):
+    for approach in ('sgd', 'hat', 'packnet', 'independent', 'wsn'):
         output = trained(tmp_path, data_dir, approach, '--lr', '.1')
         printed, found = capsys.readouterr().out, records.read_record(output)['largest_change']
         assert 'Largest change of an old task\'s logits: ' in printed and found['logits'][-1] == 0
@@ -208,7 +208,7 @@ def test_the_certificate_says_how_far_old_tasks_and_guarded_weights_have_moved(t
         x = first.data(data_dir)[0][0]['test']['x'][:64]
         moved = (said(first.appr, 0, x) - said(last.appr, 0, x)).abs().max().item()
         assert found['logits'][0] >= moved - 1e-7 and (moved > 1e-3) == (approach == 'sgd')
-        assert found.get('weights') == {'hat': 0, 'packnet': 0}.get(approach)
+        assert found.get('weights') == {'hat': 0, 'packnet': 0, 'wsn': 0}.get(approach)
 
 
 @pytest.mark.parametrize('approach', ['hat', 'packnet'])

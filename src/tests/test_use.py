@@ -60,7 +60,7 @@ def test_the_network_that_hat_s_mask_cuts_out_is_the_masked_network(kind, steep,
         assert torch.allclose(logits(part, bytes_), wanted, atol=1e-3 if not steep else 2e-5)
 
 
-@pytest.mark.parametrize('approach', ['sgd', 'lfl', 'packnet', 'independent', 'progressive', 'pathnet', 'hat'])
+@pytest.mark.parametrize('approach', ['sgd', 'lfl', 'packnet', 'independent', 'progressive', 'pathnet', 'hat', 'wsn', 'gpm'])
 def test_a_file_of_any_approach_computes_without_the_project(approach, tmp_path, data_dir, capsys, one_thread):
     output = trained(tmp_path, data_dir, approach)
     capsys.readouterr()
