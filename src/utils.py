@@ -167,8 +167,10 @@ def temporary(path):
 
 
 def __getattr__(name):
-    """The original's further helpers, in original.py."""
+    """The original's further helpers, in original.py; __all__: what `from utils import *` brings."""
     import original
+    if name == '__all__':
+        return original.ALL
     if name in original.NAMES:
         return getattr(original, name)
     raise AttributeError('module %r has no attribute %r' % (__name__, name), name=name, obj=sys.modules[__name__])

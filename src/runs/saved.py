@@ -165,7 +165,7 @@ class Model:
         try:
             network.fit(kind, settings)
             with contextlib.suppress(NotImplementedError), torch.device('meta'):  # takes no memory; a user's may not allow it
-                like(weights, utils.get_model(kind(size, heads, **settings)), 'the weights')
+                like(weights, utils.get_model(network.make(kind, size, heads, settings)), 'the weights')
             net = network.make(kind, size, heads, settings)
             like(weights, utils.get_model(net), 'the weights')
         except Exception as e:  # of numbers in somebody's file
