@@ -16,6 +16,7 @@ class Source:
     def __init__(self, path):
         self.path = path
         nodes = list(ast.walk(utils.tree(path))) if path else []
+        nodes.sort(key=lambda node: (getattr(node, 'lineno', 0), getattr(node, 'col_offset', 0)))
         self.asks = any(imports_arguments(node) for node in nodes)
         read = [node.attr for node in nodes if of_args(node) and isinstance(node.ctx, ast.Load)]
         self.reads = list(dict.fromkeys(read))
