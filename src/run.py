@@ -9,7 +9,7 @@ import traceback
 
 import utils
 from results import measures, metrics, records, summary
-from runs import advice, config as configuration, foreign, options
+from runs import advice, blame, config as configuration, foreign, options
 from utils import ROOT, UserError
 
 
@@ -29,14 +29,14 @@ def main(argv=None):
         sys.exit(130)
     except UnicodeError as e:
         print('run.py: a name cannot be used on this system (%s)' % type(e).__name__, file=sys.stderr)
-    except OSError as e:  # a full disk, or nobody reads the output any more
-        print('run.py: %s: %s; finished tasks and the last checkpoint are kept' % (
+    except Exception as e:
+        if not isinstance(e, OSError) or blame.of_a_choice(e):  # most likely in a file that somebody has dropped in
+            traceback.print_exc()
+            print('run.py: ' + blame.explain(e), file=sys.stderr)
+            sys.exit(1)
+        print('run.py: %s: %s; finished tasks and the last checkpoint are kept' % (  # a full disk, or nobody reads
             e.filename or 'writing failed', e.strerror or e), file=sys.stderr)
         utils.give_up_stdout()
-    except Exception as e:  # most likely in a file that somebody has dropped in
-        traceback.print_exc()
-        print('run.py: ' + foreign.explain(e), file=sys.stderr)
-        sys.exit(1)
     sys.exit(2)
 
 
@@ -73,6 +73,8 @@ def run(args, approach, argv):
         ready.show()
         if place.staged:
             print('What is there stays until this run has finished; its results are in %s so long' % place.folder)
+        if foreign.is_foreign(approach):
+            stack.enter_context(foreign.working_in(place))
         appr = ready.make()
         if args.rerun:
             appr.logs = None

@@ -104,11 +104,23 @@ def choice(folder, name, option):
         if NEEDED[folder] in defined(path):
             return name
         found = ', '.join(n for n in defined(path) if ' ' in n) or 'nothing'
-        raise UserError('%s %s: %s/%s has no %s (it has %s)' % (option, name, folder, path.name, NEEDED[folder], found))
+        raise UserError('%s %s: %s/%s has no %s (it has %s)%s' % (
+            option, name, folder, path.name, NEEDED[folder], found, nested(path, NEEDED[folder])))
     known = choices(folder)
-    near = difflib.get_close_matches(name, known, 1)
+    near = difflib.get_close_matches(name.replace('_', '-').lower(), known, 1)
     raise UserError('%s: no %r%s; there are: %s' % (
         option, name, ' (perhaps %s)' % near[0] if near else '', ', '.join(known)))
+
+
+def nested(path, needed):
+    """Return what to write where a file has a class inside others alone, nothing where it has not."""
+    word, name = needed.split()
+    outer = [node.name for node in ast.walk(tree(path)) if isinstance(node, ast.ClassDef)
+             and name in [part.name for part in node.body if isinstance(part, ast.ClassDef)]]
+    if word != 'class' or not outer:
+        return ''
+    return ('; its %s is inside %s: a file of its own for each, with "from %s.%s import %s" and "class %s(%s.%s): pass", '
+            'makes it a choice' % (name, ', '.join(outer), path.parent.name, path.stem, outer[0], name, outer[0], name))
 
 
 def has_form(name):
@@ -178,8 +190,10 @@ def temporary(path):
 
 
 def __getattr__(name):
-    """The original's further helpers, in original.py."""
+    """The original's further helpers, in original.py; __all__: what `from utils import *` brings."""
     import original
+    if name == '__all__':
+        return original.ALL
     if name in original.NAMES:
         return getattr(original, name)
     raise AttributeError('module %r has no attribute %r' % (__name__, name), name=name, obj=sys.modules[__name__])

@@ -15,7 +15,7 @@ class Appr(hat.Appr):
 
     family = 'isolation'
     hyperparameters = (
-        *hat.Appr.hyperparameters[:2],
+        hat.LAMB, hat.SMAX,
         Hyper('alpha', float, 1e-6, help='how much weights that are used may move', source='Eq. 9; the value: Section 4.1',
               above=0, most=1e30),
         Hyper('eps', float, .1, help='what bounds the rate of a task that takes no new units', source='Eq. 9', above=0),

@@ -5,9 +5,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from approaches import exemplars
+from approaches import exemplars, replay
 from approaches.hyper import Hyper
-from approaches.replay import SIZE
+
 from dataloaders.images import Images
 from dataloaders.joined import Joined
 from learning import distillation, evaluation
@@ -70,7 +70,7 @@ class Appr(exemplars.Distilled):
               'classes', 'Section 6.1', above=0, most=0.5),
         Hyper('stage2', int, 200, (100, 200, 500), 'steps of stage 2', 'value: FACIL', least=0, most=10 ** 6, short=2),
         Hyper('stage2_lr', float, 0.1, (.01, .1), 'its learning rate', 'value: FACIL', above=0),
-        SIZE, exemplars.POLICY,
+        replay.SIZE, exemplars.POLICY,
     )
     held = None  # places of exemplars and rows of the task's data that are held out, while it is learnt
 

@@ -32,7 +32,7 @@ class Appr(base.Appr):
               source='the authors\' code, permuted MNIST', positional=False),
         Hyper('increase', float, 0., (0, .001, .003), 'what every task adds to the thresholds',
               'the authors\' code, CIFAR-100: 0.003', least=0, most=1),
-        Hyper('samples', int, 300, (100, 300), 'samples of a task whose inputs are looked at',
+        Hyper('basis_samples', int, 300, (100, 300), 'samples of a task whose inputs are looked at',
               'the authors\' code, MNIST', least=1, most=10 ** 6),
         Hyper('count', str, 'paper', help='directions of the first task: as many as reach the threshold, or '
               'one fewer, as in the authors\' code', source='Eq. 5', choices=('paper', 'authors'),
@@ -84,7 +84,7 @@ class Appr(base.Appr):
 
     def end_task(self, t, x, y):
         """Grows the bases by what samples of the task add to them (Eq. 5, 8 and 9)."""
-        chosen = torch.from_numpy(np.random.permutation(len(y))[:self.samples]).to(x.device)
+        chosen = torch.from_numpy(np.random.permutation(len(y))[:self.basis_samples]).to(x.device)
         modules = {name: self.model.get_submodule(name) for name in self.names}
         with evaluation.quiet(self), subspace.inputs(modules) as found:
             for batch in parts(t, x[chosen], None, 64, self.device):

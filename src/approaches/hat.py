@@ -14,6 +14,11 @@ from learning.braking import Braked
 from learning.recipe import is_plain
 from networks import gated
 
+LAMB = Hyper('lamb', float, 0.75, (.1, .25, .5, .75, 1, 1.5, 2.5, 4), 'weight of the attention regulariser, the cost of '
+             'capacity', 'Section 2.6, Promoting Low Capacity Usage; c in the paper', least=0)
+SMAX = Hyper('smax', float, 400, (25, 50, 100, 200, 400, 800), 'largest steepness of the attention gates',
+             'Section 2.4, Hard Attention Training', above=1)
+
 
 class Appr(Inspected, base.Appr):
     """Hard attention to the task. Of an optimizer that remembers, or that decays weights, the step itself is
@@ -21,11 +26,7 @@ class Appr(Inspected, base.Appr):
 
     family = 'isolation'
     hyperparameters = (
-        Hyper('lamb', float, 0.75, (.1, .25, .5, .75, 1, 1.5, 2.5, 4), 'weight of the attention regulariser, the cost of '
-              'capacity', 'Section 2.6, Promoting Low Capacity Usage; c in the paper', least=0),
-        Hyper('smax', float, 400, (25, 50, 100, 200, 400, 800), 'largest steepness of the attention gates',
-              'Section 2.4, Hard Attention Training', above=1),
-        gates.BINARY, gates.INIT, gates.ANNEAL, gates.COMPENSATION, gates.USED,
+        LAMB, SMAX, gates.BINARY, gates.INIT, gates.ANNEAL, gates.COMPENSATION, gates.USED,
     )
     variants, scenarios, isolated = ('_hat',), ('task', 'class', 'domain'), True
     eval_factor = 1               # evaluation uses s = eval_factor * smax

@@ -26,6 +26,7 @@ class Hyper:
     choices: tuple = ()  # of a text, what it may be
     positional: bool = True  # whether --parameter sets it
     short: object = None     # its value in a trial that is to take as little time as can be
+    silent: bool = False     # whether a record names it only where it is not the default
 
     def __post_init__(self):
         if self.type not in (int, float, str):

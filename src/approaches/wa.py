@@ -2,8 +2,8 @@
 import torch
 from torch.nn import functional as F
 
-from approaches import exemplars
-from approaches.replay import SIZE
+from approaches import exemplars, replay
+
 from networks import layers
 from utils import UserError
 
@@ -22,7 +22,7 @@ class Appr(exemplars.Distilled):
     """
 
     family = 'replay'
-    hyperparameters = (exemplars.T, SIZE, exemplars.POLICY)
+    hyperparameters = (exemplars.T, replay.SIZE, exemplars.POLICY)
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

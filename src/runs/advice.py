@@ -71,8 +71,8 @@ def hyper_names(stem, name='class Appr', seen=()):
         parts = [node] if node else []
     found, seen = [], (*seen, (stem, name))
     for part in [n for p in parts for n in ast.walk(p)]:
-        if isinstance(part, ast.Call) and getattr(part.func, 'id', None) == 'Hyper' and part.args:
-            found.append(getattr(part.args[0], 'value', None))
+        if isinstance(part, ast.Call) and len(part.args) > 1 and getattr(part.args[1], 'id', None) in ('int', 'float', 'str'):
+            found.append(getattr(part.args[0], 'value', None))  # a Hyper, or what is derived from it
         elif isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name):
             for kind in ('class ' + part.attr, part.attr):
                 found += hyper_names(part.value.id, kind, seen)

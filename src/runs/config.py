@@ -32,6 +32,10 @@ def line(name, found, rest, approach=None):
     which win over it; of another approach than the command line's the hyper-parameters are left out."""
     found = one_name_each(name, found)
     theirs = found.get('approach', approach)
+    if approach or theirs:
+        plain = {key: value for key, value in found.items() if key in commandline.ALL and key not in NEVER}
+        said = [w for key, value in plain.items() for w in word(name, key, value, commandline.ALL[key].switch)]
+        options.prepare([*said, *rest])
     kind = options.approach(approach or theirs)
     found = positional(name, found, options.approach(theirs))
     known = commandline.declared(kind)

@@ -1,7 +1,7 @@
 """What cannot go together: options with one another, and options with what an approach is."""
 from types import SimpleNamespace
 
-from runs import foreign
+from runs import foreign, source
 from runs.advice import flag, flags
 from runs.commandline import ALL, DESCENT
 from utils import UserError
@@ -25,7 +25,7 @@ def listed(names):
 
 def given(a, names):
     """Return those of some options that are not at their defaults."""
-    return [name for name in names if getattr(a, name) != ALL[name].default]
+    return [name for name in names if getattr(a, name) != ALL[name].default and name not in a.set]
 
 
 def facts(kind):
@@ -35,10 +35,12 @@ def facts(kind):
     from approaches.base import Appr
     from learning.fitting import Fitting
     own_loop, cannot = foreign.is_foreign(kind), dict(getattr(kind, 'cannot', {}))
+    chooses = source.of('approaches', kind.__module__.split('.')[-1].replace('_', '-')).chooses
     if not own_loop and kind._get_optimizer is not Appr._get_optimizer:
         cannot.setdefault('optimizer', 'its class has an optimizer of its own')
     return SimpleNamespace(
-        own_loop=own_loop, own_patience=not own_loop and kind.fitting is not Fitting, cannot=cannot,
+        own_loop=own_loop, descent=[name for name in DESCENT if not (own_loop and name == 'optimizer' and chooses)],
+        own_patience=not own_loop and kind.fitting is not Fitting, cannot=cannot,
         own_batches=not own_loop and kind.train_epoch is not Appr.train_epoch,
         isolated=getattr(kind, 'isolated', False), scenarios=getattr(kind, 'scenarios', ('task',)),
         projects=getattr(kind, 'family', '') == 'projection', reshapes=hasattr(kind, 'attention'))
@@ -87,7 +89,7 @@ TABLE = ((lambda a, k: (a.pc_valid or 0) >= 1, '--pc-valid must be in [0,1), not
                                                                     'loop of its own and keeps no model', (
                                                                         'save',)), (lambda a, k: k.own_loop
              and a.forward_transfer, '--forward-transfer: not for {a.approach}: it has a loop of its own', (
-                 'forward_transfer',)), (lambda a, k: k.own_loop and given(a, DESCENT), '{descent}: not for '
+                 'forward_transfer',)), (lambda a, k: k.own_loop and given(a, k.descent), '{descent}: not for '
                                          '{a.approach}, which has a training loop of its own', DESCENT), (
              lambda a, k: k.own_loop and given(a, ('amp', 'compile', 'plain')), '--amp, --compile and '
              '--plain: not for {a.approach}, which is not derived from approaches.base.Appr', ('amp',
@@ -123,6 +125,6 @@ def check(a, kind):
         if condition(a, k):
             text = message.format(
                 a=a, k=k, own=', '.join(flags(a.approach)) or 'it has none', scenarios=', '.join(k.scenarios),
-                active=k.cannot.get(a.active_classes), descent=listed(given(a, DESCENT)),
+                active=k.cannot.get(a.active_classes), descent=listed(given(a, k.descent)),
                 patience=listed(given(a, PATIENCE)), optimizer=listed(given(a, OPTIMIZER)))
             raise Unfit(text, names) if names else UserError(text)

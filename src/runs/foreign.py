@@ -1,16 +1,20 @@
 """Approaches that are not derived from approaches.base.Appr: classes written for the original's layout, run as they are."""
-import importlib
+import contextlib
+import copy
 import inspect
+import os
 import reprlib
-import traceback
-from argparse import Namespace
-from pathlib import Path
+import sys
 
-import utils
+import original
 from approaches.hyper import NUMBER
+from runs.commandline import ALL
 from utils import UserError
 
 OPTIONAL = ('sbatch', 'lr_min', 'lr_factor', 'lr_patience')  # what the original's run.py left to the class
+# what --set may say as well, where no option does: what such a class alone goes by
+OWN = ('nepochs', 'lr', 'optimizer', 'momentum', 'weight_decay', 'parameter', *OPTIONAL)
+NAMED = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
 
 
 def is_foreign(kind):
@@ -19,75 +23,115 @@ def is_foreign(kind):
     return not issubclass(kind, base.Appr)
 
 
-def attributes(text, taken):
-    """{name: value} of --set's 'name=value,...': numbers, true and false, or texts. Raises UserError for a name that is no
-    identifier or among those taken."""
+def provide(values):
+    """Fill, and return, the args that arguments.get_args() gives to files that ask for them, with {name: value}."""
+    sys.modules['arguments'] = original  # also where somebody has dropped in a file of that name
+    args = original.get_args()
+    vars(args).clear()
+    vars(args).update(values)
+    return args
+
+
+def scalar(text):
+    """Return the value of a text: a number, true or false, or the text itself."""
+    number = NUMBER.fullmatch(text) and (float(text) if set(text.lower()) & set('.e') else int(text))
+    return {'true': True, 'false': False}.get(text.lower(), text) if number is None else number
+
+
+def attributes(text, taken, said=(), optimizer=None):
+    """Return {name: value} of --set's 'name=value,...'.
+
+    taken: what args has already; said: the options of the command line; optimizer: what reads the name of one. Raises
+    UserError for a name that is no identifier, or that args has already unless it is in OWN and no option gave it.
+    """
     out = {}
     for part in text.split(',') if text else ():
         name, equals, value = part.partition('=')
         if not (equals and name.isidentifier()) or name.startswith('_'):
             raise UserError('--set %s: expected name=value,... as in --set gamma=0.5,warmup=10' % reprlib.repr(part))
-        if name in taken or name in out:
-            raise UserError('--set %s: %s' % (part, 'it is given twice' if name in out else 'args has that already'))
-        number = NUMBER.fullmatch(value) and (float(value) if set(value.lower()) & set('.e') else int(value))
-        out[name] = {'true': True, 'false': False}.get(value.lower(), value) if number is None else number
+        flag = '--' + name.replace('_', '-')
+        if name in out or flag in said:
+            raise UserError('--set %s: it is given twice' % part)
+        if name in taken and name not in OWN:
+            raise UserError('--set %s: args has that already; %s sets it' % (part, flag))
+        if name == 'optimizer' and optimizer:
+            out[name] = optimizer(value)
+        else:
+            out[name] = ALL[name].parse(value) if name in OWN else scalar(value)
     return out
 
 
+def own_rate(kind):
+    """Return the default of lr in a class's __init__, None if it has no number there."""
+    parameter = inspect.signature(kind.__init__).parameters.get('lr')
+    default = getattr(parameter, 'default', None)
+    return default if type(default) in (int, float) else None
+
+
 def make(kind, net, args, there):
-    """(an instance of a class, lines to print), with what its __init__ takes: nepochs and lr, the other settings only where
-    the user gave them, and by name what is there. Raises UserError for a setting it does not take."""
+    """Return (an instance of a class, lines to print), with what its __init__ takes: nepochs and lr, the other settings
+    only where the user gave them, and by name what is there, what --set says, and the network's settings. Raises
+    UserError for a setting it does not take."""
     own = '%s.Appr' % kind.__module__
     takes = dict(list(inspect.signature(kind.__init__).parameters.items())[2:])  # without self and the model
     everything = any(p.kind is p.VAR_KEYWORD for p in takes.values())
     given = {n: getattr(args, n) for n in ('nepochs', 'lr', *OPTIONAL) if args.origin[n] != 'default' or n in ('nepochs', 'lr')}
+    there = {**there.get('about', {}).get('settings', {}), **(args.set or {}), **there}
+    if 'empty_net' in takes:  # a second network, of its own weights once it has trained
+        there['empty_net'] = copy.deepcopy(net)
     values = {n: v for n, v in {**there, **given}.items() if n in takes or everything and n in (*given, 'args')}
-    missing = [n for n, p in takes.items() if n not in values and p.default is p.empty and p.kind in (
-        p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    missing = [n for n, p in takes.items() if n not in values and p.default is p.empty and p.kind in NAMED]
     if missing:
-        raise UserError('the __init__ of %s needs %s, which run.py does not have: give defaults there' % (own, ', '.join(missing)))
+        raise UserError('the __init__ of %s needs %s, which run.py does not have: give defaults there, or --set %s' % (
+            own, ', '.join(missing), ','.join('%s=VALUE' % n for n in missing)))
     for n in given:
-        if n not in takes and not everything and args.origin[n] != 'default':
+        if n not in takes and not everything and args.origin[n] not in ('default', '--set'):
             raise UserError('%s: the __init__ of %s does not take %s' % (args.origin[n], own, n))
     lines = ['%s: %s=%s is passed, its own default is %s' % (own, n, v, takes[n].default) for n, v in given.items()
              if n in takes and takes[n].default not in (v, inspect.Parameter.empty)]
+    if args.lr != ALL['lr'].default and args.origin['lr'] == 'default':
+        lines.append('%s: lr=%s, its own default, is kept; --lr gives another' % (own, args.lr))
     return kind(net, **values), lines
 
 
-def extras(method, there):
-    """Of what is there, {name: value}, that which a method takes by name beyond what every method of its kind gets."""
-    takes = inspect.signature(method).parameters
-    named = {n for n, p in takes.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
-    return {n: v for n, v in there.items() if n in named}
+def call(method, *values, there):
+    """Return what a method returns for some values and, of what is there, that which it takes by name beyond them.
+    Raises UserError for a method that takes less or needs more."""
+    named = [n for n, p in inspect.signature(method).parameters.items() if p.kind in NAMED]
+    more = {n: v for n, v in there.items() if n in named}
+    try:
+        inspect.signature(method).bind(*values, **more)
+    except TypeError as e:
+        raise UserError('%s.%s does not take what run.py gives it, %d values and by name what it asks for: %s' % (
+            type(getattr(method, '__self__', method)).__module__, method.__name__, len(values), e))
+    return method(*values, **more)
 
 
-def explain(error):
-    """One line on an error that nothing here foresaw: in which dropped-in file it arose, and what that may have missed."""
-    homes = [home for folder in ('approaches', 'dataloaders', 'networks') for home in places(folder)]
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).resolve().parent in homes]
-    method = frames and Path(frames[-1].filename).resolve().parent in places('approaches')
-    where = '%s, line %s' % (frames[-1].filename, frames[-1].lineno) if frames else 'the project itself'
-    hint, missed = '', getattr(error, 'name', None)
-    if isinstance(error, AttributeError) and getattr(error, 'obj', None) is utils:
-        hint = 'utils has no %s; the helpers there are those of utils.py and engine/original.py' % missed
-    elif isinstance(error, AttributeError) and isinstance(getattr(error, 'obj', None), Namespace):
-        hint = 'args has no %s: give it with --set %s=VALUE' % (missed, missed)
-    elif isinstance(error, ImportError):
-        hint = 'it imports what is not there'
-    elif method and of_another_network(error):
-        hint = ('if it needs a network of its own, the class says so with variants, as in variants = (\'_hat\',); if it trains on '
-                'the data of all tasks so far, with cumulative = True')
-    return '%s: %s: %s%s' % (where, type(error).__name__, ' '.join(str(error).split())[:300], '; ' * bool(hint) + hint)
+def measured(appr, found):
+    """Return (loss, accuracy) as numbers, the first two values that an approach's eval() has returned. Raises UserError
+    for what is not that."""
+    name = '%s.%s: eval()' % (type(appr).__module__, type(appr).__name__)
+    if not isinstance(found, (tuple, list)) or len(found) < 2:
+        raise UserError('%s returned %s, expected (loss, accuracy)' % (name, reprlib.repr(found)))
+    try:
+        loss, acc = (float(v.detach() if hasattr(v, 'detach') else v) for v in found[:2])
+    except (TypeError, ValueError):
+        raise UserError('%s returned %s, expected two numbers, loss and accuracy' % (name, reprlib.repr(found[:2])))
+    if not -1e-6 <= acc <= 1 + 1e-6:
+        raise UserError('%s returned the accuracy %g, expected a share in 0..1' % (name, acc))
+    return [loss, acc]
 
 
-def places(folder):
-    """Where the files of a folder of choices are."""
-    return [Path(p).resolve() for p in importlib.import_module(folder).__path__]
-
-
-def of_another_network(error):
-    """Whether an error in an approach may come from a network, or from data, of another kind than it expects."""
-    import torch
-    if isinstance(error, AttributeError):
-        return isinstance(getattr(error, 'obj', None), torch.nn.Module)
-    return isinstance(error, (TypeError, ValueError))
+@contextlib.contextmanager
+def working_in(place):
+    """Within it, the working folder is files/ in the folder of a run, where what such a class opens by a relative path
+    is kept; nothing is left of it if it stays empty."""
+    before, folder = os.getcwd(), place.folder / 'files'
+    folder.mkdir(parents=True, exist_ok=True)
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+        with contextlib.suppress(OSError):  # there are files in it
+            (place.folder / 'files').rmdir()

@@ -2,11 +2,11 @@
 import difflib
 import inspect
 
+import original
 import utils
 from approaches.hyper import Hyper
+from runs.foreign import NAMED, scalar
 from utils import UserError
-
-TYPES = int, float, str  # of a network's settings
 
 
 def choose(dataloader, args, approach):
@@ -27,8 +27,9 @@ def choose(dataloader, args, approach):
         if variant in derived.KINDS and plain.replace('_', '-') in there:
             return plain + variant, derived.of(utils.load('networks', plain).Net, variant)
     fit = [n.replace('-', '_') for n in there if any(n.endswith(v.replace('_', '-')) for v in variants)]
-    raise UserError('%s needs a network %s, which does not exist; it can use: %s' % (
-        name, ' or '.join(wanted), ', '.join(fit) or 'none'))
+    near = difflib.get_close_matches(wanted[0].replace('_', '-'), there, 1)
+    raise UserError('%s needs a network %s, which does not exist%s; it can use: %s' % (
+        name, ' or '.join(wanted), ' (the nearest is --network %s)' % near[0] if near else '', ', '.join(fit) or 'none'))
 
 
 def named(name):
@@ -43,37 +44,88 @@ def named(name):
     return derived.of(utils.load('networks', plain).Net, suffix)
 
 
-def settings(kind, text):
-    """{name: value} of --net's 'nhid=400,pdrop=0' for a network's class, whose signature says what there is. Raises UserError."""
-    declared = [declare(p, kind) for p in list(inspect.signature(kind).parameters.values())[2:] if type(p.default) in TYPES]
-    there, out = {h.name: h for h in declared}, {}
+def inputs(kind):
+    """Return the names by which a network takes the size of its inputs and the tasks: their own, in whatever order they
+    stand, or those of its first two arguments."""
+    names = list(inspect.signature(kind).parameters)
+    size = [name for name in names if name in ('inputsize', 'input_size')]
+    return [size[0], 'taskcla'] if size and 'taskcla' in names else names[:2]
+
+
+def declared(kind):
+    """Return {name: its parameter} of a network's settings: the numbers and switches that its __init__ takes, and what
+    has no default there."""
+    there = {n: p for n, p in inspect.signature(kind).parameters.items() if n not in inputs(kind) and n != 'args'}
+    return {n: p for n, p in there.items() if p.kind in NAMED and (required(p) or type(p.default) in (int, float, bool) or n in getattr(kind, 'choices', {}))}
+
+
+def required(parameter):
+    """Whether a parameter has no default."""
+    return parameter.default is parameter.empty
+
+
+def settings(kind, text, given=()):
+    """Return {name: value} of --net's 'nhid=400,pdrop=0' for a network's class, whose signature says what there is;
+    given: {name: value} of --set, which says what the network requires, too. Raises UserError."""
+    there, out = declared(kind), {}
     for part in text.split(',') if text else ():
         name, equals, value = part.partition('=')
         if not equals or name not in there or name in out:
             near = difflib.get_close_matches(name, there, 1)
             raise UserError('--net %s: %s; this network has: %s' % (part, 'it is given twice' if name in out else 'no %s%s' % (
                 name, ' (perhaps %s)' % near[0] if near else '') if equals else 'expected name=value', ', '.join(
-                    '%s (default %s)' % (h.name, h.default) for h in declared) or 'no settings'))
-        out[name] = there[name].parse(value)
+                    '%s (%s)' % (n, 'required' if required(p) else 'default %s' % p.default) for n, p in there.items())
+                    or 'no settings'))
+        out[name] = parse(there[name], value, kind)
+    out.update({n: given[n] for n, p in there.items() if required(p) and n in given and n not in out})
+    missing = [n for n, p in there.items() if required(p) and n not in out]
+    if missing:
+        raise UserError('the __init__ of %s.Net needs %s: give --net %s' % (
+            kind.__module__, ', '.join(missing), ','.join('%s=VALUE' % n for n in missing)))
     return out
+
+
+def parse(parameter, text, net=None):
+    """Return the value of a setting's text. Raises UserError for what it cannot be."""
+    if type(parameter.default) in (int, float, str):
+        return declare(parameter, net).parse(text)
+    value = scalar(text)
+    if type(parameter.default) is bool and not isinstance(value, bool):
+        raise UserError('--net %s=%s: expected true or false' % (parameter.name, text))
+    return value
 
 
 def all_settings(kind, given):
     """All of a network's settings, those given and the defaults."""
-    return {n: given.get(n, p.default) for n, p in inspect.signature(kind).parameters.items() if type(p.default) in TYPES}
+    return {n: given.get(n, p.default) for n, p in declared(kind).items()}
+
+
+def remarks(kind, given):
+    """Return what there is to say of a network's settings: whether its tasks share one head."""
+    if all_settings(kind, given).get('split', True):
+        return []
+    return ['%s.Net: split=False: all tasks share one head; --net split=true gives each its own, which an approach that '
+            'takes split is told' % kind.__module__]
 
 
 def fit(kind, found):
     """Raises ValueError unless values out of a file are all of a network's settings, each the default or one that can be given."""
-    there = {p.name: p for p in inspect.signature(kind).parameters.values() if type(p.default) in TYPES}
+    there = declared(kind)
     for name in {*there, *found}:
-        if name not in there or name not in found or type(found[name]) is not type(there[name].default):
+        if name not in there or name not in found or not fits(there[name], found[name], kind):
             raise ValueError('the setting %s of the network' % name)
-        if found[name] != there[name].default:
-            declare(there[name], kind).parse(found[name])
 
 
-def declare(parameter, net):
+def fits(parameter, value, net=None):
+    """Whether a value out of a file can be that of a setting. Raises UserError for a number outside its range."""
+    if required(parameter):
+        return type(value) in (int, float, bool, str)
+    if type(value) is not type(parameter.default):
+        return False
+    return value == parameter.default or type(value) is bool or declare(parameter, net).parse(value) == value
+
+
+def declare(parameter, net=None):
     """A setting of a network as it is checked: numbers of layers and units from 1 on, shares as of dropout below
     1, texts among the network's choices."""
     if type(parameter.default) is str:
@@ -84,8 +136,12 @@ def declare(parameter, net):
 
 def make(kind, inputsize, taskcla, settings):
     """A network. Raises UserError for images or settings that it cannot take."""
+    given = dict(zip(inputs(kind), (inputsize, taskcla)))
+    if 'args' in inspect.signature(kind).parameters:
+        given['args'] = original.get_args()
+    plain = list(given) == list(inspect.signature(kind).parameters)[:2]
     try:
-        return kind(inputsize, taskcla, **settings)
+        return kind(inputsize, taskcla, **settings) if plain else kind(**given, **settings)
     except (RuntimeError, MemoryError) as e:
         if 'memory' in str(e) or isinstance(e, MemoryError):
             raise UserError('--net %s: there is not enough memory for this network' % settings)

@@ -4,7 +4,7 @@ import argparse
 import re
 
 import utils
-from runs import advice, commandline, conflicts, foreign
+from runs import advice, commandline, conflicts, foreign, source
 from runs.advice import flag
 from utils import UserError
 
@@ -65,16 +65,47 @@ def without(argv, *names):
     return out
 
 
-def parse(argv, sources=None):
-    """Return (Settings, approach's class) of a command line; sources: {option: the file that gave it}. Raises
-    UserError for what cannot be, or cannot go together."""
-    said = given(argv)
-    kind = approach(said.get('--approach'))
-    parser = commandline.build(kind)
+def read(argv, parser, theirs):
+    """Return (argparse's namespace of a command line, the words that no option takes); theirs: the source of
+    the approach's file, which may spell --optimizer in its own way."""
+    own = given(argv).get('--optimizer')
+    argv = without(argv, '--optimizer') if theirs.chooses else argv
     # argparse would take a value that begins with a minus for an option
     joined = ['='.join(part) if part[-1].startswith('-') else part for part in words(argv)]
     flat = [word for part in joined for word in ([part] if isinstance(part, str) else part)]
     args, unknown = parser.parse_known_args(flat)
+    if theirs.chooses:
+        args.optimizer = theirs.optimizer(own)
+    return args, unknown
+
+
+def further(args, said, theirs):
+    """Return {name: value} of --set for a class with a loop of its own, and put them on the namespace."""
+    found = foreign.attributes(args.set, vars(args), said, theirs.chooses and theirs.optimizer)
+    vars(args).update(found, set=found)
+    return found
+
+
+def prepare(argv):
+    """Let arguments.get_args() say what a command line says, for an approach whose file asks when it is
+    imported; return the source of that file."""
+    said = given(argv)
+    theirs = source.of('approaches', said.get('--approach'))
+    if theirs.asks:
+        args, _ = read(argv, commandline.build(), theirs)
+        further(args, said, theirs)
+        foreign.provide(vars(args))
+    return theirs
+
+
+def parse(argv, sources=None):
+    """Return (Settings, approach's class) of a command line; sources: {option: the file that gave it}. Raises
+    UserError for what cannot be, or cannot go together."""
+    said, theirs = given(argv), prepare(argv)
+    kind = approach(said.get('--approach'))
+    theirs = theirs if kind is not None and foreign.is_foreign(kind) else source.Source(None)
+    parser = commandline.build(kind)
+    args, unknown = read(argv, parser, theirs)
     if unknown:
         known = [name for action in parser._actions for name in action.option_strings]
         raise UserError(advice.explain(unknown[0], args.approach, known))
@@ -83,13 +114,14 @@ def parse(argv, sources=None):
     if args.optimizer == 'adam' and '--lr' not in said:
         values['lr'] = 1e-3
     if foreign.is_foreign(kind):
-        values['set'] = foreign.attributes(args.set, values)
-        values.update(values['set'])
+        if (theirs.asks or theirs.chooses) and '--lr' not in said:
+            values['lr'] = foreign.own_rate(kind) or values['lr']
+        origin.update(dict.fromkeys(further(args, said, theirs), '--set'))
     if hasattr(kind, 'hyperparameters'):  # an approach that declares none reads args.parameter by itself
         names = [h.name for h in kind.hyperparameters]
         values['named'] = {n: values[n] for n in names if values[n] is not None}
-        values['hyper'], origin = kind.resolve(args.parameter, values['named'])
-        origin = {n: flag(n) if n in values['named'] else where for n, where in origin.items()}
+        values['hyper'], found = kind.resolve(args.parameter, values['named'])
+        origin.update({n: flag(n) if n in values['named'] else where for n, where in found.items()})
     origin.update({n: flag(n) if flag(n) in said else 'default' for n in settings(args) if n not in origin})
     origin.update({n: sources[flag(n)] for n in origin if flag(n) in (sources or ())})
     found = Settings(**values, origin=origin)
@@ -103,7 +135,10 @@ def settings(args):
     always = {o.name: getattr(args, o.name) for o in options if o.record == commandline.ALWAYS}
     changed = {o.name: getattr(args, o.name) for o in options if o.record == commandline.CHANGED}
     changed = {n: value for n, value in changed.items() if value not in (commandline.ALL[n].default, {})}
-    return {**always, **changed, **(args.hyper or {'parameter': args.parameter})}
+    kind = approach(args.approach) if args.hyper else None
+    silent = {h.name: h.default for h in getattr(kind, 'hyperparameters', ()) if h.silent}
+    hyper = {n: value for n, value in args.hyper.items() if n not in silent or value != silent[n]}
+    return {**always, **changed, **(hyper or {'parameter': args.parameter})}
 
 
 def label(args):

@@ -27,8 +27,9 @@ IMAGES = forms.fields({
 TASK = forms.fields({'name': forms.text, 'class_names': forms.either(forms.nothing, forms.listed(forms.text)),
                      'images': forms.either(forms.nothing, IMAGES)})
 PLAIN = forms.of('a plain value', lambda v: isinstance(v, (type(None), bool, int, float, str, list, dict)))
+SETTING = forms.either(forms.of('true or false', lambda v: isinstance(v, bool)), forms.text, forms.number())
 ABOUT = forms.fields({
-    'version': forms.whole(VERSION, VERSION), 'done': forms.whole(1), 'network': forms.text, 'settings': forms.named(forms.either(forms.number(), forms.text)),
+    'version': forms.whole(VERSION, VERSION), 'done': forms.whole(1), 'network': forms.text, 'settings': forms.named(SETTING),
     'config': forms.named(PLAIN), 'inputsize': forms.items(SIDE, SIDE, SIDE),
     'taskcla': forms.listed(forms.items(forms.whole(), SIDE), 1), 'tasks': forms.listed(TASK, 1)}, command=forms.listed(forms.text))
 DICTIONARY = forms.of('a dictionary', lambda v: isinstance(v, dict))
@@ -161,11 +162,12 @@ class Model:
 
     def network(self, weights, heads):
         """The network with heads [(task, classes), ...], once weights have been found to be of one with such settings."""
+        foreign.provide(vars(self.args))
         kind, settings, size = network.named(self.about['network']), self.about['settings'], self.about['inputsize']
         try:
             network.fit(kind, settings)
             with contextlib.suppress(NotImplementedError), torch.device('meta'):  # takes no memory; a user's may not allow it
-                like(weights, utils.get_model(kind(size, heads, **settings)), 'the weights')
+                like(weights, utils.get_model(network.make(kind, size, heads, settings)), 'the weights')
             net = network.make(kind, size, heads, settings)
             like(weights, utils.get_model(net), 'the weights')
         except Exception as e:  # of numbers in somebody's file

@@ -82,7 +82,7 @@ class Sequence:
         self.tick = time.monotonic()
         if self.args.forward_transfer and self.appr.at['task'] is None:
             self.look_ahead(t)
-        self.appr.train(*self.training_data(t), **foreign.extras(self.appr.train, self.there))
+        foreign.call(self.appr.train, *self.training_data(t), there=self.there)
         print('-' * 100)
 
     def look_ahead(self, t):
@@ -120,8 +120,7 @@ class Sequence:
         """(loss, accuracy) on a split of task u."""
         found = self.data[u][split]
         x, y = found['x'] if self.foreign else images(found), found['y'].to(self.device)
-        loss, acc = self.appr.eval(u, x.to(self.device), y, **foreign.extras(self.appr.eval, self.there))
-        return [float(v.detach() if hasattr(v, 'detach') else v) for v in (loss, acc)]
+        return foreign.measured(self.appr, foreign.call(self.appr.eval, u, x.to(self.device), y, there=self.there))
 
     def training_data(self, t):
         """What train() takes for task t: (t, xtrain, ytrain, xvalid, yvalid) on the device. For an approach that

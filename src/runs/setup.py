@@ -4,7 +4,7 @@ from argparse import Namespace
 
 import utils
 from dataloaders import check
-from runs import build, machine, network, options
+from runs import build, foreign, machine, network, options
 from utils import ROOT
 
 
@@ -20,9 +20,10 @@ class Setup:
         self.args = args = args.but(device=device, output=ROOT / (args.output or 'res/%s_%s_%d.txt' % usual))
         if args.deterministic:
             machine.be_deterministic()
+        self.theirs = foreign.provide(vars(args))
         self.dataloader = build.experiment(args.experiment, args.data_dir, args.image_size)
         name, self.Net = network.choose(self.dataloader, args, approach)
-        self.settings = network.settings(self.Net, args.net)
+        self.settings = network.settings(self.Net, args.net, args.set or {})
         utils.seed_everything(args.seed)
         data, taskcla, inputsize = build.load_data(self.dataloader, args)
         self.notes = build.augmented(args, data, taskcla, inputsize)
@@ -33,8 +34,9 @@ class Setup:
                        'tasks': [data[t]['name'] for t, _ in taskcla], 'data': data.get('sha256', {})}
         about = {'network': name, 'settings': network.all_settings(self.Net, self.settings)}
         self.context = {
-            'args': Namespace(**vars(args)), 'data': data, 'inputsize': inputsize, 'input_size': inputsize,
-            'taskcla': taskcla, 'device': device, 'scenario': self.scenario, 'about': about}
+            'args': self.theirs if foreign.is_foreign(approach) else Namespace(**vars(args)), 'data': data, 'inputsize': inputsize, 'input_size': inputsize,
+            'taskcla': taskcla, 'device': device, 'scenario': self.scenario, 'about': about,
+            'log_name': args.output.stem}
 
     def change(self, **changes):
         """Change settings, before make(): of a trial, whose results are not those of the command line."""
@@ -45,6 +47,8 @@ class Setup:
         """Make the network and the approach, which it returns."""
         args, context = self.args, self.context
         heads = context['taskcla'] if getattr(self.approach, 'isolated', False) else self.scenario.taskcla()
+        for line in network.remarks(self.Net, self.settings):
+            print(line)
         self.net = network.make(self.Net, context['inputsize'], heads, self.settings).to(args.device)
         self.appr = build.make(self.approach, self.net, args, context)
         machine.apply(self.appr, args)

@@ -55,7 +55,7 @@ def debug(ready, argv):
     context, own = ready.context, foreign.is_foreign(ready.approach)
     n, ntasks = 2 * ready.args.sbatch, len(context['taskcla'])
     context['data'] = fewer(context['data'], ntasks, n, n)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, foreign.working_in(Path(folder)) if own else contextlib.nullcontext():
         ready.change(output=Path(folder) / 'debug.txt', keep_checkpoint=True,
                      save=not own and 'save' not in ready.approach.cannot, **{'nepochs': 1} if own else {})
         args = ready.args

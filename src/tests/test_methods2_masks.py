@@ -309,7 +309,7 @@ def test_gpm_moves_no_layer_within_its_basis(scenario, recipe, capsys):
 def test_gpm_with_all_directions_keeps_old_outputs_but_for_rounding(network, capsys):
     moved = []
     for text in ('1', '.01'):
-        appr, data = made('gpm', network, thresholds=text, samples=96, nepochs=2)
+        appr, data = made('gpm', network, thresholds=text, basis_samples=96, nepochs=2)
         train(appr, data, 0)
         kept = said(appr, 0, data[0][0])
         before = utils.get_model(appr.model)
@@ -322,7 +322,7 @@ def test_gpm_with_all_directions_keeps_old_outputs_but_for_rounding(network, cap
 def test_gpm_draws_its_samples_from_numpy_and_thresholds_increase(capsys):
     counts = []
     for increase in (0., .09):
-        appr, data = made('gpm', thresholds='.8', increase=increase, samples=60, nepochs=1)
+        appr, data = made('gpm', thresholds='.8', increase=increase, basis_samples=60, nepochs=1)
         state = np.random.get_state()
         np.random.seed(3)
         appr.end_task(0, *data[0])
@@ -334,7 +334,7 @@ def test_gpm_draws_its_samples_from_numpy_and_thresholds_increase(capsys):
         counts.append(appr.bases['fc1'].shape[1])
         np.random.set_state(state)
     assert counts[1] > counts[0]
-    short, data = made('gpm', thresholds='.8', count='authors', samples=60)
+    short, data = made('gpm', thresholds='.8', count='authors', basis_samples=60)
     np.random.seed(3)
     short.end_task(0, *data[0])
     assert short.bases['fc1'].shape[1] == basis['fc1'].shape[1] - 1
@@ -354,7 +354,7 @@ def test_gpm_s_thresholds_are_one_for_each_layer_or_for_all(refused, tmp_path):
     for text in ('0', '1.1', 'nan', '...', ',...', '.9,', 'x', '.9,...,.8', '-1'):
         line = refused(run.main, [*SHORT, '--approach', 'gpm', '--thresholds=' + text, *out])
         assert 'thresholds must be numbers above 0 and at most 1' in line and text in line
-    for more in (['--samples', '0'], ['--increase', '-1'], ['--count', 'all']):
+    for more in (['--basis-samples', '0'], ['--increase', '-1'], ['--count', 'all']):
         assert more[0][2:] + ' must be' in refused(run.main, [*SHORT, '--approach', 'gpm', *more, *out])
     for share in ('0', '1.5', '-1'):
         assert 'share must be a number > 0 and <= 1' in refused(run.main, [*SHORT, '--approach', 'wsn', '--share', share, *out])

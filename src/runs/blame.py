@@ -1,0 +1,104 @@
+"""What to say of an error that nothing foresaw: in which dropped-in file it arose, and what that may have missed."""
+import importlib
+import inspect
+import re
+import traceback
+from argparse import Namespace
+from pathlib import Path
+from urllib.error import URLError
+
+import original
+import utils
+from runs.source import Source
+
+FOLDERS = 'approaches', 'dataloaders', 'networks'
+
+
+def explain(error):
+    """Return one line on an error: where it arose and, where that fits, what the file missed."""
+    frame = last(error)
+    where = '%s, line %s' % (frame.filename, frame.lineno) if frame else 'the project itself'
+    found = hint(error, frame)
+    return '%s: %s: %s%s' % (
+        where, type(error).__name__, ' '.join(str(error).split())[:300], '; ' * bool(found) + found)
+
+
+def last(error):
+    """Return the last frame of an error's traceback in a folder of choices, None if there is none."""
+    homes = [home for folder in FOLDERS for home in places(folder)]
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((f for f in reversed(frames) if Path(f.filename).resolve().parent in homes), None)
+
+
+def places(folder):
+    """Return where the files of a folder of choices are."""
+    return [Path(p).resolve() for p in importlib.import_module(folder).__path__]
+
+
+def of_a_choice(error):
+    """Whether an OSError is about a file, or an address, that a choice's own file has asked for."""
+    frame = last(error)
+    if frame is None or not (error.filename or isinstance(error, URLError)):
+        return False
+    path = Path(frame.filename)
+    return path.stem != 'base' and any(need in utils.defined(path) for need in utils.NEEDED.values())
+
+
+def hint(error, frame):
+    """Return what a file may have missed, nothing where no advice fits."""
+    missed, whole = getattr(error, 'name', None), ' '.join(str(error).split())
+    helpers = 'utils has no %s: copy it into this file (scripts/modernise.py --helpers THEIR_UTILS does)'
+    if isinstance(error, AttributeError):
+        owner = getattr(error, 'obj', None)
+        if owner is utils:
+            return helpers % missed
+        if isinstance(owner, Namespace):
+            return of_args(missed, owner, frame)
+        return of_network(frame) if is_network(owner) else ''
+    if isinstance(error, ImportError):
+        names = re.findall(r"cannot import name '(\w+)' from 'utils'", whole)
+        return helpers % names[0] if names else (
+            'it imports what is not there: a file of its own goes beside utils.py, a package into the environment')
+    if isinstance(error, NameError) and frame and 'from utils import *' in Path(frame.filename).read_text('utf-8'):
+        return helpers % missed
+    if isinstance(error, (TypeError, ValueError)):
+        return of_call(whole, frame)
+    return ''
+
+
+def of_args(missed, args, frame):
+    """Return how to give all attributes of args that a file reads and that are not there."""
+    missing = Source(Path(frame.filename)).missing(args) if frame else []
+    missing = list(dict.fromkeys([missed, *missing]))
+    return 'args has no %s: give %s with --set %s' % (
+        ', '.join(missing), 'it' if len(missing) == 1 else 'them', ','.join('%s=VALUE' % name for name in missing))
+
+
+def is_network(what):
+    """Whether an object is a network or a layer of one."""
+    import torch
+    return isinstance(what, torch.nn.Module)
+
+
+def of_call(message, frame):
+    """Return what a call that failed says of the network, the data or the helper that a method expects."""
+    called = re.match(r'(?:\w+\.)*(\w+)\(\) (?:got|missing|takes)', message)
+    if called and called[1] in original.NAMES:
+        return 'utils.%s takes %s' % (called[1], inspect.signature(getattr(original, called[1])))
+    if called and called[1] == 'forward' or 'unpack' in message and 'int' not in message:
+        return of_network(frame)
+    if re.search(r"'int' object is not (subscriptable|iterable)|non-iterable int", message) and of_approach(frame):
+        return 'if it trains on the data of all tasks so far, its class says so with cumulative = True'
+    return ''
+
+
+def of_network(frame):
+    """Return how a method says which network it needs."""
+    if not of_approach(frame):
+        return ''
+    return "if it needs a network of its own, its class says so with variants, as in variants = ('_hat',)"
+
+
+def of_approach(frame):
+    """Whether a frame is in an approach's file."""
+    return frame is not None and Path(frame.filename).resolve().parent in places('approaches')

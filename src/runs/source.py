@@ -1,0 +1,72 @@
+"""What a file in the original's layout says of the args that it goes by, read from its source, never imported."""
+import ast
+import difflib
+
+import utils
+from utils import UserError
+
+
+class Source:
+    """The source of a file, which may be None.
+
+    asks: whether it imports arguments; reads: the attributes of args that it reads, in their order; optimizers:
+    what it compares args.optimizer with, as it spells them; chooses: whether it reads args.optimizer.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        nodes = list(ast.walk(utils.tree(path))) if path else []
+        nodes.sort(key=lambda node: (getattr(node, 'lineno', 0), getattr(node, 'col_offset', 0)))
+        self.asks = any(imports_arguments(node) for node in nodes)
+        read = [node.attr for node in nodes if of_args(node) and isinstance(node.ctx, ast.Load)]
+        self.reads = list(dict.fromkeys(read))
+        self.chooses = 'optimizer' in self.reads
+        self.optimizers = list(dict.fromkeys(name for node in nodes for name in compared(node, 'optimizer')))
+
+    @property
+    def name(self):
+        """The file as messages call it."""
+        return '%s/%s' % (self.path.parent.name, self.path.name)
+
+    def optimizer(self, text):
+        """Return the optimizer of a text, None for the file's own choice, as the file spells it: Adam, if it
+        knows that, else the first. Raises UserError for one that it does not know."""
+        if text is None:
+            return 'Adam' if 'Adam' in self.optimizers or not self.optimizers else self.optimizers[0]
+        spelt = {name.lower(): name for name in self.optimizers}
+        if spelt and text.lower() not in spelt:
+            near = difflib.get_close_matches(text.lower(), spelt, 1)
+            perhaps = ' (perhaps %s)' % spelt[near[0]] if near else ''
+            raise UserError('--optimizer %s: %s knows %s%s' % (text, self.name, ', '.join(self.optimizers), perhaps))
+        return spelt.get(text.lower(), text)
+
+    def missing(self, args):
+        """Return the attributes that the file reads and args does not have."""
+        return [name for name in self.reads if not hasattr(args, name)]
+
+
+def of(folder, name):
+    """Return the Source of a choice in a folder, an empty one if there is none."""
+    return Source(utils.file(folder, name) if name and name in utils.choices(folder) else None)
+
+
+def imports_arguments(node):
+    """Whether a node of a syntax tree imports arguments."""
+    if isinstance(node, ast.ImportFrom):
+        return node.module == 'arguments'
+    return isinstance(node, ast.Import) and 'arguments' in [alias.name for alias in node.names]
+
+
+def of_args(node, name=None):
+    """Whether a node of a syntax tree is args.<name>, or self.args.<name>; any name without one."""
+    if not isinstance(node, ast.Attribute) or name not in (None, node.attr):
+        return False
+    return getattr(node.value, 'id', getattr(node.value, 'attr', None)) == 'args'
+
+
+def compared(node, name):
+    """Return the texts that a node of a syntax tree compares args.<name> with."""
+    if not isinstance(node, ast.Compare) or not of_args(node.left, name):
+        return []
+    parts = [part for comparator in node.comparators for part in ast.walk(comparator)]
+    return [part.value for part in parts if isinstance(getattr(part, 'value', None), str)]
