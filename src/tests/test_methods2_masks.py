@@ -218,6 +218,7 @@ def test_wsn_scores_go_on_and_masks_are_those_of_the_best_epoch(capsys):
 
     def watched(t, e, *results):
         seen.append(appr.copies())
+        assert all(torch.equal(m, appr.chosen()[n]) for n, m in appr.present.items())  # what was evaluated
         return end(t, e, *results)
     appr.end_epoch = watched
     valid = [(x.clone(), y) for x, y in data]
@@ -260,15 +261,23 @@ def test_training_goes_on_bit_for_bit_with_any_optimizer(name, recipe, tmp_path,
 
 
 def test_wsn_without_patience_keeps_the_last_scores(capsys):
-    appr, data = made('wsn', recipe=Recipe(patience=False), nepochs=2, lr=.5)
-    seen = []
-    appr.fitting.on_epoch = lambda: seen.append(appr.copies())
+    appr, data = made('wsn', recipe=Recipe(patience=False), nepochs=3, lr=.5)
+    seen, epoch = [], appr.train_epoch
+
+    def watched(*args):
+        epoch(*args)
+        seen.append(appr.copies())
+        if len(seen) == 2:
+            raise KeyboardInterrupt  # which leaves the weights as they are
+    appr.train_epoch = watched
     train(appr, data, 0)
-    assert all(torch.equal(s, seen[-1][n]) and not torch.equal(s, seen[0][n]) for n, s in appr.scores.items())
+    assert len(seen) == 2
+    assert all(torch.equal(s, seen[1][n]) and not torch.equal(s, seen[0][n]) for n, s in appr.scores.items())
 
 
-def test_wsn_trains_scores_by_the_learning_rate_of_the_weights(capsys):
-    appr, data = made('wsn', recipe=Recipe(momentum=.9), lr_patience=1, nepochs=6, lr=.2)
+@pytest.mark.parametrize('keep', [False, True])
+def test_wsn_trains_scores_by_the_learning_rate_of_the_weights(keep, capsys):
+    appr, data = made('wsn', recipe=Recipe(momentum=.9, keep=keep), lr_patience=1, nepochs=6, lr=.2)
     losses, rates, measure = iter([(1, .5), (.9, .9), (.9, .9), (1, .4), (1, .5), (1, .6)]), [], appr.eval
     pairs = []
 
@@ -280,11 +289,12 @@ def test_wsn_trains_scores_by_the_learning_rate_of_the_weights(capsys):
 
     def watched(*args):
         epoch(*args)
-        rates.append((appr.optimizer.param_groups[0]['lr'], appr.scorer.param_groups[0]['lr'], id(appr.scorer)))
+        rates.append((appr.optimizer.param_groups[0]['lr'], appr.scorer.param_groups[0]['lr'], appr.scorer))
     appr.train_epoch = watched
     appr.train(0, *data[0], data[0][0].clone(), data[0][1])
     assert all(a == b for a, b, _ in rates) and len({a for a, _, _ in rates}) > 2
-    assert len({(a, c) for a, _, c in rates}) == len({a for a, _, _ in rates})  # a new one for every rate
+    count = len({id(scorer) for _, _, scorer in rates})  # a new one for every rate, unless it is to be kept
+    assert count == 1 if keep else count == len({a for a, _, _ in rates})
 
 
 @pytest.mark.parametrize('scenario', ['task', 'domain'])
@@ -334,6 +344,9 @@ def test_gpm_draws_its_samples_from_numpy_and_thresholds_increase(capsys):
         counts.append(appr.bases['fc1'].shape[1])
         np.random.set_state(state)
     assert counts[1] > counts[0]
+    few, data = made('gpm', thresholds='1', basis_samples=2)
+    few.end_task(0, *data[0])
+    assert [b.shape[1] for b in few.bases.values()] == [2, 2]
     short, data = made('gpm', thresholds='.8', count='authors', basis_samples=60)
     np.random.seed(3)
     short.end_task(0, *data[0])
@@ -355,7 +368,7 @@ def test_gpm_s_thresholds_are_one_for_each_layer_or_for_all(refused, tmp_path):
         line = refused(run.main, [*SHORT, '--approach', 'gpm', '--thresholds=' + text, *out])
         assert 'thresholds must be numbers above 0 and at most 1' in line and text in line
     for more in (['--basis-samples', '0'], ['--increase', '-1'], ['--count', 'all']):
-        assert more[0][2:] + ' must be' in refused(run.main, [*SHORT, '--approach', 'gpm', *more, *out])
+        assert more[0][2:].replace('-', '_') + ' must be' in refused(run.main, [*SHORT, '--approach', 'gpm', *more, *out])
     for share in ('0', '1.5', '-1'):
         assert 'share must be a number > 0 and <= 1' in refused(run.main, [*SHORT, '--approach', 'wsn', '--share', share, *out])
 
