@@ -66,9 +66,10 @@ class Appr(exemplars.Distilled):
     family = 'replay'
     hyperparameters = (
         exemplars.T,
-        Hyper('held_out', float, 0.1, (.1, .2), 'share of the exemplars that is held out for stage 2, and as many samples of new '
-              'classes', 'Section 6.1', above=0, most=0.5),
-        Hyper('stage2', int, 200, (100, 200, 500), 'steps of stage 2', 'value: FACIL', least=0, most=10 ** 6, short=2),
+        Hyper('held_out', float, 0.1, (.1, .2), 'share of the exemplars that is held out for stage 2, and as '
+              'many samples of new classes', 'Section 6.1', above=0, most=0.5),
+        Hyper('stage2', int, 200, (100, 200, 500), 'steps of stage 2', 'value: FACIL', least=0, most=10 ** 6,
+              short=2),
         Hyper('stage2_lr', float, 0.1, (.01, .1), 'its learning rate', 'value: FACIL', above=0),
         replay.SIZE, exemplars.POLICY,
     )
@@ -111,12 +112,13 @@ class Appr(exemplars.Distilled):
     def correct(self, t, x, y):
         """Stage 2: (alpha, beta) of task t."""
         logits = evaluation.logits(self, t, x).clone()  # which gradients may pass
-        shifts = self.scenario.table(y.device)[0]
-        return correction(logits, y + shifts[x.tasks.to(y.device)], self.scenario.shifts[t], self.stage2, self.stage2_lr)
+        targets = y + self.scenario.table(y.device)[0][x.tasks.to(y.device)]
+        return correction(logits, targets, self.scenario.shifts[t], self.stage2, self.stage2_lr)
 
     def taught(self, outputs):
         """Logits of all heads, those of tasks that have a correction corrected."""
-        changed = [z if z is None else alpha * z + beta for z, (alpha, beta) in zip(outputs, self.corrections)]
+        pairs = zip(outputs, self.corrections)
+        changed = [None if z is None else alpha * z + beta for z, (alpha, beta) in pairs]
         return [*changed, *outputs[len(changed):]]
 
     def outputs(self, batch):
@@ -129,5 +131,7 @@ class Appr(exemplars.Distilled):
 
     def report_lines(self):
         """Says what the last correction is, which may go astray on few samples."""
-        said = ['Bias correction: alpha %.3f, beta %.3f' % self.corrections[-1]] if len(self.corrections) > 1 else []
-        return super().report_lines() + said
+        lines = super().report_lines()
+        if len(self.corrections) > 1:
+            lines.append('Bias correction: alpha %.3f, beta %.3f' % self.corrections[-1])
+        return lines

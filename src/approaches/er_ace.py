@@ -19,9 +19,9 @@ class Appr(replay.Replay):
 
     family = 'replay'
     hyperparameters = (
-        Hyper('among', str, 'batch', help='which classes new samples compete among: those of the batch, or those of the task, '
-              'for batches so small that they may be of one class', choices=('batch', 'task'), source='C_curr of the '
-              'paper\'s loss', positional=False),
+        Hyper('among', str, 'batch', help='which classes new samples compete among: those of the batch, or '
+              'those of the task, for batches so small that they may be of one class',
+              choices=('batch', 'task'), source='C_curr of the paper\'s loss', positional=False),
         *replay.Replay.hyperparameters,
     )
     cannot = {'current': 'what it replays competes among all classes so far; it can do: all-so-far, all'}
@@ -55,5 +55,5 @@ class Appr(replay.Replay):
         """Says once that there are batches without a gradient of their own."""
         if self.lone is not None and self.lone and not self.said:
             self.said = True
-            warnings.warn('er-ace: a batch had one class alone, from which nothing is learnt: a larger --sbatch or '
-                          '--among task')
+            warnings.warn('er-ace: a batch had one class alone, from which nothing is learnt: a larger '
+                          '--sbatch or --among task')

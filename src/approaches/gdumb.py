@@ -1,4 +1,5 @@
-"""GDumb: Prabhu, Torr & Dokania, GDumb: A Simple Approach that Questions Our Progress in Continual Learning, ECCV 2020."""
+"""GDumb: Prabhu, Torr & Dokania, GDumb: A Simple Approach that Questions Our Progress in Continual Learning,
+ECCV 2020."""
 import math
 from copy import deepcopy
 
@@ -54,13 +55,13 @@ class Appr(replay.Replay):
 
     family = 'replay'
     hyperparameters = (
-        Hyper('passes', int, 256, (64, 128, 256), 'passes over the memory, a power of two, at which a cycle of the learning '
-              'rate ends; takes the place of --nepochs', 'the authors\' code: 256 on CIFAR, 128 on MNIST', least=1, most=2 ** 20,
-              short=1),
-        Hyper('memory_sbatch', int, 16, help='samples per batch of memory; takes the place of --sbatch', source='the authors\' code',
-              least=1, most=10 ** 6, positional=False),
-        Hyper('lr_end', float, 5e-4, help='learning rate at the end of a cycle, which begins with --lr', source='the authors\' '
-              'code', above=0, positional=False),
+        Hyper('passes', int, 256, (64, 128, 256), 'passes over the memory, a power of two, at which a cycle of '
+              'the learning rate ends; takes the place of --nepochs', 'the authors\' code: 256 on CIFAR, 128 on '
+              'MNIST', least=1, most=2 ** 20, short=1),
+        Hyper('memory_sbatch', int, 16, help='samples per batch of memory; takes the place of --sbatch',
+              source='the authors\' code', least=1, most=10 ** 6, positional=False),
+        Hyper('lr_end', float, 5e-4, help='learning rate at the end of a cycle, which begins with --lr',
+              source='the authors\' code', above=0, positional=False),
         replay.SIZE,
     )
     buffer, fitting, clipgrad = 'greedy', Passes, 10
@@ -69,7 +70,8 @@ class Appr(replay.Replay):
     def __init__(self, model, *args, **kwargs):
         super().__init__(model, *args, **kwargs)
         if self.passes & (self.passes - 1):
-            raise UserError('passes must be a power of two, not %d: the learning rate is low at the end of a cycle alone' % self.passes)
+            raise UserError('passes must be a power of two, not %d: the learning rate is low at the end of a '
+                            'cycle alone' % self.passes)
         self.sbatch = self.memory_sbatch
         self.initial_model = utils.get_model(model)
         self.source = torch.Generator().manual_seed(torch.initial_seed())

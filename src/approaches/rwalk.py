@@ -24,21 +24,24 @@ class Appr(anchored.Anchored):
 
     family = 'regularisation'
     hyperparameters = (
-        Hyper('lamb', float, 0.1, (.01, .1, 1, 10, 100, 1000), 'weight of the penalty', 'lambda; value: Avalanche', least=0),
-        Hyper('alpha', float, 0.9, (.1, .5, .9), 'weight of the new step in the Fisher information', 'Eq. 10; value: Avalanche',
-              above=0, most=1),
-        Hyper('delta_t', int, 10, (10, 50), 'steps after which scores are taken', 'Delta t; value: Avalanche', least=1,
+        Hyper('lamb', float, 0.1, (.01, .1, 1, 10, 100, 1000), 'weight of the penalty', 'value: Avalanche',
+              least=0),
+        Hyper('alpha', float, 0.9, (.1, .5, .9), 'weight of the new step in the Fisher information', 'Eq. 10; '
+              'value: Avalanche', above=0, most=1),
+        Hyper('delta_t', int, 10, (10, 50), 'steps after which scores are taken', 'value: Avalanche', least=1,
               most=10 ** 6),
-        Hyper('eps', float, 1e-3, help='keeps scores of weights that hardly moved finite', source='epsilon; value: the authors\' code',
-              above=0, positional=False),
-        Hyper('normalise', str, 'max', help='the Fisher information and the scores: each over its largest value, or not at all, as '
-              'in FACIL; lambda is of another size then', choices=('max', 'none'), source='max: Avalanche',
-              positional=False),
+        Hyper('eps', float, 1e-3, help='keeps scores of weights that hardly moved finite', source='value: the '
+              'authors\' code', above=0, positional=False),
+        Hyper('normalise', str, 'max', help='the Fisher information and the scores: each over its largest '
+              'value, or not at all, as in FACIL; lambda is of another size then', choices=('max', 'none'),
+              source='max: Avalanche', positional=False),
     )
     clipgrad = 100
     steps = 0  # since the very start
-    information = scores = omega = None  # {parameter's name: F; s after the last task; F + s as the penalty has them}
-    score = drop = begin = None          # of the present task: s; of the interval: how far the loss fell, where it began
+    information = scores = None  # {parameter's name: F, s after the last task}
+    omega = None                 # F + s as the penalty has them
+    score = None                 # of the present task: s
+    drop = begin = None          # of the interval: how far the loss fell, the weights at its beginning
 
     def begin_task(self, t, x, y):
         """s = 0; the first interval begins."""

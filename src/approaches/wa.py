@@ -1,4 +1,5 @@
-"""WA: Zhao et al., Maintaining Discrimination and Fairness in Class Incremental Learning, CVPR 2020 (arXiv 1911.07053)."""
+"""WA: Zhao et al., Maintaining Discrimination and Fairness in Class Incremental Learning, CVPR 2020
+(arXiv 1911.07053)."""
 import torch
 from torch.nn import functional as F
 
@@ -27,7 +28,8 @@ class Appr(exemplars.Distilled):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         if any(getattr(head, 'weight', torch.zeros(0)).dim() != 2 for head in layers.heads(self.model)):
-            raise UserError('wa aligns the weight vectors of classes: it needs a network whose heads are linear layers')
+            raise UserError('wa aligns the weight vectors of classes: it needs a network whose heads are linear '
+                            'layers')
 
     def kd(self, new, old):
         """The distillation loss at temperature T, not times T^2."""
