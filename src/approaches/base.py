@@ -17,12 +17,12 @@ underscore); the first line of its docstring is what --help says of it, `family`
 `python src/run.py --debug` tries it.
 
 A learning.batch.Batch has x [B,C,H,W], y [B], t [B], the tasks of its samples, and task, the number if they
-are of one, else None; batches add. Under --augment x is the augmented image, plain the image that to keep.
-compete(batch) gives the logits that compete and the targets among them:
-of the task's own head, or, under --scenario class, of all tasks met so far side by side, the present one
-included. Where training and tests differ, a hook asks self.model.training. Hooks may also use model,
-optimizer, seen (tasks met so far), at (where training is: task, phase, epoch), progress (share of the epoch
-behind the batch), scenario, params(), trainable() and the hyper-parameters by their names.
+are of one, else None; batches add. Under --augment x has augmented images, plain those to keep.
+compete(batch) gives the logits that compete and the targets among them: of the task's own head, or, under
+--scenario class, of all tasks met so far side by side, the present one included. Where training and tests
+differ, a hook asks self.model.training. Hooks may also use model, optimizer, seen (tasks met so far), at
+(where training is: task, phase, epoch), progress (share of the epoch behind the batch), scenario, params(),
+trainable() and the hyper-parameters by their names.
 
 What a method keeps from one epoch or task to the next is its attributes, of any name that the loop has not:
 a checkpoint saves them all, tensors, arrays, networks, optimizers, containers and objects of classes of one's
