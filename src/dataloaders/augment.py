@@ -57,8 +57,8 @@ def parse(text):
     for word in text.split(','):
         parts = re.fullmatch(r'flip|(crop|cutout|rotate):([1-9]\d{0,2})', word, re.ASCII)
         demand(parts and (parts[1] != 'rotate' or int(parts[2]) <= 180),
-               '--augment %r: expected some of crop:PIXELS, flip, rotate:DEGREES (up to 180) and cutout:PIXELS, as in '
-               'crop:4,flip', text[:100])
+               '--augment %r: expected some of crop:PIXELS, flip, rotate:DEGREES (up to 180) and '
+               'cutout:PIXELS, as in crop:4,flip', text[:100])
         found.append((parts[1] or 'flip', int(parts[2] or 0)))
     names = [name for name, _ in found]
     demand(len(set(names)) == len(names), '--augment %s: an operation is named twice', text)
@@ -105,5 +105,5 @@ class Augment:
     def fit(self, shape):
         """Raise UserError unless images of a shape [h,w] are larger than what is cut off or out of them."""
         for name, number in self.operations:
-            demand(name not in ('crop', 'cutout') or number < min(shape), '--augment %s:%d: nothing may be left of '
-                   'images of %dx%d', name, number, *shape)
+            demand(name not in ('crop', 'cutout') or number < min(shape),
+                   '--augment %s:%d: nothing may be left of images of %dx%d', name, number, *shape)

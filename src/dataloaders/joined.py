@@ -21,8 +21,8 @@ def assembled(kinds, make):
 
 class Joined:
     """The images of several sets one after another, [(t, x), ...]: x Images, Kept or a float tensor
-    [N,C,H,W], t their task or those of each, int64 [N]. tasks: int64 [N]. Sets of one source that differ in permutation
-    or angle alone are made together."""
+    [N,C,H,W], t their task or those of each, int64 [N]. tasks: int64 [N]. Sets of one source that differ in
+    permutation or angle alone are made together."""
 
     dtype = torch.float32
 

@@ -35,10 +35,12 @@ class Batch:
 
     def __add__(self, other):
         x, y, t = (torch.cat([getattr(self, k), getattr(other, k)]) for k in 'xyt')
-        return Batch(x, y, t, None, lambda: torch.cat([self.raw, other.raw]), lambda: torch.cat([self.plain, other.plain]))
+        return Batch(x, y, t, raw=lambda: torch.cat([self.raw, other.raw]),
+                     plain=lambda: torch.cat([self.plain, other.plain]))
 
     def __getitem__(self, rows):
-        return Batch(self.x[rows], self.y[rows], self.t[rows], self.task, lambda: self.raw[rows], lambda: self.plain[rows])
+        return Batch(self.x[rows], self.y[rows], self.t[rows], self.task, raw=lambda: self.raw[rows],
+                     plain=lambda: self.plain[rows])
 
     @property
     def t(self):

@@ -113,7 +113,8 @@ class Buffer:
 
     def draw(self, count, before=None, device='cpu', augment=None):
         """A Batch of so many samples at random, without repetition, or all if there are fewer; before: of
-        tasks before that one alone; augment: as take() has it. Its z: their logits. None if there are none."""
+        tasks before that one alone; augment: as take() has it. Its z: their logits. None if there are
+        none."""
         there = torch.arange(len(self)) if before is None or not len(self) else (self.t < before).nonzero().flatten().cpu()
         if not len(there):
             return None

@@ -24,11 +24,13 @@ class Schedule:
         """The Schedule of 'patience', 'constant', 'cosine' or 'multistep:30,60,80:0.1'. Raises UserError."""
         found = STEPS.fullmatch(text)
         milestones = [int(m) for m in found[1].split(',')] if found else []
-        rising = milestones == sorted(set(milestones))
-        if not rising or found and not float(found[2]) or not found and text not in ('patience', 'constant', 'cosine'):
-            raise UserError('--schedule %r: expected patience, constant, cosine, or multistep with rising numbers of '
-                            'epochs and a factor between 0 and 1, as in multistep:30,60,80:0.1' % text[:100])
-        return cls(warmup, text == 'cosine', tuple(milestones), float(found[2]) if found else 1.)
+        gamma = float(found[2]) if found else 1.
+        known = found or text in ('patience', 'constant', 'cosine')
+        if not known or not gamma or milestones != sorted(set(milestones)):
+            raise UserError('--schedule %r: expected patience, constant, cosine, or multistep with rising '
+                            'numbers of epochs and a factor between 0 and 1, as in multistep:30,60,80:0.1'
+                            % text[:100])
+        return cls(warmup, text == 'cosine', tuple(milestones), gamma)
 
     def factor(self, e, n):
         """What the learning rate is multiplied by in epoch e, from 0, of a phase of n."""

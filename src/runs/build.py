@@ -150,7 +150,8 @@ def augmented(args, data, taskcla, size):
         if is_characters(name, task.get('class_names', ())):
             characters[name or args.experiment] = True
     if floats:
-        out.append('--augment: images of %s are no bytes, so black is not known: 0 stands for it' % args.experiment)
+        out.append('--augment: images of %s are no bytes, so black is not known: 0 stands for it'
+                   % args.experiment)
     if characters and augment.flips:
         out.append('--augment flip: of %s: digits and letters that are mirrored are others, or none' % (
             ', '.join(characters)))

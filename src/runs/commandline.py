@@ -153,9 +153,10 @@ OPTIONS = {
         switch('joined_heads', 'to momentum, weight decay and Adam all heads are one layer: those that a '
                'batch does not use have gradients of zero and may move on, over tasks with --keep-optimizer',
                record=CHANGED),
-        Option('augment', 'what is done to images in training, at random: crop:PIXELS moves by up to so many, '
-               'flip exchanges left and right, rotate:DEGREES turns by up to so many, cutout:PIXELS blackens a '
-               'square of that side; several in their order, as in crop:4,flip; off under --overfit', None,
+        Option('augment', 'what is done to images in training, at random: crop:PIXELS moves by up to so '
+               'many, flip exchanges left and right, rotate:DEGREES turns by up to so many, cutout:PIXELS '
+               'blackens a square of that side; several in their order, as in crop:4,flip; off under '
+               '--overfit', None,
                augmentation, record=CHANGED, shown='NAME:N,...')),
     "data, device and results (paths are relative to the project's folder)": (
         Option('data_dir', "folder of <name>.npz, of folders of image files and of torchvision's files; what is "
