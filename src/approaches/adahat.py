@@ -43,11 +43,13 @@ class Appr(hat.Appr):
             return []
         free = [1 - m for m in self.mask_pre]
         taken = [self.share((m.detach() * f).sum(), f.sum()) for m, f in zip(masks, free)]
-        r = [self.alpha / (self.eps + (s if self.sparsity == 'on' else 0 * s)) for s in taken]
+        if self.sparsity == 'off':
+            taken = [torch.zeros_like(share) for share in taken]
         found = []
         for n, p, count in gates.views(self.model, self.counts):
-            count, rn = count if self.count == 'importance' else torch.full_like(count, t + 1), r[self.owners[n]]
-            found.append((p, rn / (count + rn)))
+            r = self.alpha / (self.eps + taken[self.owners[n]])
+            count = count if self.count == 'importance' else torch.full_like(count, t + 1)
+            found.append((p, r / (count + r)))
         return found
 
     def end_task(self, t, x, y):
@@ -67,5 +69,5 @@ class Appr(hat.Appr):
         return {**super().account(done), 'capacity': [round(c, 6) for c in self.capacity[:done]]}
 
     def report_lines(self):
-        last = 'Network capacity of the tasks so far: %s' % ', '.join('%.3g' % c for c in self.capacity)
-        return [*super().report_lines(), last]
+        found = ', '.join('%.3g' % c for c in self.capacity)
+        return [*super().report_lines(), 'Network capacity of the tasks so far: %s' % found]

@@ -93,8 +93,9 @@ def left(used, view):
     [0,1]: 1 - view, or what USED says otherwise."""
     if used == 'fixed':
         return 1 - view
-    share = torch.rand_like(view) if used == 'random' else {'free': 1.}.get(used) or float(used)
-    return 1 - view * (1 - share)
+    if used == 'random':
+        return 1 - view * torch.rand_like(view)
+    return 1 - view * (1 - (1. if used == 'free' else float(used)))
 
 
 def rows(model, t):
