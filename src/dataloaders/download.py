@@ -27,11 +27,12 @@ def torchvision(name, row, folder):
     """Return {name: array} of a row of raw.TABLE, downloaded if not there, or broken. Raise UserError."""
     from torchvision import datasets
     kind = getattr(datasets, row.source)
-    key, *values = ('split', 'train', 'test') if name in ('svhn', 'traffic-signs') else ('train', True, False)
+    take = row.take or arrays
 
     def load(root, fetch=False):
-        train, test = (arrays(kind(str(root), download=fetch, **{key: value})) for value in values)
-        return dict(zip(ARRAYS, train + test))
+        train, test = (take(kind(str(root), download=fetch, **options)) for options in row.parts)
+        found = dict(zip(ARRAYS, train + test))
+        return row.mend(found) if row.mend else found
     try:
         return load(folder)
     except Exception as e:  # not there, or broken: a malformed file can raise anything
@@ -52,10 +53,7 @@ def torchvision(name, row, folder):
 
 
 def arrays(dataset):
-    """Return [images, labels] of a torchvision data set."""
-    if not hasattr(dataset, 'data'):  # GTSRB: image files of many sizes
-        images, labels = zip(*((np.asarray(x.convert('RGB').resize((32, 32))), y) for x, y in dataset))
-        return [np.stack(images), np.array(labels)]
+    """Return [images, labels] of a torchvision data set that has them as arrays."""
     labels = dataset.targets if hasattr(dataset, 'targets') else dataset.labels
     return [np.asarray(dataset.data), np.asarray(labels)]
 

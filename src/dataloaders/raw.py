@@ -10,7 +10,7 @@ from typing import Callable
 import numpy as np
 
 import utils
-from dataloaders import download, folders, glyphset, read
+from dataloaders import download, folders, glyphset, mending, read
 from dataloaders.read import ARRAYS, about, demand
 from utils import UserError
 
@@ -27,6 +27,9 @@ class Raw:
     std: tuple = None
     source: str = None      # class of torchvision.datasets
     files: tuple = ()       # the files and folders that it keeps the set in
+    parts: tuple = ({'train': True}, {'train': False})  # how the class is asked for the training and test part
+    take: Callable = None   # of one whose images are files: returns [images, labels] of a part
+    mend: Callable = None   # what is made of the four arrays
     archive: tuple = None   # the original's zip: file name and the pickles within
     make: Callable = None   # made by a program: returns (x_train, y_train, x_test, y_test)
     name: str = 'own'       # of one that is not in the table
@@ -40,7 +43,18 @@ DIGITS = tuple('0123456789')
 STATS = (125.3 / 255, 123.0 / 255, 113.9 / 255), (63.0 / 255, 62.1 / 255, 66.7 / 255)  # of both CIFARs
 CLOTHES = ('T-shirt/top', 'trouser', 'pullover', 'dress', 'coat', 'sandal', 'shirt', 'sneaker', 'bag',
            'ankle boot')
+KANA = 'o', 'ki', 'su', 'tsu', 'na', 'ha', 'ma', 'ya', 're', 'wo'
+SPLIT = {'split': 'train'}, {'split': 'test'}
+ROMAN = tuple('abcdefghijklmnopqrstuvwxyz')
+BALANCED = DIGITS + tuple('ABCDEFGHIJKLMNOPQRSTUVWXYZ') + tuple('abdefghnqrt')  # others are alike in both cases
 THINGS = ('airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck')
+
+
+def emnist(split):
+    """Return how EMNIST is asked for the two parts of a split."""
+    return tuple({'split': split, 'train': train} for train in (True, False))
+
+
 TABLE = {
     'mnist': Raw(10, (GREY,), MNIST, (0.1307,), (0.3081,), 'MNIST', ('MNIST',), class_names=DIGITS),
     # The published mean and std of fashion-mnist are those of the padded images that mixture uses.
@@ -51,15 +65,26 @@ TABLE = {
     'cifar100': Raw(100, (COLOUR,), CIFAR, *STATS, 'CIFAR100', (
         'cifar-100-python', 'cifar-100-python.tar.gz')),
     'svhn': Raw(10, (COLOUR,), (73257, 26032), (0.4377, 0.4438, 0.4728), (0.198, 0.201, 0.197), 'SVHN',
-                ('train_32x32.mat', 'test_32x32.mat'), class_names=DIGITS),
+                ('train_32x32.mat', 'test_32x32.mat'), SPLIT, class_names=DIGITS),
     'traffic-signs': Raw(43, (COLOUR,), (26640, 12630), (0.3398, 0.3117, 0.3210), (0.2755, 0.2647, 0.2712),
-                         'GTSRB', ('gtsrb',)),
+                         'GTSRB', ('gtsrb',), SPLIT, mending.thumbnails),
     'facescrub': Raw(100, (COLOUR,), mean=(0.5163, 0.5569, 0.4695), std=(0.2307, 0.2272, 0.2479), archive=(
         'facescrub_100.zip', 'facescrub_train_100.pkl', 'facescrub_test_100.pkl')),
     'notmnist': Raw(10, (GREY, (32, 32)), mean=(0.4254,), std=(0.4501,), class_names=tuple('ABCDEFGHIJ'),
                     archive=('notmnist.zip', 'notmnist_train.pkl', 'notmnist_test.pkl')),
     'glyphs': Raw(36, (GREY,), glyphset.COUNTS, (0.125,), (0.304,), make=glyphset.make,
                   class_names=tuple(glyphset.CHARACTERS)),
+    # Counts are those of the sets' papers and pages; mean and std those in common use with torchvision's
+    # classes, and of omniglot those of its training images.
+    'emnist-letters': Raw(26, (GREY,), (124800, 20800), (0.1722,), (0.3309,), 'EMNIST', ('EMNIST',),
+                          emnist('letters'), mend=mending.letters, class_names=ROMAN),
+    'emnist-balanced': Raw(47, (GREY,), (112800, 18800), (0.1751,), (0.3332,), 'EMNIST', ('EMNIST',),
+                           emnist('balanced'), mend=mending.upright, class_names=BALANCED),
+    'kmnist': Raw(10, (GREY,), MNIST, (0.1918,), (0.3483,), 'KMNIST', ('KMNIST',), class_names=KANA),
+    'usps': Raw(10, ((16, 16),), (7291, 2007), (0.2469,), (0.2989,), 'USPS', ('usps.bz2', 'usps.t.bz2'),
+                class_names=DIGITS),
+    'omniglot': Raw(1623, (GREY,), (25968, 6492), source='Omniglot', files=('omniglot-py',), parts=(
+        {'background': True}, {'background': False}), take=mending.drawings, mend=mending.characters),
 }
 
 
@@ -86,7 +111,7 @@ def load(source, data_dir=None, image_size=None):
         if (folder / name).is_dir():
             arrays['note'] = '%s is read, not the folder %s' % (path, folder / name)
     elif path.exists():
-        arrays = read.npz(path, most=4 * max(count or 50000 for count in row.counts))
+        arrays = read.npz(path, most=4 * max(count or 50000 for count in row.counts), named=bool(row.take))
     elif row.archive:
         there = [p for p in zips(row, name, folder) if p.exists()]
         demand(there, '%s: neither %s.npz nor %s in %s, and it has no public download; supply either: the '
@@ -101,7 +126,7 @@ def load(source, data_dir=None, image_size=None):
             name, folder / name)
     with about(origin):
         arrays = read.checked(arrays, known.shapes, known.ncla, counts)
-    if name == 'traffic-signs' and not path.exists():  # thousands of image files: decoded once, kept as npz
+    if row.take and not path.exists():  # thousands of image files: decoded once, kept as npz
         with contextlib.suppress(OSError), utils.replacing(path, 'wb') as f:
             np.savez_compressed(f, **arrays)
     return arrays

@@ -35,11 +35,13 @@ def about(origin, kind=None):
         raise UserError('%s is not %s (%s)' % (origin, kind, type(e).__name__))
 
 
-def npz(path, most=None):
-    """Return {name: array} of an npz file, with class_names if it has them. most: images that it may have
-    (default: as many as a file of that size can hold). Raise UserError if it is not such a file."""
+def npz(path, most=None, named=None):
+    """Return {name: array} of an npz file. most: images that it may have (default: as many as a file of that
+    size can hold); named: whether with class_names, if it has them (default: where there is no most). Raise
+    UserError if it is not such a file."""
+    named = most is None if named is None else named
     with about(path, 'an npz file of arrays'), np.load(path, allow_pickle=False) as z:
-        names = ARRAYS + ('class_names',) * (most is None and 'class_names' in z.files)
+        names = ARRAYS + ('class_names',) * (named and 'class_names' in z.files)
         for name in names:
             header(z.zip, name, most)
         return {name: z[name] for name in names}

@@ -357,6 +357,101 @@ def test_a_broken_archive_or_what_was_unpacked_from_it_is_told_from_none(spoilt,
     assert raw.load('cifar10', tmp_path)['x_test'].shape == (100, 32, 32, 3) and not capsys.readouterr().out
 
 
+def gz_idx(x, y):
+    """MNIST's two files of images [N,28,28] and labels, packed."""
+    return (gzip.compress(struct.pack('>IIII', 2051, *x.shape) + x.tobytes()),
+            gzip.compress(struct.pack('>II', 2049, len(y)) + y.astype(np.uint8).tobytes()))
+
+
+def zipped(members):
+    """A zip of {name: bytes}."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, 'w') as z:
+        for name, content in members.items():
+            z.writestr(name, content)
+    return out.getvalue()
+
+
+def from_server(monkeypatch, name, kind, **names):
+    """Gives a class of torchvision.datasets other addresses and sums, those of a small edition on this machine."""
+    monkeypatch.setenv('no_proxy', '*')
+    monkeypatch.setattr(download, 'WAIT', 0.01)
+    for key, value in names.items():
+        monkeypatch.setattr(kind, key, value)
+    monkeypatch.setitem(raw.TABLE, name, dataclasses.replace(raw.TABLE[name], counts=(200, 100)))
+
+
+@pytest.mark.parametrize('name, ncla, first', [('emnist-letters', 26, 1), ('emnist-balanced', 47, 0)])
+def test_emnist_stands_upright_and_is_numbered_from_0(name, ncla, first, tmp_path, monkeypatch):
+    from torchvision import datasets
+    arrays, members = small('mnist'), {}
+    for s, count in (('train', 200), ('test', 100)):
+        y = np.arange(count) % ncla
+        for kind, content in zip(('images-idx3', 'labels-idx1'), gz_idx(arrays['x_' + s].swapaxes(1, 2), y + first)):
+            members['gzip/emnist-%s-%s-%s-ubyte.gz' % (name[7:], s, kind)] = content
+    files = {'gzip.zip': zipped(members)}
+    from_server(monkeypatch, name, datasets.EMNIST, url=serve(files) + 'gzip.zip', md5=hashlib.md5(files['gzip.zip']).hexdigest())
+    for _ in range(2):
+        found = raw.load(name, tmp_path)
+        assert (found['x_train'] == arrays['x_train']).all() and (found['y_test'] == np.arange(100) % ncla).all()
+        monkeypatch.setattr(datasets.EMNIST, 'url', 'http://127.0.0.1:9/')
+    row = raw.describe(name, found)
+    assert len(row.class_names) == row.ncla == ncla and row.class_names[-1] == 'zt'[first == 0]
+
+
+def test_kmnist_and_usps_are_downloaded(tmp_path, monkeypatch):
+    import bz2
+    from torchvision import datasets
+    arrays, files = small('mnist'), {}
+    for s, stem in (('train', 'train'), ('test', 't10k')):
+        pair = gz_idx(arrays['x_' + s], arrays['y_' + s])
+        files.update(zip(('%s-%s-ubyte.gz' % (stem, kind) for kind in ('images-idx3', 'labels-idx1')), pair))
+    from_server(monkeypatch, 'kmnist', datasets.KMNIST, mirrors=[serve(files)],
+                resources=[(n, hashlib.md5(b).hexdigest()) for n, b in files.items()])
+    assert (raw.load('kmnist', tmp_path)['x_test'] == arrays['x_test']).all()
+    rs, files, wanted = np.random.RandomState(0), {}, {}
+    for s, n, file in (('train', 200, 'usps.bz2'), ('test', 100, 'usps.t.bz2')):
+        wanted[s] = rs.randint(0, 256, (n, 256)), np.arange(n) % 10
+        lines = ['%d %s' % (c + 1, ' '.join('%d:%.5f' % (k + 1, v / 127.5 - 1 + 1e-4) for k, v in enumerate(row))) for row, c in zip(*wanted[s])]
+        files[file] = bz2.compress('\n'.join(lines).encode())
+    address = serve(files)
+    split_list = {s: [address + n, n, hashlib.md5(files[n]).hexdigest()] for s, n in (('train', 'usps.bz2'), ('test', 'usps.t.bz2'))}
+    from_server(monkeypatch, 'usps', datasets.USPS, split_list=split_list)
+    found = raw.load('usps', tmp_path)
+    assert (found['y_train'] == wanted['train'][1]).all() and raw.shape('usps', tmp_path) == [1, 16, 16]
+    assert abs(found['x_test'].reshape(100, -1) - wanted['test'][0]).max() <= 1
+    truncated(tmp_path / 'usps.bz2')
+    assert (raw.load('usps', tmp_path)['x_train'] == found['x_train']).all()
+
+
+def test_omniglot_s_alphabets_are_tasks(tmp_path, monkeypatch):
+    from PIL import Image
+    from torchvision import datasets
+    files, rs = {}, np.random.RandomState(0)
+    for part, alphabets in (('images_background', {'Latin': 3, 'Japanese_(hiragana)': 2}), ('images_evaluation', {'Keble': 2})):
+        members = {}
+        for alphabet, count in alphabets.items():
+            for c in range(count):
+                for drawer in range(20):
+                    png = io.BytesIO()
+                    Image.fromarray(rs.randint(0, 2, (105, 105)).astype(bool)).save(png, 'PNG')
+                    members['%s/%s/character%02d/%04d_%02d.png' % (part, alphabet, c + 1, c, drawer + 1)] = png.getvalue()
+        files[part + '.zip'] = zipped(members)
+    from_server(monkeypatch, 'omniglot', datasets.Omniglot, download_url_prefix=serve(files).rstrip('/'),
+                zips_md5={n[:-4]: hashlib.md5(b).hexdigest() for n, b in files.items()})
+    monkeypatch.setitem(raw.TABLE, 'omniglot', dataclasses.replace(raw.TABLE['omniglot'], ncla=7, counts=(112, 28)))
+    first = raw.load('omniglot', tmp_path)
+    utils.remove(tmp_path / 'omniglot-py')
+    again = raw.load('omniglot', tmp_path)  # from the npz
+    assert (tmp_path / 'omniglot.npz').exists() and raw.sha256(first) == raw.sha256(again)
+    data, taskcla, size = build.experiment('omniglot', tmp_path).get(data_dir=tmp_path)
+    assert [data[t]['name'] for t, _ in taskcla] == ['omniglot-Japanese_hiragana', 'omniglot-Keble', 'omniglot-Latin']
+    assert [n for _, n in taskcla] == [2, 2, 3] and size == [1, 28, 28] and data[2]['class_names'][0] == 'Latin/character01'
+    assert len(data[1]['train']['y']) + len(data[1]['valid']['y']) == 32 and len(data[1]['test']['y']) == 8
+    with zipfile.ZipFile(io.BytesIO(files['images_evaluation.zip'])) as z, z.open('images_evaluation/Keble/character02/0001_17.png') as f:
+        x = 255 - np.asarray(Image.open(f).convert('L').resize((28, 28), Image.Resampling.BILINEAR))
+    assert (again['x_test'][again['y_test'] == 3][0] == x).all()  # the first drawing that is tested
+
 def test_sets_without_sums_of_what_was_unpacked_are_broken_as_a_whole(tmp_path):
     from torchvision import datasets
     (tmp_path / 'gtsrb').mkdir()

@@ -17,6 +17,7 @@ from dataloaders import pictures, raw
 from networks import cut
 from results import records
 from runs import build, options, saved
+from synthetic import said
 from utils import UserError
 
 
@@ -251,6 +252,8 @@ def test_run_predict_and_export_make_the_same_of_a_file(signs, tmp_path, capsys)
         shape, pixels = saved.Model(output).pixels(t)
         x = torch.from_numpy(np.stack([pictures.read(f, shape, pixels.cut)[0] for f in files]))
         assert pixels.cut and torch.equal(pixels(x), data[t]['test']['x'])
+        likeliest = said(saved.Model(output).appr, t, data[t]['test']['x']).softmax(1).max(1).values
+        assert [f['top'][0]['probability'] for f in found] == [round(float(p), 6) for p in likeliest]
         assert torch.allclose(cut.Preprocessing(pixels)(x.permute(0, 3, 1, 2) / 255), data[t]['test']['x'], atol=1e-6)
     assert evaluate.main([str(output)]) == 0 and 'The row of the record is the same' in capsys.readouterr().out
     assert export.main([str(output), '--task', '1', '--output', str(tmp_path / 'x.pt2')]) == 0

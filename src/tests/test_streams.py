@@ -4,10 +4,9 @@ import pytest
 import torch
 
 import run
-from dataloaders import common, fewer, raw
+from dataloaders import common, fewer
 from results import records
 from runs import build, options
-from utils import UserError
 
 
 def load(*argv, folder=None):
