@@ -135,6 +135,23 @@ def examples(kind):
     return ast.literal_eval(found['examples']) if 'examples' in found else ('%s:mnist:5' % kind,)
 
 
+def form(kind):
+    """Return 'split:<data set>:<number of tasks>' of a kind of experiments, as its file says."""
+    parts = ast.literal_eval(defined(file('dataloaders', kind))['form'])
+    return ':'.join([kind, *('<%s>' % WORDS.get(part, part) for part in parts)])
+
+
+def shown(folder):
+    """Return the choices in a folder as help lists them: for experiments of a form, it and examples."""
+    plain, forms = [], []
+    for name in choices(folder):
+        if folder == 'dataloaders' and has_form(name):
+            forms.append('%s, as in %s' % (form(name), ' or '.join(examples(name))))
+        else:
+            plain.append(name)
+    return '; '.join([', '.join(plain), *forms])
+
+
 def formed(name, option):
     """The name split:mnist:5, if it is of the form of one of the examples. Raises UserError."""
     kind, *values = name.split(':')
@@ -142,9 +159,7 @@ def formed(name, option):
         numbers = re.split(r'\d+', re.escape(':'.join(example.split(':')[2:])))  # what stands between them
         if re.fullmatch(NAME + ':' + NUMBER.join(numbers), ':'.join(values), re.ASCII):
             return name
-    form = ast.literal_eval(defined(file('dataloaders', kind))['form'])
-    fields = ':'.join('<%s>' % WORDS.get(field, field) for field in form)
-    raise UserError('%s %s: expected %s:%s, as in %s' % (option, name, kind, fields, ' or '.join(examples(kind))))
+    raise UserError('%s %s: expected %s, as in %s' % (option, name, form(kind), ' or '.join(examples(kind))))
 
 
 def load(folder, name):

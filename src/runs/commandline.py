@@ -48,7 +48,7 @@ class Option:
             return
         unsaid = self.default not in (None, '', []) and 'default' not in self.help
         more = ' (default %s)' % self.default if unsaid else ''
-        more += ', '.join(utils.choices(self.folder)) if self.folder else ''
+        more += utils.shown(self.folder) if self.folder else ''
         group.add_argument(flag(self.name), dest=self.name, type=self.parse, default=self.default,
                            required=self.required, choices=self.choices or None, metavar=self.shown,
                            help=(self.help + more).replace('%', '%%'))

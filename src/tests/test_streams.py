@@ -4,9 +4,10 @@ import pytest
 import torch
 
 import run
+import utils
 from dataloaders import common, fewer
 from results import records
-from runs import build, options
+from runs import build, commandline, options
 
 
 def load(*argv, folder=None):
@@ -98,6 +99,24 @@ def test_loaders_of_plain_tensors_may_have_few_samples_too():
     fewer.limit(data, [(0, 4)], 0, 8, 4)
     x = torch.cat([data[0][s]['x'] for s in ('train', 'valid')])
     assert len(x.unique()) == 12 and all((d['x'] % 4 == d['y']).all() for d in data[0].values() if isinstance(d, dict))
+
+
+def test_help_has_an_example_of_every_form():
+    text = ' '.join(commandline.build.__wrapped__().format_help().split())  # which is not kept, as others add choices
+    names = [name for name in utils.choices('dataloaders') if utils.has_form(name)]
+    assert {'split', 'permuted', 'rotated'} <= set(names) and 'smnist; permuted:<data set>:<number of tasks>, as in permuted:mnist:10; ' in text
+    for name in names:
+        assert utils.form(name) + ', as in ' + ' or '.join(utils.examples(name)) in text
+        assert all(utils.choice('dataloaders', example, '--experiment') == example for example in utils.examples(name))
+
+
+def test_a_file_may_give_its_form_without_an_example(tmp_path, monkeypatch, refused):
+    import dataloaders
+    (tmp_path / 'twice.py').write_text("form = ('name', 'ntasks')\ndef get():\n    pass\n")
+    monkeypatch.setattr(dataloaders, '__path__', [*dataloaders.__path__, str(tmp_path)])
+    assert utils.choice('dataloaders', 'twice:x:3', '--experiment') == 'twice:x:3'
+    assert 'expected twice:<data set>:<number of tasks>, as in twice:mnist:5' in refused(
+        run.main, ['--experiment', 'twice:x', '--approach', 'sgd'])
 
 
 def test_angles_are_drawn_or_even(refused):
