@@ -1,4 +1,4 @@
-"""Folders of image files as raw data sets: read once, by threads, into an npz file that is read from then on."""
+"""Folders of image files as raw data sets: read once, by threads, into an npz that is read from then on."""
 import contextlib
 import hashlib
 import os
@@ -65,8 +65,8 @@ def digest(folder, files, side):
 
 
 def key_of(path):
-    """Return the digest of the files that an npz was made of; None for what is no such file."""
-    with contextlib.suppress(Exception), np.load(path, allow_pickle=False) as z:  # a broken file can raise anything
+    """Return the digest of the files that an npz was made of; None for what is no such file, or broken."""
+    with contextlib.suppress(Exception), np.load(path, allow_pickle=False) as z:
         return str(z['key'])
 
 
@@ -87,10 +87,10 @@ def made(folder, files, side, said):
         said = [*said, 'no test part: one image in %d of each class is tested on, whatever the seed' % SHARE]
     x = x[kept, :, :, 0] if all(grey[i] for i in kept) else x[kept]
     counts = int((~tested).sum()), int(tested.sum())
-    note = '%s: %d images to train on and %d to test, of %d classes; shorter side %d, middle cut (--image-size)' % (
-        folder.name, *counts, len(names), side)
-    arrays = x[~tested], y[~tested], x[tested], y[tested]
-    return {**dict(zip(ARRAYS, arrays)), 'class_names': np.array(names), 'note': np.array('; '.join([note, *said]))}
+    note = '%s: %d images to train on and %d to test, of %d classes; shorter side %d, middle cut ' \
+           '(--image-size)' % (folder.name, *counts, len(names), side)
+    arrays = dict(zip(ARRAYS, (x[~tested], y[~tested], x[tested], y[tested])))
+    return {**arrays, 'class_names': np.array(names), 'note': np.array('; '.join([note, *said]))}
 
 
 def share(y):

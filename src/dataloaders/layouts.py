@@ -1,5 +1,5 @@
-"""Which image files a folder has, of which class and for what: train/<class>/ with test/ or val/, TinyImageNet's
-val_annotations.txt, a labels.csv, or <class>/ alone."""
+"""Which image files a folder has, of which class and for what: train/<class>/ with test/ or val/,
+TinyImageNet's val_annotations.txt, a labels.csv, or <class>/ alone."""
 import csv
 import os
 from dataclasses import dataclass
@@ -86,7 +86,7 @@ def parted(folder):
 
 
 def annotated(folder):
-    """Return the files of val/images/ by TinyImageNet's list of them: a file and its class first in each line."""
+    """Return the files of val/images/ by TinyImageNet's list: first in each line a file and its class."""
     with about('val/' + ANNOTATIONS, 'a list of files and classes'):
         lines = (folder / 'val' / ANNOTATIONS).read_text('utf-8').splitlines()
         labels = dict(line.split('\t')[:2] for line in lines if line.strip())

@@ -1,5 +1,5 @@
-"""Omniglot (Lake, Salakhutdinov & Tenenbaum, Science 2015): its 50 alphabets, a task each of 14 to 55 characters,
-of which 16 drawings are trained on and 4 tested."""
+"""Omniglot (Lake, Salakhutdinov & Tenenbaum, Science 2015): its 50 alphabets, a task each of 14 to 55
+characters, of which 16 drawings are trained on and 4 tested."""
 import re
 
 from dataloaders import common, raw

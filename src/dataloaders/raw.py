@@ -27,7 +27,7 @@ class Raw:
     std: tuple = None
     source: str = None      # class of torchvision.datasets
     files: tuple = ()       # the files and folders that it keeps the set in
-    parts: tuple = ({'train': True}, {'train': False})  # how the class is asked for the training and test part
+    parts: tuple = ({'train': True}, {'train': False})  # how the class is asked for its two parts
     take: Callable = None   # of one whose images are files: returns [images, labels] of a part
     mend: Callable = None   # what is made of the four arrays
     archive: tuple = None   # the original's zip: file name and the pickles within
@@ -46,7 +46,7 @@ CLOTHES = ('T-shirt/top', 'trouser', 'pullover', 'dress', 'coat', 'sandal', 'shi
 KANA = 'o', 'ki', 'su', 'tsu', 'na', 'ha', 'ma', 'ya', 're', 'wo'
 SPLIT = {'split': 'train'}, {'split': 'test'}
 ROMAN = tuple('abcdefghijklmnopqrstuvwxyz')
-BALANCED = DIGITS + tuple('ABCDEFGHIJKLMNOPQRSTUVWXYZ') + tuple('abdefghnqrt')  # others are alike in both cases
+BALANCED = DIGITS + tuple('ABCDEFGHIJKLMNOPQRSTUVWXYZ') + tuple('abdefghnqrt')  # others: alike in both cases
 THINGS = ('airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck')
 
 
@@ -101,6 +101,7 @@ def load(source, data_dir=None, image_size=None):
     path, known = folder / (name + '.npz'), TABLE.get(name, Raw())
     origin, counts = path, (None, None)
     filed = not row.make and name not in TABLE and not path.is_file()
+    filed = filed and (folder / name).is_dir()
     demand(filed or image_size is None, '--image-size: %s is no folder of images', name)
     if row.make:
         arrays, origin, counts = dict(zip(ARRAYS, row.make())), name, known.counts
@@ -122,8 +123,8 @@ def load(source, data_dir=None, image_size=None):
         arrays, counts = download.torchvision(name, row, folder), row.counts
         origin = '%s in %s' % (name, folder)
     if name in TABLE and (folder / name / 'train').is_dir():
-        arrays['note'] = '%s is the set that everybody calls so, not the folder %s: give that another name' % (
-            name, folder / name)
+        arrays['note'] = '%s is the set that everybody calls so, not the folder %s: give that ' \
+                         'another name' % (name, folder / name)
     with about(origin):
         arrays = read.checked(arrays, known.shapes, known.ncla, counts)
     if row.take and not path.exists():  # thousands of image files: decoded once, kept as npz

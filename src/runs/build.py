@@ -19,8 +19,9 @@ from runs.advice import flag
 from runs.commandline import DESCENT
 from utils import ROOT, UserError
 
+# Options that some dataloaders take, and what is said of the others.
 OWN = {'pc_valid': 'has no such option', 'class_order': 'does not split the classes of one data set',
-       'angles': 'rotates nothing', 'image_size': 'is not of a folder of images'}  # options that some dataloaders take, and what is said of the others
+       'angles': 'rotates nothing', 'image_size': 'is not of a folder of images'}
 
 
 def experiment(name, data_dir, image_size=None):
@@ -33,7 +34,8 @@ def experiment(name, data_dir, image_size=None):
     values.update({k: int(v) for k, v in values.items() if k != 'name' and v.isdecimal()})
     network = module.network
     if not isinstance(network, str):
-        network = network(values['name'], ROOT / data_dir, **({'image_size': image_size} if image_size else {}))
+        more = {'image_size': image_size} if image_size else {}
+        network = network(values['name'], ROOT / data_dir, **more)
     return SimpleNamespace(get=functools.partial(module.get, **values), network=network,
                            __name__='dataloaders.' + name)
 
@@ -113,8 +115,8 @@ def scenario(args, approach, taskcla):
     """Return the learning.scenario that the options ask for. Raises UserError for a task of one class where
     it would not compete with others."""
     one = [t for t, n in taskcla if n < 2]
-    apart = args.scenario != 'class' or args.active_classes == 'current' or getattr(approach, 'isolated', False)
-    alone = apart or sum(n for _, n in taskcla) < 2
+    apart = args.active_classes == 'current' or getattr(approach, 'isolated', False)
+    alone = args.scenario != 'class' or apart or sum(n for _, n in taskcla) < 2
     if one and alone and not foreign.is_foreign(approach):
         raise UserError('task %d has a single class, which leaves nothing to tell apart: give its tasks two '
                         'classes or more, or use --scenario class, where the classes of all tasks compete, '

@@ -159,18 +159,18 @@ OPTIONS = {
                '--overfit', None,
                augmentation, record=CHANGED, shown='NAME:N,...')),
     "data, device and results (paths are relative to the project's folder)": (
-        Option('data_dir', "folder of <name>.npz, of folders of image files and of torchvision's files; what is "
-               'missing is downloaded to it', 'dat', shown='DIR'),
+        Option('data_dir', "folder of <name>.npz, of folders of image files and of torchvision's files; what "
+               'is missing is downloaded to it', 'dat', shown='DIR'),
         Option('pc_valid', 'share of each training set held out for validation, in [0,1); 0: validate on the '
                "training set (default: the experiment's)", None, SHARE.parse, record=ALWAYS, shown='SHARE'),
         Option('class_order', 'of experiments that split the classes of a data set: in the order of the data '
                'set, or shuffled by the seed', 'fixed', choices=('fixed', 'seed'), record=CHANGED),
-        Option('angles', 'of rotated tasks: drawn by the seed, or rising evenly from 0 towards 180 degrees', 'drawn',
-               choices=('drawn', 'even'), record=CHANGED),
-        number('samples', int, None, 'training samples per task, drawn by the seed, of every class as many as '
-               'can be', CHANGED, 'N', least=1, most=10 ** 9),
-        number('valid_samples', int, None, 'validation samples per task, held out in the same way, instead of '
-               '--pc-valid', CHANGED, 'N', least=1, most=10 ** 9),
+        Option('angles', 'of rotated tasks: drawn by the seed, or rising evenly from 0 towards 180 degrees',
+               'drawn', choices=('drawn', 'even'), record=CHANGED),
+        number('samples', int, None, 'training samples per task, drawn by the seed, of every class as many '
+               'as can be', CHANGED, 'N', least=1, most=10 ** 9),
+        number('valid_samples', int, None, 'validation samples per task, held out in the same way, instead '
+               'of --pc-valid', CHANGED, 'N', least=1, most=10 ** 9),
         number('image_size', int, None, 'side of the images of a folder of files, whose shorter side becomes '
                'this, and whose middle is cut (default 32)', CHANGED, 'N', least=1, most=1024),
         Option('pixels', 'standardised by mean and standard deviation of the data set, or as they are, in '

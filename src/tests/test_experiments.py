@@ -191,3 +191,8 @@ def test_a_hundred_permutations_take_no_memory_until_they_are_used(data_dir):
     assert not any(data[t]['train'].made() is not None for t in range(100))
     orders = {tuple(data[t]['train'].pixels.permutation[:20]) for t in range(100)}
     assert len(orders) == 100
+
+
+def test_a_raw_set_of_a_name_alone_that_is_not_there_is_refused_in_one_line(tmp_path):
+    with pytest.raises(UserError, match='gone.npz is not an npz file'):
+        raw.load(raw.Raw(name='gone'), tmp_path)
