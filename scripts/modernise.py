@@ -20,6 +20,7 @@ PATTERNS = (
     ('.cuda() is .to(utils.device())', r'\.cuda\((?:[\w.=, ]|\([^()]*\))*\)', '.to(utils.device())'),
     ('torch.cuda tensors are plain ones', r'torch\.cuda\.(\w+Tensor)\b', r'torch.\1'),
     ('the default tensor type stays', r'torch\.set_default_tensor_type\([^()]*\)', 'pass'),
+    ('a device has no number on the CPU', r'\.get_device\(\)', '.device'),
     ('async is non_blocking', r'\basync\s*=', 'non_blocking='),
     ('.data[0] is .item()', r'(?:\.data(?:\.cpu\(\)(?:\.numpy\(\))?)?|\.numpy\(\))\[0\]', '.item()'),
     ('clip_grad_norm changes its name', r'\bclip_grad_norm\(', 'clip_grad_norm_('),

@@ -42,7 +42,7 @@ def main(argv=None):
 
 def run(args, approach, argv):
     """Run what parse() returned. Raises UserError for what cannot be run."""
-    from runs import board, certificate, checkpoint, estimate, journal, sequence, setup, tracking
+    from runs import board, certificate, checkpoint, estimate, journal, sequence, setup, source, tracking
     from runs.place import Place
     start = time.monotonic()
     if args.tensorboard:
@@ -74,7 +74,8 @@ def run(args, approach, argv):
         if place.staged:
             print('What is there stays until this run has finished; its results are in %s so long' % place.folder)
         if foreign.is_foreign(approach):
-            stack.enter_context(foreign.working_in(place))
+            folders = source.of('approaches', args.approach).folders
+            stack.enter_context(foreign.working_in(place, folders))
         appr = ready.make()
         if args.rerun:
             appr.logs = None

@@ -123,15 +123,18 @@ def measured(appr, found):
 
 
 @contextlib.contextmanager
-def working_in(place):
+def working_in(place, folders=()):
     """Within it, the working folder is files/ in the folder of a run, where what such a class opens by a relative path
-    is kept; nothing is left of it if it stays empty."""
+    is kept, with the folders that it takes to be there; nothing is left of what stays empty."""
     before, folder = os.getcwd(), place.folder / 'files'
-    folder.mkdir(parents=True, exist_ok=True)
+    for name in ('', *folders):
+        (folder / name).mkdir(parents=True, exist_ok=True)
     os.chdir(folder)
     try:
         yield
     finally:
         os.chdir(before)
-        with contextlib.suppress(OSError):  # there are files in it
-            (place.folder / 'files').rmdir()
+        folder = place.folder / 'files'  # which may have moved
+        for path in sorted([folder, *folder.rglob('*/')], reverse=True):
+            with contextlib.suppress(OSError):  # there are files in it
+                path.rmdir()

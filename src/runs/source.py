@@ -1,6 +1,7 @@
 """What a file in the original's layout says of the args that it goes by, read from its source, never imported."""
 import ast
 import difflib
+import re
 
 import utils
 from utils import UserError
@@ -10,7 +11,8 @@ class Source:
     """The source of a file, which may be None.
 
     asks: whether it imports arguments; reads: the attributes of args that it reads, in their order; optimizers:
-    what it compares args.optimizer with, as it spells them; chooses: whether it reads args.optimizer.
+    what it compares args.optimizer with, as it spells them; chooses: whether it reads args.optimizer; folders: what it
+    takes to be in its working folder, as in './models/'.
     """
 
     def __init__(self, path):
@@ -20,6 +22,9 @@ class Source:
         self.asks = any(imports_arguments(node) for node in nodes)
         read = [node.attr for node in nodes if of_args(node) and isinstance(node.ctx, ast.Load)]
         self.reads = list(dict.fromkeys(read))
+        texts = [node.value for node in nodes if isinstance(getattr(node, 'value', None), str)]
+        folders = [re.match(r'\./((?:\w+/)+)', text) for text in texts]
+        self.folders = [found[1] for found in folders if found]
         self.chooses = 'optimizer' in self.reads
         self.optimizers = list(dict.fromkeys(name for node in nodes for name in compared(node, 'optimizer')))
 

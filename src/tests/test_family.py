@@ -244,6 +244,15 @@ def test_a_table_of_epochs_lands_in_the_run_s_folder(drop, learns, tmp_path):
     assert not (place.folder(tmp_path / 'o.txt') / 'next').exists()
 
 
+def test_folders_that_a_file_takes_to_be_there_are(drop, learns, tmp_path):
+    drop('approaches', 'asking', PLAIN.replace('self.logger.save()', "torch.save(t, './kept/models/' + str(t) + '.pt')")
+         .replace("path='./tables/csv/'", "path='./tables/' + 'csv'"))
+    learns('--approach', 'asking', *SET)
+    folder = place.folder(tmp_path / 'o.txt') / 'files'
+    assert sorted(f.relative_to(folder).as_posix() for f in folder.rglob('*')) == [
+        'kept', 'kept/models', 'kept/models/0.pt', 'kept/models/1.pt']
+
+
 def test_nothing_is_left_where_nothing_was_written(drop, learns, tmp_path):
     source = '\n'.join(line for line in PLAIN.splitlines() if 'self.logger' not in line)
     drop('approaches', 'asking', source)
