@@ -19,6 +19,8 @@ from utils import UserError
 PATTERNS = (
     ('.cuda() is .to(utils.device())', r'\.cuda\((?:[\w.=, ]|\([^()]*\))*\)', '.to(utils.device())'),
     ('torch.cuda tensors are plain ones', r'torch\.cuda\.(\w+Tensor)\b', r'torch.\1'),
+    ('a CUDA device is utils.device()',
+     r'torch\.device\(([\'"])cuda(?::\d+)?\1\)|(?<!==)(?<!== )(?<!!=)(?<!!= )([\'"])cuda(?::\d+)?\2(?! if)', 'utils.device()'),
     ('the default tensor type stays', r'torch\.set_default_tensor_type\([^()]*\)', 'pass'),
     ('a device has no number on the CPU', r'\.get_device\(\)', '.device'),
     ('async is non_blocking', r'\basync\s*=', 'non_blocking='),

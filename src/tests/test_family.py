@@ -235,11 +235,11 @@ def test_what_the_star_brings_is_the_original_s_alone():
 def test_a_table_of_epochs_lands_in_the_run_s_folder(drop, learns, tmp_path):
     drop('approaches', 'asking', PLAIN)
     before = Path.cwd()
-    for _ in range(2):  # the second replaces the first
-        learns('--approach', 'asking', *SET)
+    for n in (6, 5):  # the second replaces the first
+        learns('--approach', 'asking', *SET, '--nepochs', str(n))
         with open(place.folder(tmp_path / 'o.txt') / 'files' / 'tables' / 'csv' / 'o.csv') as f:
             rows = list(csv.DictReader(f))
-        assert [(r['task_num'], r['epoch']) for r in rows] == [(str(t), str(e)) for t in (1, 2) for e in range(6)]
+        assert [(r['task_num'], r['epoch']) for r in rows] == [(str(t), str(e)) for t in (1, 2) for e in range(n)]
         assert float(rows[-1]['valid_acc']) > .75 and Path.cwd() == before
     assert not (place.folder(tmp_path / 'o.txt') / 'next').exists()
 
@@ -451,6 +451,7 @@ def step(p, grad, size, f):
     p.data.add_(-size, grad).mul_(2).addcmul_(1 - size, grad, grad)
     p.data.addcdiv_(-size, torch.add(grad, 2, p), grad.abs() + 1)
     loss = torch.nn.CrossEntropyLoss(size_average=False)
+    there = torch.device('cuda:0'), "cuda", x.is_cuda == 'cuda', torch.zeros(2, device='cuda')
     return loss.data[0], x.cuda(async=True), {1}.add(2), utils.cross_entropy(f, f, size_average=False), Variable(f, requires_grad=True)
 '''
 NEW = '''import utils
@@ -463,6 +464,7 @@ def step(p, grad, size, f):
     p.data.add_(grad, alpha=-size).mul_(2).addcmul_(grad, grad, value=1 - size)
     p.data.addcdiv_(torch.add(grad, p, alpha=2), grad.abs() + 1, value=-size)
     loss = torch.nn.CrossEntropyLoss(reduction='sum')
+    there = utils.device(), utils.device(), x.is_cuda == 'cuda', torch.zeros(2, device=utils.device())
     return loss.item(), x.to(utils.device()), {1}.add(2), utils.cross_entropy(f, f, size_average=False), f.requires_grad_()
 '''
 
@@ -473,7 +475,7 @@ def test_the_mechanical_edits_and_what_is_said_of_them(modernise, tmp_path, caps
     modernise.main([str(path), '--output', str(tmp_path / 'new.py')])
     assert path.read_text() == OLD and (tmp_path / 'new.py').read_text() == NEW and not (tmp_path / 'old.py.orig').exists()
     said = capsys.readouterr().out
-    assert '.cuda() is .to(utils.device()) (line 6, 10)' in said and 'size_average is reduction (line' in said
+    assert '.cuda() is .to(utils.device()) (line 6, 11)' in said and 'size_average is reduction (line' in said
     modernise.main([str(path)])
     assert path.read_text() == NEW and (tmp_path / 'old.py.orig').read_text() == OLD
     modernise.main([str(path)])
