@@ -52,8 +52,8 @@ TABLE = ((lambda a, k: (a.pc_valid or 0) >= 1, '--pc-valid must be in [0,1), not
              '--device must not be empty', ()), (lambda a, k: a.iterations and a.origin['nepochs']
                                                  != 'default', '--iterations and --nepochs both say how long '
                                                  'a task is trained: give one of them', ()), (lambda a, k:
-             a.lr < a.lr_min and not a.no_patience and a.schedule == 'patience',
-             '--lr {a.lr:g} is below --lr-min {a.lr_min:g}, at which '
+             a.lr < a.lr_min and not a.no_patience and a.schedule == 'patience'
+             and not (k.own_loop and a.origin['lr_min'] == 'default'), '--lr {a.lr:g} is below --lr-min {a.lr_min:g}, at which '
              'a task ends: give a larger --lr or a smaller --lr-min', ()), (lambda a, k: a.set and not
              k.own_loop, '--set: the hyper-parameters of {a.approach} are options of their own: {own}', ()), (
              lambda a, k: a.scenario not in k.scenarios and k.own_loop, '--scenario {a.scenario}: '

@@ -8,12 +8,12 @@ import sys
 
 import original
 from approaches.hyper import NUMBER
-from runs.commandline import ALL
+from runs.commandline import ALL, DESCENT
 from utils import UserError
 
 OPTIONAL = ('sbatch', 'lr_min', 'lr_factor', 'lr_patience')  # what the original's run.py left to the class
-# what --set may say as well, where no option does: what such a class alone goes by
-OWN = ('nepochs', 'lr', 'optimizer', 'momentum', 'weight_decay', 'parameter', *OPTIONAL)
+PASSED = ('nepochs', 'lr', *OPTIONAL)
+OWN = (*PASSED, 'parameter', *DESCENT)  # what --set may say, too, where no option does: what such a class alone goes by
 NAMED = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
 
 
@@ -54,10 +54,8 @@ def attributes(text, taken, said=(), optimizer=None):
             raise UserError('--set %s: it is given twice' % part)
         if name in taken and name not in OWN:
             raise UserError('--set %s: args has that already; %s sets it' % (part, flag))
-        if name == 'optimizer' and optimizer:
-            out[name] = optimizer(value)
-        else:
-            out[name] = ALL[name].parse(value) if name in OWN else scalar(value)
+        parse = {'optimizer': optimizer or scalar, 'parameter': str}.get(name, scalar)
+        out[name] = ALL[name].parse(value) if name in PASSED else parse(value)
     return out
 
 
@@ -75,7 +73,7 @@ def make(kind, net, args, there):
     own = '%s.Appr' % kind.__module__
     takes = dict(list(inspect.signature(kind.__init__).parameters.items())[2:])  # without self and the model
     everything = any(p.kind is p.VAR_KEYWORD for p in takes.values())
-    given = {n: getattr(args, n) for n in ('nepochs', 'lr', *OPTIONAL) if args.origin[n] != 'default' or n in ('nepochs', 'lr')}
+    given = {n: getattr(args, n) for n in PASSED if args.origin[n] != 'default' or n in ('nepochs', 'lr')}
     there = {**there.get('about', {}).get('settings', {}), **(args.set or {}), **there}
     if 'empty_net' in takes:  # a second network, of its own weights once it has trained
         there['empty_net'] = copy.deepcopy(net)

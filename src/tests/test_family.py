@@ -180,6 +180,12 @@ def test_their_own_rate_is_kept_unless_lr_is_given(drop, learns):
     assert record['config']['lr'] == .002 and 'lr=0.002 is passed, its own default is 0.004' in printed
 
 
+def test_a_rate_below_run_py_s_least_is_nothing_to_such_a_class(drop, tmp_path, capsys):
+    drop('approaches', 'asking', PLAIN.replace('lr=0.004', 'lr=0.00005'))
+    run.main([*TASKS, '--approach', 'asking', *SET, '--output', str(tmp_path / 'o.txt')])
+    assert json.loads((tmp_path / 'o.json').read_text())['config']['lr'] == .00005
+
+
 def test_a_rate_that_only_the_class_has_stays_the_original_s_elsewhere(drop, learns):
     source = PLAIN.replace('from arguments import get_args\nargs = get_args()\nRUN = args.approach\n', '')
     source = source.replace("if args.optimizer == 'SGD'", 'if True').replace("args.optimizer in ('Adam', 'Adam_slow')", 'False')
@@ -200,6 +206,10 @@ def test_set_wins_over_what_no_option_gave_and_over_nothing_else(drop, learns, f
     drop('approaches', 'asking', PLAIN)
     record, _ = learns('--approach', 'asking', '--set', 'strength=0.001,optimizer=sgd,lr=0.1,sbatch=16')
     assert (record['config']['optimizer'], record['config']['lr'], record['config']['sbatch']) == ('SGD', .1, 16)
+    learns('--approach', 'asking', '--set', 'strength=0.001,warmup=0.5,weight_decay=0.1,parameter=7')  # the class's own words
+    args = sys.modules['approaches.asking'].args
+    assert (args.warmup, args.weight_decay, args.parameter) == (.5, .1, '7')
+    assert '--weight-decay: not for' in fails('--approach', 'asking', *SET, '--weight-decay', '.1')[1]
     assert fails('--approach', 'asking', '--lr', '.1', '--set', 'strength=1,lr=0.2') == (
         2, 'run.py: --set lr=0.2: it is given twice')
     assert '--seed sets it' in fails('--approach', 'asking', '--set', 'strength=1,seed=2')[1]
