@@ -11,8 +11,8 @@ from networks import layers
 
 
 def best(scores, sparsity):
-    """Return the mask, bool, of the largest |scores|, all but the share sparsity of n. As the authors have it,
-    the threshold is the k-th smallest, k = 1 + round(sparsity * (n - 1)), and ties with it are kept.
+    """Return the mask, bool, of the largest |scores|, all but the share sparsity of n. As in the authors'
+    code the threshold is the k-th smallest, k = 1 + round(sparsity * (n - 1)), and ties with it are kept.
     """
     k = 1 + round(.01 * (100 * sparsity) * (scores.numel() - 1))
     sizes = scores.detach().abs()
