@@ -1,32 +1,36 @@
-"""AdaHAT: Wang, Bo, Hong, Liu, Mu, AdaHAT: Adaptive Hard Attention to the Task in Task-Incremental Learning, ECML PKDD 2024."""
+"""AdaHAT: Wang et al., Adaptive Hard Attention to the Task in Task-Incremental Learning, ECML PKDD 2024."""
 import torch
 
 from approaches import gates, hat
 from approaches.hyper import Hyper
 
-FEW = 10  # with no more free units than that, the share of them that is attended counts as 0, as in the authors' code
+FEW = 10  # with no more free units, the share of them that is attended counts as 0, as in the authors' code
 
 
 class Appr(hat.Appr):
     """HAT with binary masks that does not hold what earlier tasks use, but slows it down, the more the more
-    tasks use it: a long sequence of tasks does not run out of capacity. The rate applies to the step, so that
-    it means the same under SGD and Adam; in the authors' code it is on the gradient, of which Adam divides it out.
+    tasks use it: a long sequence of tasks does not run out of capacity.
+
+    The rate is on the step, so that it means the same under SGD and Adam; in the authors' code it is on the
+    gradient, of which Adam divides it out.
     """
 
     family = 'isolation'
     hyperparameters = (
         hat.LAMB, hat.SMAX,
-        Hyper('alpha', float, 1e-6, help='how much weights that are used may move', source='Eq. 9; the value: Section 4.1',
+        Hyper('alpha', float, 1e-6, help='how much weights that are used may move', source='Eq. 9; value: Section 4.1',
               above=0, most=1e30),
-        Hyper('eps', float, .1, help='what bounds the rate of a task that takes no new units', source='Eq. 9', above=0),
-        Hyper('count', str, 'importance', help='M, what slows a weight down: the number of tasks that use it; or that of all '
-              'tasks, for every weight', choices=('importance', 'all'), source='Eq. 8; all: an ablation', positional=False),
+        Hyper('eps', float, .1, help='bounds the rate of a task that takes no new units', source='Eq. 9', above=0),
+        Hyper('count', str, 'importance', help='M, what slows a weight down: the number of tasks that use it; or that '
+              'of all tasks, for every weight', choices=('importance', 'all'), source='Eq. 8; all: an ablation',
+              positional=False),
         Hyper('sparsity', str, 'on', help='off: the rate does not depend on how many new units the task takes',
               choices=('on', 'off'), source='Eq. 9; off: an ablation', positional=False),
         gates.INIT, gates.ANNEAL, gates.COMPENSATION,
     )
-    binary, counts = 'on', None  # counts: of how many tasks' masks each unit is, one [1, units] per layer
-    capacity = ()                # of each task learnt, the mean rate of all gated weights, 1 if nothing is used
+    binary = 'on'
+    counts = None  # how many tasks use each unit, one [1, units] per layer
+    capacity = ()  # of each task learnt, the mean rate of all gated weights, 1 if nothing was used
 
     def __init__(self, model, *args, **kwargs):
         super().__init__(model, *args, **kwargs)
@@ -37,8 +41,8 @@ class Appr(hat.Appr):
         return torch.where(free > FEW, super().share(attended, free), 0.)
 
     def rates(self, t, masks):
-        """r / (M + r), M of a weight the smaller count of the two units that it joins (Eq. 8), r = alpha / (eps +
-        the share of the layer's free units that the present mask takes) (Eq. 9)."""
+        """r / (M + r), M of a weight the smaller count of the two units that it joins (Eq. 8), r = alpha /
+        (eps + the share of its layer's free units that the present mask takes) (Eq. 9)."""
         if not self.counts:
             return []
         free = [1 - m for m in self.mask_pre]
@@ -56,8 +60,8 @@ class Appr(hat.Appr):
         """Counts the units that the task uses, and notes the capacity that it had."""
         masks = self.kept(t)
         rates = [rate.expand_as(p) for p, rate in self.rates(t, masks)]
-        total = sum(rate.double().sum().item() for rate in rates) / max(1, sum(rate.numel() for rate in rates))
-        self.capacity = [*self.capacity, total if rates else 1.]
+        moving, count = sum(rate.double().sum().item() for rate in rates), sum(rate.numel() for rate in rates)
+        self.capacity = [*self.capacity, moving / count if count else 1.]
         self.counts = [c + m for c, m in zip(self.counts or [torch.zeros_like(m) for m in masks], masks)]
         super().end_task(t, x, y)
 

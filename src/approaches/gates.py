@@ -1,4 +1,4 @@
-"""HAT's gates: how embeddings begin, how steep the gates are, and what is left of a step to weights that are used."""
+"""HAT's gates: how embeddings begin, how steep gates are, what is left of a step to weights that are used."""
 import math
 from dataclasses import dataclass
 
@@ -26,20 +26,26 @@ class Used(Hyper):
         return str(value) if number and 0 <= float(value) <= 1 else super().parse(value)
 
 
-BINARY = Hyper('binary', str, 'off', help='on: the masks of earlier tasks are kept, guarded and tested as 0 or 1, e > 0; then what '
-               'is said of earlier tasks does not change in a bit', choices=('off', 'on'), source='AdaHAT, hat-cl; off: the '
-               'original', positional=False, silent=True)
-INIT = Hyper('init', str, 'normal', help='how a task\'s embedding begins: as the network draws it; drawn from U(0,1), all units on; 1, '
-             'all on; N with a share of 1/tasks of the units on; U(-1,0), all off; or that of the task before',
-             choices=('normal', 'uniform', 'dense', 'sparse', 'negative', 'last'), source='uniform, negative, last: AdaHAT\'s code; '
-             'dense, sparse: hat-cl', positional=False, silent=True)
-ANNEAL = Hyper('anneal', str, 'linear', help='how the steepness rises within an epoch, from 1/smax to smax',
-               choices=('linear', 'cosine', 'exponential'), source='linear: Section 2.4; the others after hat-cl', positional=False, silent=True)
-COMPENSATION = Hyper('compensation', str, 'on', help='off: the gradients of the embeddings stay as the steepness makes them',
-                     choices=('on', 'off'), source='Section 2.5', positional=False, silent=True)
-USED = Used('used', str, 'fixed', help='what is left of a step to weights that earlier tasks use: nothing; all of it; a new share from '
-            'U(0,1) for each weight and step; or so large a share', choices=('fixed', 'free', 'random'),
-            source='fixed: Eq. 2; the others: AdaHAT, the ablations', positional=False, silent=True)
+BINARY = Hyper(
+    'binary', str, 'off', help='on: the masks of earlier tasks are kept, guarded and tested as 0 or 1, e > 0; then '
+    'what is said of earlier tasks does not change in a bit', choices=('off', 'on'),
+    source='on: AdaHAT, hat-cl; off: the original', positional=False, silent=True)
+INIT = Hyper(
+    'init', str, 'normal', help='how a task\'s embedding begins: as the network draws it; drawn from U(0,1), all '
+    'units on; 1, all on; from a normal distribution, a share of 1/tasks on; from U(-1,0), all off; or as that of '
+    'the task before', choices=('normal', 'uniform', 'dense', 'sparse', 'negative', 'last'),
+    source='uniform, negative, last: AdaHAT\'s code; dense, sparse: hat-cl', positional=False, silent=True)
+ANNEAL = Hyper(
+    'anneal', str, 'linear', help='how the steepness rises within an epoch, from 1/smax to smax',
+    choices=('linear', 'cosine', 'exponential'), source='linear: Section 2.4; the others after hat-cl',
+    positional=False, silent=True)
+COMPENSATION = Hyper(
+    'compensation', str, 'on', help='off: the gradients of the embeddings stay as the steepness makes them',
+    choices=('on', 'off'), source='Section 2.5', positional=False, silent=True)
+USED = Used(
+    'used', str, 'fixed', help='what is left of a step to weights that earlier tasks use: nothing; all of it; a new '
+    'share from U(0,1) for each weight and step; or so large a share', choices=('fixed', 'free', 'random'),
+    source='fixed: Eq. 2; the others: ablations of AdaHAT', positional=False, silent=True)
 
 
 def steepness(anneal, smax, p):
@@ -67,7 +73,8 @@ def begin(model, init, t):
         elif init == 'dense':
             row.fill_(1)
         elif init == 'sparse':
-            mean = torch.special.ndtri(torch.tensor(1 / len(e))).item()  # 1/T is where p (1 - p)^(T-1) is largest
+            share = torch.tensor(1 / len(e))  # where p (1 - p)^(T-1) is largest
+            mean = torch.special.ndtri(share).item()
             row.normal_().add_(mean).clamp_(-THRES_EMB, THRES_EMB)
         elif init == 'last' and t:
             row.copy_(e.detach()[t - 1])

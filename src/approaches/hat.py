@@ -58,8 +58,10 @@ class Appr(Inspected, base.Appr):
 
     def loss(self, batch):
         """Cross-entropy + lamb * R, R the share of the still free capacity that is attended (Section 2.6)."""
-        loss, free = super().loss(batch), [1 - m for m in self.mask_pre or [torch.zeros_like(m) for m in batch.gates]]
-        reg = self.share(sum((m * f).sum() for m, f in zip(batch.gates, free)), sum(f.sum() for f in free))
+        loss, taken = super().loss(batch), self.mask_pre or [torch.zeros_like(m) for m in batch.gates]
+        free = [1 - m for m in taken]
+        attended = sum((m * f).sum() for m, f in zip(batch.gates, free))
+        reg = self.share(attended, sum(f.sum() for f in free))
         self.reg = reg.detach()
         return loss + self.lamb * reg
 
@@ -82,11 +84,12 @@ class Appr(Inspected, base.Appr):
                 p.grad *= rate
         for e in gated.embeddings(self.model) if self.compensation == 'on' else ():
             e.grad *= gates.compensation(e, self.s, self.smax)
-        batch.braked = None if is_plain(self.optimizer) else Braked(self.optimizer, rates + gates.rows(self.model, batch.task))
+        if not is_plain(self.optimizer):
+            batch.braked = Braked(self.optimizer, rates + gates.rows(self.model, batch.task))
 
     def after_step(self, batch):
         """Keeps the embeddings within reach."""
-        if getattr(batch, 'braked', None):
+        if hasattr(batch, 'braked'):
             batch.braked.finish()
         for e in gated.embeddings(self.model):
             e.clamp_(-gates.THRES_EMB, gates.THRES_EMB)
@@ -99,7 +102,7 @@ class Appr(Inspected, base.Appr):
         """Adds the task's attention to the cumulative one (Section 2.3), which is binary only if that is asked
         for."""
         masks = self.kept(t)
-        self.mask_pre = masks if self.mask_pre is None else [torch.max(p, m) for p, m in zip(self.mask_pre, masks)]
+        self.mask_pre = [torch.max(p, m) for p, m in zip(self.mask_pre or masks, masks)]
         if not self.full and all((m == 1).all() for m in self.mask_pre):
             self.full = True
             warnings.warn('HAT: every unit is taken by the tasks so far; later ones can only reuse them')

@@ -17,7 +17,9 @@ PARTS = ('s', 'steepest', 'share', 'rates')  # what steps and tests of HAT call 
 def of(appr):
     """The Hat of an approach, or None for another method, and for a network that computes in a way of its
     own."""
-    known = isinstance(appr, hat.Appr) and knows(appr, KNOWN) and all(written(appr, n) in KNOWN for n in PARTS)
+    if not isinstance(appr, hat.Appr) or not knows(appr, KNOWN):
+        return None
+    known = all(written(appr, name) in KNOWN for name in PARTS)
     return Hat(appr) if known and gated.is_standard(appr.model) else None
 
 
@@ -36,10 +38,11 @@ class Hat:
 
     @contextmanager
     def training(self, t, steps):
-        """Leaves the step to plain code where a unit that is off may move: by what the optimizer remembers, or
-        where weights that are used are not held."""
+        """Leaves the step to plain code where a unit that is off may move, by what the optimizer remembers,
+        and where what is used is not held."""
         appr = self.appr
-        if not (is_plain(appr.optimizer) and type(appr).rates is hat.Appr.rates and appr.used == 'fixed'):
+        held = type(appr).rates is hat.Appr.rates and appr.used == 'fixed'
+        if not (held and is_plain(appr.optimizer)):
             yield appr.step
             return
         self.part, self.left = None, steps

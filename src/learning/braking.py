@@ -5,8 +5,8 @@ TINY = 1e-30  # shares below are none
 
 
 class Braked:
-    """The next step of an optimizer. rates: a list of (parameter, its share of the step), shares in [0,1] of a
-    shape that broadcasts to the parameter's; what is not there moves freely.
+    """The next step of an optimizer. rates: a list of (parameter, its share of the step), shares in [0,1] of
+    a shape that broadcasts to the parameter's; what is not there moves freely.
 
     The gradients have been multiplied by the rates, so that the norm that is clipped is of what may move. The
     optimizer gets them whole, as much clipped: of a factor on the gradient Adam leaves nothing. finish(),
