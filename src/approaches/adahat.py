@@ -18,14 +18,15 @@ class Appr(hat.Appr):
     family = 'isolation'
     hyperparameters = (
         hat.LAMB, hat.SMAX,
-        Hyper('alpha', float, 1e-6, help='how much weights that are used may move', source='Eq. 9; value: Section 4.1',
-              above=0, most=1e30),
-        Hyper('eps', float, .1, help='bounds the rate of a task that takes no new units', source='Eq. 9', above=0),
-        Hyper('count', str, 'importance', help='M, what slows a weight down: the number of tasks that use it; or that '
-              'of all tasks, for every weight', choices=('importance', 'all'), source='Eq. 8; all: an ablation',
-              positional=False),
-        Hyper('sparsity', str, 'on', help='off: the rate does not depend on how many new units the task takes',
-              choices=('on', 'off'), source='Eq. 9; off: an ablation', positional=False),
+        Hyper('alpha', float, 1e-6, help='how much weights that are used may move', source='Eq. 9; value: '
+              'Section 4.1', above=0, most=1e30),
+        Hyper('eps', float, .1, help='bounds the rate of a task that takes no new units', source='Eq. 9',
+              above=0),
+        Hyper('count', str, 'importance', help='M, what slows a weight down: the number of tasks that use '
+              'it; or that of all tasks, for every weight', choices=('importance', 'all'), source='Eq. 8; '
+              'all: an ablation', positional=False),
+        Hyper('sparsity', str, 'on', help='off: the rate does not depend on how many new units the task '
+              'takes', choices=('on', 'off'), source='Eq. 9; off: an ablation', positional=False),
         gates.INIT, gates.ANNEAL, gates.COMPENSATION,
     )
     binary = 'on'

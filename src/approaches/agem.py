@@ -13,9 +13,10 @@ class Appr(gem.Appr):
 
     family = 'projection'
     hyperparameters = (
-        Hyper('reference', int, 256, (64, 128, 256), 'samples of the reference gradient', 'Section 5', least=1, most=10 ** 6),
-        Hyper('eps', float, 0., help='is added to the square of the reference gradient, so that one that has all but vanished counts '
-              'less (van de Ven et al., 2022: 1e-7)', least=0, positional=False),
+        Hyper('reference', int, 256, (64, 128, 256), 'samples of the reference gradient', 'Section 5',
+              least=1, most=10 ** 6),
+        Hyper('eps', float, 0., help='is added to the square of the reference gradient, so that one that '
+              'has all but vanished counts less (van de Ven et al., 2022: 1e-7)', least=0, positional=False),
         *replay.Replay.hyperparameters,
     )
 

@@ -6,12 +6,13 @@ from approaches.hyper import Hyper
 from learning import fisher
 from networks import layers
 
-FISHER = Hyper('fisher', str, 'batch', help='how it is estimated: from batches of fisher_sbatch, as the original does; from '
-               'single samples and their labels; or exact, the expectation over the labels that the model predicts',
-               choices=('batch', 'sample', 'exact'), source='Kirkpatrick et al.; van de Ven et al., 2022', positional=False)
-FISHER_SBATCH = Hyper('fisher_sbatch', int, 20, help='samples per batch of the Fisher diagonal, the mean over batches of batch '
-                      'size * (gradient of the mean loss)^2', source='value: the original scripts', least=1, most=10 ** 6,
-                      positional=False)
+FISHER = Hyper('fisher', str, 'batch', help='how it is estimated: from batches of fisher_sbatch, as the '
+               'original does; from single samples and their labels; or exact, the expectation over the '
+               'labels that the model predicts', choices=('batch', 'sample', 'exact'),
+               source='Kirkpatrick et al.; van de Ven et al., 2022', positional=False)
+FISHER_SBATCH = Hyper('fisher_sbatch', int, 20, help='samples per batch of the Fisher diagonal, the mean '
+                      'over batches of batch size * (gradient of the mean loss)^2', source='value: the '
+                      'original scripts', least=1, most=10 ** 6, positional=False)
 
 
 class Anchored(base.Appr):

@@ -7,7 +7,6 @@ from torch.nn import functional as F
 
 from approaches import exemplars, replay
 from approaches.hyper import Hyper
-
 from dataloaders.images import Images
 from dataloaders.joined import Joined
 from learning import distillation, evaluation

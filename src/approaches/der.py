@@ -26,7 +26,8 @@ class Appr(replay.Replay):
 
     family = 'replay'
     hyperparameters = (
-        Hyper('alpha', float, 0.3, (.1, .2, .3, .5, 1), 'weight of the distance between logits', 'Eq. 5', least=0),
+        Hyper('alpha', float, 0.3, (.1, .2, .3, .5, 1), 'weight of the distance between logits', 'Eq. 5',
+              least=0),
         *replay.Replay.hyperparameters,
     )
 

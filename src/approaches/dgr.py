@@ -25,10 +25,11 @@ class Appr(base.Appr):
 
     family = 'replay'
     hyperparameters = (
-        Hyper('width', int, 400, (200, 400, 1000), 'units of the generator\'s hidden layers', 'van de Ven et al.', least=1,
-              most=10 ** 5),
+        Hyper('width', int, 400, (200, 400, 1000), 'units of the generator\'s hidden layers',
+              'van de Ven et al.', least=1, most=10 ** 5),
         Hyper('z', int, 100, (20, 100), 'its latent variables', 'van de Ven et al.', least=1, most=10 ** 4),
-        Hyper('generator_lr', float, 1e-3, (1e-4, 1e-3), 'its learning rate', 'van de Ven et al.', above=0, most=1),
+        Hyper('generator_lr', float, 1e-3, (1e-4, 1e-3), 'its learning rate', 'van de Ven et al.', above=0,
+              most=1),
     )
     scenarios = ('task', 'class', 'domain')
     old = model_old = None  # the generator and the network after the last task

@@ -16,10 +16,11 @@ class Appr(anchored.Anchored):
 
     family = 'regularisation'
     hyperparameters = (
-        Hyper('lamb', float, 5000., (500, 1000, 2000, 5000, 10000, 20000, 50000), 'weight of the penalty', 'Eq. 3, lambda',
-              least=0),
-        Hyper('anchors', str, 'last', help='what weights are held to: those after the last task, or those after each task, by '
-              'its own Fisher', choices=('last', 'each'), source='value: the original scripts; each: Eq. 3', positional=False),
+        Hyper('lamb', float, 5000., (500, 1000, 2000, 5000, 10000, 20000, 50000), 'weight of the penalty',
+              'Eq. 3, lambda', least=0),
+        Hyper('anchors', str, 'last', help='what weights are held to: those after the last task, or those '
+              'after each task, by its own Fisher', choices=('last', 'each'), source='value: the original '
+              'scripts; each: Eq. 3', positional=False),
         anchored.FISHER, anchored.FISHER_SBATCH,
     )
     clipgrad = 100

@@ -12,9 +12,10 @@ class Appr(anchored.Anchored):
 
     family = 'regularisation'
     hyperparameters = (
-        Hyper('lamb', float, 5000., (100, 400, 1000, 5000, 10000, 50000), 'weight of the penalty', 'Eq. 9, lambda', least=0),
-        Hyper('gamma', float, 0.95, (.7, .8, .9, .95, .99, 1), 'what is left of the earlier tasks\' Fisher', 'Section 4',
-              least=0, most=1),
+        Hyper('lamb', float, 5000., (100, 400, 1000, 5000, 10000, 50000), 'weight of the penalty',
+              'Eq. 9, lambda', least=0),
+        Hyper('gamma', float, 0.95, (.7, .8, .9, .95, .99, 1), 'what is left of the earlier tasks\' Fisher',
+              'Section 4', least=0, most=1),
         anchored.FISHER, anchored.FISHER_SBATCH,
     )
     clipgrad = 100

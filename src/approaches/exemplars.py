@@ -10,9 +10,9 @@ from learning import distillation, policies
 from learning.scenario import joined
 
 WAITING = tuple(n for n, kind in policies.KINDS.items() if not kind.streams)
-POLICY = replace(replay.POLICY, default='herding', choices=WAITING, help='which exemplars are kept '
-                 'at the end of a task: as many of each class so far, at random or those nearest to its mean feature; or the '
-                 'buffer\'s size of each class')
+POLICY = replace(replay.POLICY, default='herding', choices=WAITING, help='which exemplars are kept at the '
+                 'end of a task: as many of each class so far, at random or those nearest to its mean '
+                 'feature; or the buffer\'s size of each class')
 T = Hyper('T', float, 2., (1, 2, 4), 'temperature of the distillation', above=0)
 
 

@@ -26,15 +26,16 @@ class Used(Hyper):
         return str(value) if number and 0 <= float(value) <= 1 else super().parse(value)
 
 
-BINARY = Hyper(
-    'binary', str, 'off', help='on: the masks of earlier tasks are kept, guarded and tested as 0 or 1, e > 0; then '
-    'what is said of earlier tasks does not change in a bit', choices=('off', 'on'),
-    source='on: AdaHAT, hat-cl; off: the original', positional=False, silent=True)
-INIT = Hyper(
-    'init', str, 'normal', help='how a task\'s embedding begins: as the network draws it; drawn from U(0,1), all '
-    'units on; 1, all on; from a normal distribution, a share of 1/tasks on; from U(-1,0), all off; or as that of '
-    'the task before', choices=('normal', 'uniform', 'dense', 'sparse', 'negative', 'last'),
-    source='uniform, negative, last: AdaHAT\'s code; dense, sparse: hat-cl', positional=False, silent=True)
+BINARY = Hyper('binary', str, 'off', help='on: the masks of earlier tasks are kept, guarded and tested as '
+               '0 or 1, e > 0; then what is said of earlier tasks does not change in a bit',
+               choices=('off', 'on'), source='on: AdaHAT, hat-cl; off: the original', positional=False,
+               silent=True)
+INIT = Hyper('init', str, 'normal', help='how a task\'s embedding begins: as the network draws it; drawn '
+             'from U(0,1), all units on; 1, all on; from a normal distribution, a share of 1/tasks on; '
+             'from U(-1,0), all off; or as that of the task before',
+             choices=('normal', 'uniform', 'dense', 'sparse', 'negative', 'last'),
+             source='uniform, negative, last: AdaHAT\'s code; dense, sparse: hat-cl', positional=False,
+             silent=True)
 ANNEAL = Hyper(
     'anneal', str, 'linear', help='how the steepness rises within an epoch, from 1/smax to smax',
     choices=('linear', 'cosine', 'exponential'), source='linear: Section 2.4; the others after hat-cl',
@@ -42,10 +43,10 @@ ANNEAL = Hyper(
 COMPENSATION = Hyper(
     'compensation', str, 'on', help='off: the gradients of the embeddings stay as the steepness makes them',
     choices=('on', 'off'), source='Section 2.5', positional=False, silent=True)
-USED = Used(
-    'used', str, 'fixed', help='what is left of a step to weights that earlier tasks use: nothing; all of it; a new '
-    'share from U(0,1) for each weight and step; or so large a share', choices=('fixed', 'free', 'random'),
-    source='fixed: Eq. 2; the others: ablations of AdaHAT', positional=False, silent=True)
+USED = Used('used', str, 'fixed', help='what is left of a step to weights that earlier tasks use: nothing; '
+            'all of it; a new share from U(0,1) for each weight and step; or so large a share',
+            choices=('fixed', 'free', 'random'), source='fixed: Eq. 2; the others: ablations of AdaHAT',
+            positional=False, silent=True)
 
 
 def steepness(anneal, smax, p):

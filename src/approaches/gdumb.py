@@ -55,9 +55,9 @@ class Appr(replay.Replay):
 
     family = 'replay'
     hyperparameters = (
-        Hyper('passes', int, 256, (64, 128, 256), 'passes over the memory, a power of two, at which a cycle of '
-              'the learning rate ends; takes the place of --nepochs', 'the authors\' code: 256 on CIFAR, 128 on '
-              'MNIST', least=1, most=2 ** 20, short=1),
+        Hyper('passes', int, 256, (64, 128, 256), 'passes over the memory, a power of two, at which a '
+              'cycle of the learning rate ends; takes the place of --nepochs', 'the authors\' code: 256 on '
+              'CIFAR, 128 on MNIST', least=1, most=2 ** 20, short=1),
         Hyper('memory_sbatch', int, 16, help='samples per batch of memory; takes the place of --sbatch',
               source='the authors\' code', least=1, most=10 ** 6, positional=False),
         Hyper('lr_end', float, 5e-4, help='learning rate at the end of a cycle, which begins with --lr',
@@ -86,8 +86,9 @@ class Appr(replay.Replay):
         """Offers the task to the sampler and trains on the memory."""
         if self.at['task'] is None:  # not resumed within the task
             self.sample(t, xtrain, ytrain)
-        kept = self.memory.take(torch.arange(len(self.memory)), xtrain.device)
-        super().train(t, Joined.told(kept.x, kept.t), kept.y, xvalid, yvalid)
+        memory, device = self.memory, xtrain.device
+        images = memory.images(torch.arange(len(memory)), device)
+        super().train(t, Joined([(memory.t.to(device), images)]), memory.y.to(device), xvalid, yvalid)
 
     def sample(self, t, x, y):
         """Offers all samples of a task to the memory."""

@@ -12,8 +12,8 @@ class Appr(replay.Replay):
 
     family = 'projection'
     hyperparameters = (
-        Hyper('margin', float, 0.5, (0, .1, .5, 1), 'least weight of each earlier task\'s gradient once any is violated',
-              'Section 3, gamma; as in the authors\' code', least=0),
+        Hyper('margin', float, 0.5, (0, .1, .5, 1), 'least weight of each earlier task\'s gradient once '
+              'any is violated', 'Section 3, gamma; as in the authors\' code', least=0),
         *replay.Replay.hyperparameters,
     )
 

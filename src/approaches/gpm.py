@@ -44,7 +44,8 @@ class Appr(base.Appr):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         heads = layers.heads(self.model)
-        free = {id(p) for head in heads for p in head.parameters()} if len(heads) > 1 else set()
+        own = layers.of_tasks(self.model) if len(heads) > 1 else []
+        free = {id(p) for module in own for p in module.parameters()}
         there = {n: list(m.parameters()) for n, m in subspace.layers(self.model).items()}
         self.names = [n for n, params in there.items() if not any(id(p) in free for p in params)]
         self.limits = numbers(self.thresholds, self.names)

@@ -14,8 +14,9 @@ from learning.braking import Braked
 from learning.recipe import is_plain
 from networks import gated
 
-LAMB = Hyper('lamb', float, 0.75, (.1, .25, .5, .75, 1, 1.5, 2.5, 4), 'weight of the attention regulariser, the cost of '
-             'capacity', 'Section 2.6, Promoting Low Capacity Usage; c in the paper', least=0)
+LAMB = Hyper('lamb', float, 0.75, (.1, .25, .5, .75, 1, 1.5, 2.5, 4), 'weight of the attention '
+             'regulariser, the cost of capacity', 'Section 2.6, Promoting Low Capacity Usage; c in the '
+             'paper', least=0)
 SMAX = Hyper('smax', float, 400, (25, 50, 100, 200, 400, 800), 'largest steepness of the attention gates',
              'Section 2.4, Hard Attention Training', above=1)
 

@@ -17,8 +17,8 @@ class Appr(hat.Appr):
     family = 'isolation'
     hyperparameters = (*hat.Appr.hyperparameters[:2],
                        Hyper('logpath', str, '', help='file of the log'),
-                       Hyper('single_task', int, 0, help='1: train the first task only, and evaluate with hard masks, '
-                             's = 10000 * smax', source='Section 4.4', least=0, most=1),
+                       Hyper('single_task', int, 0, help='1: train the first task only, and evaluate with '
+                             'hard masks, s = 10000 * smax', source='Section 4.4', least=0, most=1),
                        *hat.Appr.hyperparameters[2:])
     variants = ('_hat_test', '_hat')
 

@@ -15,8 +15,8 @@ class Appr(merged.Merged):
 
     family = 'regularisation'
     hyperparameters = (
-        Hyper('lamb', float, 0.01, (10, 1, .1, .01, .001, .0001, .00001), 'weight of the distance to the old weights',
-              'Section 4.2, L2-transfer', least=0),
+        Hyper('lamb', float, 0.01, (10, 1, .1, .01, .001, .0001, .00001), 'weight of the distance to the '
+              'old weights', 'Section 4.2, L2-transfer', least=0),
         anchored.FISHER_SBATCH,
     )
     clipgrad = 1000

@@ -8,7 +8,8 @@ class Appr(anchored.Anchored):
 
     family = 'regularisation'
     hyperparameters = (
-        Hyper('lamb', float, 0.1, (.001, .01, .1, 1, 10), 'weight of the distance to the old weights', least=0),
+        Hyper('lamb', float, 0.1, (.001, .01, .1, 1, 10), 'weight of the distance to the old weights',
+              least=0),
     )
 
     def penalty(self):

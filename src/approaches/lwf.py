@@ -12,7 +12,8 @@ class Appr(base.Appr):
 
     family = 'distillation'
     hyperparameters = (
-        Hyper('lamb', float, 2., (.1, .5, 1, 2, 4, 8, 10), 'weight of the distillation loss', 'Fig. 3, lambda_o', least=0),
+        Hyper('lamb', float, 2., (.1, .5, 1, 2, 4, 8, 10), 'weight of the distillation loss',
+              'Fig. 3, lambda_o', least=0),
         Hyper('T', float, 1., (.5, 1, 2, 4), 'temperature of the distillation', 'Eq. 3', above=0),
         weighting.HYPER,
     )

@@ -20,11 +20,13 @@ class Appr(replay.Replay):
 
     family = 'meta-learning'
     hyperparameters = (
-        Hyper('mode', str, 'lamaml', help='which of the three', choices=('cmaml', 'sync', 'lamaml'), positional=False),
-        Hyper('alpha', float, 0.03, (.03, .1, .15), 'rates of the inner steps, at first; the paper has 0.03 to 0.15 on 2 x 100 '
-              'units', 'Section 4', above=0),
+        Hyper('mode', str, 'lamaml', help='which of the three', choices=('cmaml', 'sync', 'lamaml'),
+              positional=False),
+        Hyper('alpha', float, 0.03, (.03, .1, .15), 'rates of the inner steps, at first; the paper has '
+              '0.03 to 0.15 on 2 x 100 units', 'Section 4', above=0),
         Hyper('opt_lr', float, 0.3, (.1, .3), 'learning rate of these rates', 'Section 4, eta', least=0),
-        Hyper('second_order', int, 0, help='1: through the inner gradients', least=0, most=1, positional=False),
+        Hyper('second_order', int, 0, help='1: through the inner gradients', least=0, most=1,
+              positional=False),
         Hyper('glances', int, 1, (1, 5, 10), 'steps on every batch', least=1, most=1000, positional=False),
         Hyper('clip', float, 2., help='largest norm of either gradient', above=0, positional=False),
         *replay.Replay.hyperparameters,

@@ -31,9 +31,10 @@ class Appr(base.Appr):
 
     family = 'isolation'
     hyperparameters = (
-        Hyper('fraction', float, 0., (0, .5, .75), 'share of the free weights that a task prunes away; 0: so that tasks get the '
-              'same number', 'Section 4, 0.5 and 0.75', least=0, most=0.99),
-        Hyper('retrain', int, 10, (5, 10, 20), 'epochs after pruning, at most', 'Section 4', least=1, most=10 ** 6, short=1),
+        Hyper('fraction', float, 0., (0, .5, .75), 'share of the free weights that a task prunes away; 0: '
+              'so that tasks get the same number', 'Section 4, 0.5 and 0.75', least=0, most=0.99),
+        Hyper('retrain', int, 10, (5, 10, 20), 'epochs after pruning, at most', 'Section 4', least=1,
+              most=10 ** 6, short=1),
     )
     phases, first_norms = 2, True
     scenarios, isolated = ('task', 'class', 'domain'), True

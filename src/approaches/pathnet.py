@@ -72,8 +72,8 @@ class Appr(base.Appr):
     """
 
     family = 'isolation'
-    hyperparameters = (Hyper('generations', int, 20, (5, 10, 20, 50, 100, 200), 'generations of the tournament per task',
-                             'Section 2.1', least=1, short=1),)
+    hyperparameters = (Hyper('generations', int, 20, (5, 10, 20, 50, 100, 200), 'generations of the '
+                             'tournament per task', 'Section 2.1', least=1, short=1),)
     variants, clipgrad = ('_pathnet',), 1000
     scenarios, isolated = ('task', 'class', 'domain'), True
     cannot = {'optimizer': 'its tournament starts a new optimizer for every path',

@@ -7,12 +7,13 @@ from learning import policies
 from learning.batch import parts
 from learning.buffer import Buffer
 
-SIZE = Hyper('buffer_size', int, 500, (200, 500, 1000, 5000), 'samples that are kept in all (--buffer each: of each class)',
-             least=1, most=10 ** 7, positional=False)
-POLICY = Hyper('buffer', str, 'reservoir', help='which are kept: each of the stream with the same probability; at the end of a '
-               'task, as many of each class so far, at random; of each class the last ones; of each class those nearest to its '
-               'mean feature; the buffer\'s size of each class; of each class the first ones, some of which make room for later '
-               'classes', choices=tuple(policies.KINDS), positional=False)
+SIZE = Hyper('buffer_size', int, 500, (200, 500, 1000, 5000), 'samples that are kept in all (--buffer '
+             'each: of each class)', least=1, most=10 ** 7, positional=False)
+POLICY = Hyper('buffer', str, 'reservoir', help='which are kept: each of the stream with the same '
+               'probability; at the end of a task, as many of each class so far, at random; of each class '
+               'the last ones; of each class those nearest to its mean feature; the buffer\'s size of each '
+               'class; of each class the first ones, some of which make room for later classes',
+               choices=tuple(policies.KINDS), positional=False)
 
 
 class Replay(base.Appr):

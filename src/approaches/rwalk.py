@@ -3,6 +3,7 @@ import torch
 
 from approaches import anchored
 from approaches.hyper import Hyper
+from learning.path import add_falls, noted
 
 
 def shared(values):
@@ -26,12 +27,12 @@ class Appr(anchored.Anchored):
     hyperparameters = (
         Hyper('lamb', float, 0.1, (.01, .1, 1, 10, 100, 1000), 'weight of the penalty', 'value: Avalanche',
               least=0),
-        Hyper('alpha', float, 0.9, (.1, .5, .9), 'weight of the new step in the Fisher information', 'Eq. 10; '
-              'value: Avalanche', above=0, most=1),
+        Hyper('alpha', float, 0.9, (.1, .5, .9), 'weight of the new step in the Fisher information',
+              'Eq. 10; value: Avalanche', above=0, most=1),
         Hyper('delta_t', int, 10, (10, 50), 'steps after which scores are taken', 'value: Avalanche', least=1,
               most=10 ** 6),
-        Hyper('eps', float, 1e-3, help='keeps scores of weights that hardly moved finite', source='value: the '
-              'authors\' code', above=0, positional=False),
+        Hyper('eps', float, 1e-3, help='keeps scores of weights that hardly moved finite',
+              source='value: the authors\' code', above=0, positional=False),
         Hyper('normalise', str, 'max', help='the Fisher information and the scores: each over its largest '
               'value, or not at all, as in FACIL; lambda is of another size then', choices=('max', 'none'),
               source='max: Avalanche', positional=False),
@@ -52,19 +53,15 @@ class Appr(anchored.Anchored):
 
     def after_backward(self, batch):
         """F = alpha g^2 + (1 - alpha) F (Eq. 10), g^2 at first; notes the loss's gradient and the weights."""
-        there = {n: p for n, p in self.params().items() if p.grad is not None}
-        self.gradient = {n: p.grad.clone() for n, p in there.items()}
-        self.before = {n: p.clone() for n, p in there.items()}
-        for n, g in self.gradient.items():
+        self.noted = noted(self.params())
+        for n, (g, _) in self.noted.items():
             old = self.information.get(n, g.square())
             self.information[n] = self.alpha * g.square() + (1 - self.alpha) * old
 
     def after_step(self, batch):
         """The loss falls by -g * (theta_after - theta_before); every delta_t steps, takes the scores."""
-        there = self.params()
-        for n, g in self.gradient.items():
-            self.drop[n].addcmul_(g, self.before[n].sub_(there[n]))
-        self.gradient = self.before = None
+        add_falls(self.drop, self.noted, self.params())
+        self.noted = None
         self.steps += 1
         if self.steps % self.delta_t == 0:
             self.take()

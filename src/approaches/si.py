@@ -3,6 +3,7 @@ import torch
 
 from approaches import anchored
 from approaches.hyper import Hyper
+from learning.path import add_falls, noted
 
 
 class Appr(anchored.Anchored):
@@ -12,8 +13,10 @@ class Appr(anchored.Anchored):
 
     family = 'regularisation'
     hyperparameters = (
-        Hyper('c', float, 1., (.001, .01, .1, 1, 10, 100), 'weight of the penalty', 'Eq. 4, c; value: Section 4.1', least=0),
-        Hyper('xi', float, 0.1, (.001, .1, 1), 'keeps importances of weights that hardly moved finite', 'Eq. 5, xi', above=0),
+        Hyper('c', float, 1., (.001, .01, .1, 1, 10, 100), 'weight of the penalty', 'Eq. 4, c; value: '
+              'Section 4.1', least=0),
+        Hyper('xi', float, 0.1, (.001, .1, 1), 'keeps importances of weights that hardly moved finite',
+              'Eq. 5, xi', above=0),
     )
     clipgrad = 100
     omega = path = begin = None  # {parameter's name: Omega, w, the weights at the task's beginning}
@@ -25,9 +28,7 @@ class Appr(anchored.Anchored):
 
     def after_backward(self, batch):
         """Notes the loss's gradient and the weights."""
-        there = {n: p for n, p in self.params().items() if p.grad is not None}
-        self.gradient = {n: p.grad.clone() for n, p in there.items()}
-        self.before = {n: p.clone() for n, p in there.items()}
+        self.noted = noted(self.params())
 
     def penalty(self):
         """c * sum of Omega (theta - theta_old)^2 (Eq. 4; no 1/2)."""
@@ -39,10 +40,8 @@ class Appr(anchored.Anchored):
 
     def after_step(self, batch):
         """w += -g * (theta_after - theta_before) (Eq. 3)."""
-        there = self.params()
-        for n, g in self.gradient.items():
-            self.path[n].addcmul_(g, self.before[n].sub_(there[n]))
-        self.gradient = self.before = None
+        add_falls(self.path, self.noted, self.params())
+        self.noted = None
 
     def end_task(self, t, x, y):
         """Omega = max(0, Omega + w / ((theta_end - theta_begin)^2 + xi)) (Eq. 5)."""

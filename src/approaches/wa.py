@@ -4,7 +4,6 @@ import torch
 from torch.nn import functional as F
 
 from approaches import exemplars, replay
-
 from networks import layers
 from utils import UserError
 

@@ -1,8 +1,9 @@
 """How the loss of a new task and what keeps the earlier ones are weighed."""
 from approaches.hyper import Hyper
 
-HYPER = Hyper('weighting', str, 'even', help='of the new task\'s loss against the earlier ones\': even, the same in every task; '
-              'tasks, 1/t against 1 - 1/t in task t (van de Ven et al., 2022)', choices=('even', 'tasks'), positional=False)
+HYPER = Hyper('weighting', str, 'even', help='of the new task\'s loss against the earlier ones\': even, '
+              'the same in every task; tasks, 1/t against 1 - 1/t in task t (van de Ven et al., 2022)',
+              choices=('even', 'tasks'), positional=False)
 
 
 def by_tasks(t, new, earlier):

@@ -48,7 +48,7 @@ class Appr(base.Appr):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        heads = {id(p) for head in layers.heads(self.model) for p in head.parameters()}
+        heads = {id(p) for module in layers.of_tasks(self.model) for p in module.parameters()}
         shared = {n: p for n, p in self.params().items() if id(p) not in heads}
         self.scores = {}
         for n, p in shared.items():
