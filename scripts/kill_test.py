@@ -111,7 +111,7 @@ def plan(script, folder):
 def plans(script, kills, folder):
     """Kills a script so often, starts it until all runs have finished; returns a line on what came out, and whether it is right."""
     from results import records
-    from runs import checkpoint
+    from runs import checkpoint, locking
     environment, draw = {**os.environ, 'OMP_NUM_THREADS': '1'}, random.Random(script)
     quiet = {'stdout': subprocess.DEVNULL, 'stderr': subprocess.DEVNULL, 'env': environment}
     tick = time.monotonic()
@@ -129,7 +129,7 @@ def plans(script, kills, folder):
     while not all(map(records.finished, again)) and starts < 5:
         subprocess.run(plan(script, folder / 'killed'), **quiet)
         starts += 1
-        while any(map(checkpoint.busy, again)):
+        while any(map(locking.busy, again)):
             time.sleep(0.2)
     right = [records.finished(b) and a.read_text() == b.read_text() for a, b in zip(outputs, again)]
     once = [(checkpoint.folder(b) / 'run.log').read_text().count('Done!') == 1 for b in again]

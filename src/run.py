@@ -42,7 +42,7 @@ def main(argv=None):
 
 def run(args, approach, argv):
     """Run what parse() returned. Raises UserError for what cannot be run."""
-    from runs import board, certificate, checkpoint, estimate, journal, sequence, setup, source, tracking
+    from runs import board, certificate, checkpoint, estimate, journal, locking, sequence, setup, source, tracking
     from runs.place import Place
     start = time.monotonic()
     if args.tensorboard:
@@ -55,10 +55,10 @@ def run(args, approach, argv):
     args, config = ready.args, ready.config
     records.check_output(args.output, config, overwrite=True)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(checkpoint.lock(args.output))
+        stack.enter_context(locking.lock(args.output))
         place = Place(args.output)
         if config.get('logpath') and not args.rerun:  # taken now, so that what killed runs left of it goes
-            stack.enter_context(checkpoint.lock(ROOT / config['logpath'], '.log'))
+            stack.enter_context(locking.lock(ROOT / config['logpath'], '.log'))
         wanted = {'valid': args.final_valid, 'models': args.save, 'state': args.keep_checkpoint}
         if place.enter(config, args.resume, args.overwrite, **wanted):
             print('Finished already: %s' % args.output)
@@ -81,7 +81,7 @@ def run(args, approach, argv):
             appr.logs = None
         if records.has_log(appr):
             if not config.get('logpath'):
-                stack.enter_context(checkpoint.lock(appr.logpath, '.log'))
+                stack.enter_context(locking.lock(appr.logpath, '.log'))
             utils.remove_leftovers(appr.logpath)
             overwrite = args.overwrite or place.about().get('overwrite') is True
             records.check_log(appr.logpath, args.output, config, overwrite)

@@ -45,9 +45,9 @@ class Board(Listener):
         self.writer.add_scalar('average_accuracy', acc[t, :t + 1].mean(), t)
         self.image('accuracy matrix', np.where(np.arange(len(acc)) <= np.arange(len(acc))[:, None], acc, 0), t)
         model = getattr(appr, 'model', None)
-        if hasattr(model, 'embeddings') and hasattr(appr, 'task'):
+        if hasattr(model, 'embeddings') and hasattr(appr, 'attention'):
             layers = [layer.name for layer in model.layers]
-            masks = [[m.detach().flatten().cpu().numpy() for m in model.mask(appr.task(u), s=appr.smax)] for u in range(t + 1)]
+            masks = appr.attention(t + 1)
             for i, (name, e) in enumerate(zip(layers, model.embeddings())):
                 self.image('masks/' + name, np.stack([m[i] for m in masks]), t, width=1)
                 self.writer.add_histogram('embeddings/' + name, e[t].detach().cpu(), t)

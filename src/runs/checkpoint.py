@@ -13,7 +13,6 @@ import utils
 from learning.fitting import IDLE
 from results.records import differences
 from runs import snapshot
-from runs.locking import busy, lock  # noqa: F401: by these names others know them
 from runs.nodes import Reader, Writer, like
 from runs.place import STATE, finished, folder
 from utils import UserError

@@ -39,84 +39,99 @@ def facts(kind):
     if not own_loop and kind._get_optimizer is not Appr._get_optimizer:
         cannot.setdefault('optimizer', 'its class has an optimizer of its own')
     return SimpleNamespace(
-        own_loop=own_loop, descent=[name for name in DESCENT if not (own_loop and name == 'optimizer' and chooses)],
+        own_loop=own_loop,
+        descent=[name for name in DESCENT if not (own_loop and name == 'optimizer' and chooses)],
         own_patience=not own_loop and kind.fitting is not Fitting, cannot=cannot,
         own_batches=not own_loop and kind.train_epoch is not Appr.train_epoch,
         isolated=getattr(kind, 'isolated', False), scenarios=getattr(kind, 'scenarios', ('task',)),
         projects=getattr(kind, 'family', '') == 'projection', reshapes=hasattr(kind, 'attention'))
 
 
-# (condition on settings a and facts k; message; the options that other approaches may well take, or nothing)
-TABLE = ((lambda a, k: (a.pc_valid or 0) >= 1, '--pc-valid must be in [0,1), not {a.pc_valid:g}', ()), (
-             lambda a, k: not a.data_dir, '--data-dir must not be empty', ()), (lambda a, k: not a.device,
-             '--device must not be empty', ()), (lambda a, k: a.iterations and a.origin['nepochs']
-                                                 != 'default', '--iterations and --nepochs both say how long '
-                                                 'a task is trained: give one of them', ()), (lambda a, k:
-             a.lr < a.lr_min and not a.no_patience and a.schedule == 'patience'
-             and not (k.own_loop and a.origin['lr_min'] == 'default'), '--lr {a.lr:g} is below --lr-min {a.lr_min:g}, at which '
-             'a task ends: give a larger --lr or a smaller --lr-min', ()), (lambda a, k: a.set and not
-             k.own_loop, '--set: the hyper-parameters of {a.approach} are options of their own: {own}', ()), (
-             lambda a, k: a.scenario not in k.scenarios and k.own_loop, '--scenario {a.scenario}: '
-             '{a.approach} has a training loop of its own, which knows only tasks that are told; it can: '
-             'task', ()), (lambda a, k: a.scenario not in k.scenarios, '--scenario {a.scenario}: the class '
-                           'of {a.approach} does not say that it supports it (scenarios = (...)); it can: '
-                           '{scenarios}', ()), (lambda a, k: a.active_classes and a.scenario != 'class',
-                                                '--active-classes is for --scenario class: otherwise only '
-                                                'one head competes', ()), (lambda a, k: a.infer and a.scenario
-             == 'task', '--infer: under --scenario task the task is known', ()), (lambda a, k: a.infer and not
-             k.isolated, '--infer: {a.approach} has one network for all tasks, whose logits compete: there '
-             'is no task to infer', ('infer',)), (lambda a, k: a.active_classes and k.isolated,
-                                                  '--active-classes: {a.approach} trains every task with its '
-                                                  'own head alone, and infers the task at test', (
-                                                      'active_classes',)), (lambda a, k: a.active_classes
-             in k.cannot, '--active-classes {a.active_classes}: not for {a.approach}: {active}', (
-                 'active_classes',)), (lambda a, k: a.joined_heads and (a.scenario == 'domain'
-                                           or a.active_classes == 'all'), '--joined-heads: with --scenario '
-                                       'domain or --active-classes all every batch uses all there is of '
-                                       'heads', ()), (lambda a, k: a.optimizer == 'adam' and a.momentum,
-                                                      '--momentum is for --optimizer sgd: Adam has its own', (
-                                                          )), (lambda a, k: k.own_loop and given(a, (
-                                                                       'dry_run', 'profile', 'overfit')),
-                                                               '--dry-run, --profile, --overfit: not for '
-                                                               '{a.approach}, which has a training loop of '
-                                                               'its own; --debug is', ()), (lambda a, k:
-             a.approach == 'random' and given(a, ('profile', 'overfit')), '--profile, --overfit: not for '
-             'random, which trains nothing', ()), (lambda a, k: k.own_loop and a.resume,
-                                                   '--resume: {a.approach} has a training loop of its own '
-                                                   'and keeps no checkpoint', ('resume',)), (lambda a, k:
-             k.own_loop and a.keep_checkpoint, '--keep-checkpoint: {a.approach} has a training loop of its '
-             'own and keeps no checkpoint', ('keep_checkpoint',)), (lambda a, k: k.own_loop and a.save,
-                                                                    '--save: {a.approach} has a training '
-                                                                    'loop of its own and keeps no model', (
-                                                                        'save',)), (lambda a, k: k.own_loop
-             and a.forward_transfer, '--forward-transfer: not for {a.approach}: it has a loop of its own', (
-                 'forward_transfer',)), (lambda a, k: k.own_loop and given(a, k.descent), '{descent}: not for '
-                                         '{a.approach}, which has a training loop of its own', DESCENT), (
-             lambda a, k: k.own_loop and given(a, ('amp', 'compile', 'plain')), '--amp, --compile and '
-             '--plain: not for {a.approach}, which is not derived from approaches.base.Appr', ('amp',
-                 'compile', 'plain')), (lambda a, k: a.save and 'save' in k.cannot, '--save: not for '
-                                        '{a.approach}: {k.cannot[save]}', ('save',)), (lambda a, k:
-             a.forward_transfer and 'untrained' in k.cannot, '--forward-transfer: not for {a.approach}: '
-             '{k.cannot[untrained]}', ('forward_transfer',)), (lambda a, k: given(a, PATIENCE)
-                                                               and k.own_patience, '{patience}: not for '
-                                                               '{a.approach}, which has a patience of its '
-                                                               'own', PATIENCE), (lambda a, k: given(a,
-                 OPTIMIZER) and 'optimizer' in k.cannot, '{optimizer}: not for {a.approach}: '
-             '{k.cannot[optimizer]}', OPTIMIZER), (lambda a, k: a.joined_heads and k.isolated,
-                                                   '--joined-heads: not for {a.approach}: its tasks share no '
-                                                   'network', ('joined_heads',)), (lambda a, k: a.joined_heads
-             and not (given(a, ('optimizer', 'momentum', 'weight_decay')) or k.projects), '--joined-heads '
-             'makes no difference to plain SGD: it is for --optimizer adam, --momentum or --weight-decay', (
-                 )), (lambda a, k: a.compile and not a.plain and k.reshapes, '--compile: the network that '
-                      '{a.approach} runs changes its shape within every epoch; add --plain', ('compile',)),
+
+# (condition on settings a and facts k of the class; message; options that other approaches may well take)
+TABLE = (
+    (lambda a, k: (a.pc_valid or 0) >= 1,
+     '--pc-valid must be in [0,1), not {a.pc_valid:g}', ()),
+    (lambda a, k: not a.data_dir,
+     '--data-dir must not be empty', ()),
+    (lambda a, k: not a.device,
+     '--device must not be empty', ()),
+    (lambda a, k: a.iterations and a.origin['nepochs'] != 'default',
+     '--iterations and --nepochs both say how long a task is trained: give one of them', ()),
+    (lambda a, k: a.lr < a.lr_min and (not a.no_patience) and (a.schedule == 'patience')
+     and (not (k.own_loop and a.origin['lr_min'] == 'default')),
+     '--lr {a.lr:g} is below --lr-min {a.lr_min:g}, at which a task ends: give a larger --lr or a smaller '
+     '--lr-min', ()),
+    (lambda a, k: a.set and (not k.own_loop),
+     '--set: the hyper-parameters of {a.approach} are options of their own: {own}', ()),
+    (lambda a, k: a.scenario not in k.scenarios and k.own_loop,
+     '--scenario {a.scenario}: {a.approach} has a training loop of its own, which knows only tasks that '
+     'are told; it can: task', ()),
+    (lambda a, k: a.scenario not in k.scenarios,
+     '--scenario {a.scenario}: the class of {a.approach} does not say that it supports it (scenarios = '
+     '(...)); it can: {scenarios}', ()),
+    (lambda a, k: a.active_classes and a.scenario != 'class',
+     '--active-classes is for --scenario class: otherwise only one head competes', ()),
+    (lambda a, k: a.infer and a.scenario == 'task',
+     '--infer: under --scenario task the task is known', ()),
+    (lambda a, k: a.infer and (not k.isolated),
+     '--infer: {a.approach} has one network for all tasks, whose logits compete: there is no task to infer',
+     ('infer',)),
+    (lambda a, k: a.active_classes and k.isolated,
+     '--active-classes: {a.approach} trains every task with its own head alone, and infers the task at '
+     'test', ('active_classes',)),
+    (lambda a, k: a.active_classes in k.cannot,
+     '--active-classes {a.active_classes}: not for {a.approach}: {active}', ('active_classes',)),
+    (lambda a, k: a.joined_heads and (a.scenario == 'domain' or a.active_classes == 'all'),
+     '--joined-heads: with --scenario domain or --active-classes all every batch uses all there is of '
+     'heads', ()),
+    (lambda a, k: a.optimizer == 'adam' and a.momentum,
+     '--momentum is for --optimizer sgd: Adam has its own', ()),
+    (lambda a, k: k.own_loop and given(a, ('dry_run', 'profile', 'overfit')),
+     '--dry-run, --profile, --overfit: not for {a.approach}, which has a training loop of its own; '
+     '--debug is', ()),
+    (lambda a, k: a.approach == 'random' and given(a, ('profile', 'overfit')),
+     '--profile, --overfit: not for random, which trains nothing', ()),
+    (lambda a, k: k.own_loop and a.resume,
+     '--resume: {a.approach} has a training loop of its own and keeps no checkpoint', ('resume',)),
+    (lambda a, k: k.own_loop and a.keep_checkpoint,
+     '--keep-checkpoint: {a.approach} has a training loop of its own and keeps no checkpoint',
+     ('keep_checkpoint',)),
+    (lambda a, k: k.own_loop and a.save,
+     '--save: {a.approach} has a training loop of its own and keeps no model', ('save',)),
+    (lambda a, k: k.own_loop and a.forward_transfer,
+     '--forward-transfer: not for {a.approach}: it has a loop of its own', ('forward_transfer',)),
+    (lambda a, k: k.own_loop and given(a, k.descent),
+     '{descent}: not for {a.approach}, which has a training loop of its own', DESCENT),
+    (lambda a, k: k.own_loop and given(a, ('amp', 'compile', 'plain')),
+     '--amp, --compile and --plain: not for {a.approach}, which is not derived from approaches.base.Appr',
+     ('amp', 'compile', 'plain')),
+    (lambda a, k: a.save and 'save' in k.cannot,
+     '--save: not for {a.approach}: {k.cannot[save]}', ('save',)),
+    (lambda a, k: a.forward_transfer and 'untrained' in k.cannot,
+     '--forward-transfer: not for {a.approach}: {k.cannot[untrained]}', ('forward_transfer',)),
+    (lambda a, k: given(a, PATIENCE) and k.own_patience,
+     '{patience}: not for {a.approach}, which has a patience of its own', PATIENCE),
+    (lambda a, k: given(a, OPTIMIZER) and 'optimizer' in k.cannot,
+     '{optimizer}: not for {a.approach}: {k.cannot[optimizer]}', OPTIMIZER),
+    (lambda a, k: a.joined_heads and k.isolated,
+     '--joined-heads: not for {a.approach}: its tasks share no network', ('joined_heads',)),
+    (lambda a, k: a.joined_heads
+     and (not (given(a, ('optimizer', 'momentum', 'weight_decay')) or k.projects)),
+     '--joined-heads makes no difference to plain SGD: it is for --optimizer adam, --momentum or '
+     '--weight-decay', ()),
+    (lambda a, k: a.compile and (not a.plain) and k.reshapes,
+     '--compile: the network that {a.approach} runs changes its shape within every epoch; add --plain',
+     ('compile',)),
     (lambda a, k: a.no_patience and a.schedule not in ('patience', 'constant'),
      '--no-patience is --schedule constant, not {a.schedule}: give one of them', ()),
-    (lambda a, k: a.warmup > a.nepochs and not a.iterations,
+    (lambda a, k: a.warmup > a.nepochs and (not a.iterations),
      '--warmup {a.warmup}: the learning rate would not reach --lr in --nepochs {a.nepochs}', ()),
     (lambda a, k: a.augment and k.own_batches,
      '--augment: not for {a.approach}, which makes its batches in a train_epoch of its own', ('augment',)),
     (lambda a, k: a.valid_samples and a.pc_valid is not None,
-     '--valid-samples and --pc-valid both say what is held out: give one of them', ()),)
+     '--valid-samples and --pc-valid both say what is held out: give one of them', ()),
+)
 
 
 def check(a, kind):

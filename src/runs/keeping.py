@@ -76,7 +76,7 @@ class Record(Listener):
     """Writes the matrix, the record and the approach's log of the tasks learnt, if there are any."""
 
     def task(self, t):
-        """As in Listener; the last task's come with the end."""
+        """Writes them; those of the last task come with the end."""
         if self.run.done < self.run.ntasks:
             self.save('running')
 

@@ -5,7 +5,7 @@ import sys
 
 import utils
 from approaches.hyper import Hyper
-from runs import checkpoint, config, local, plan
+from runs import config, local, locking, plan
 from utils import UserError
 
 
@@ -110,7 +110,7 @@ def outcome(runs, failed):
     status."""
     states = [run.status() for run in runs]
     missing = [run for run, state in zip(runs, states) if state != 'finished']
-    elsewhere = [run for run in missing if checkpoint.busy(run.output)]
+    elsewhere = [run for run in missing if locking.busy(run.output)]
     pruned = '%d pruned, ' % states.count('pruned') if 'pruned' in states else ''
     logs = ''.join('\n    ' + str(run.log) for run in failed)
     print('%d runs finished, %s%d failed%s' % (states.count('finished'), pruned, len(failed), logs))

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from tqdm import tqdm
 
-from runs import checkpoint, plan
+from runs import locking, plan
 
 
 def execute(runs, nproc=1, gpus=(), verbose=False):
@@ -18,7 +18,7 @@ def execute(runs, nproc=1, gpus=(), verbose=False):
     processes are doing."""
     workers = Workers(len(runs), nproc, gpus, verbose)
     workers.each(workers.carry_out, runs)
-    left = [run for run in workers.elsewhere if not checkpoint.busy(run.output)]
+    left = [run for run in workers.elsewhere if not locking.busy(run.output)]
     return workers.failed + [run for run in left if run.status() != 'finished']
 
 
@@ -79,7 +79,7 @@ class Workers:
     def carry_out(self, run, wait=subprocess.Popen.wait):
         """Carry a run out, unless another process is doing so; wait(worker) returns the exit status to
         judge it by. Return that, or None if it was not started, or all is stopped."""
-        if checkpoint.busy(run.output):
+        if locking.busy(run.output):
             self.elsewhere.append(run)
             return None
         gpu, tick, status = self.slots.get(), time.monotonic(), None
@@ -106,7 +106,7 @@ class Workers:
             self.running.discard(worker)
             if self.stop.is_set():
                 return None
-            if why and checkpoint.busy(run.output):  # it has begun in the meantime
+            if why and locking.busy(run.output):  # it has begun in the meantime
                 self.elsewhere.append(run)
             elif why:
                 self.failed.append(run)

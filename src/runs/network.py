@@ -109,10 +109,12 @@ def remarks(kind, given):
 
 
 def fit(kind, found):
-    """Raises ValueError unless values out of a file are all of a network's settings, each the default or one that can be given."""
+    """Raise ValueError unless values out of a file are a network's settings, each the default or one that can be
+    given; one that the file lacks has its default."""
     there = declared(kind)
     for name in {*there, *found}:
-        if name not in there or name not in found or not fits(there[name], found[name], kind):
+        known = name in there and (fits(there[name], found[name], kind) if name in found else not required(there[name]))
+        if not known:
             raise ValueError('the setting %s of the network' % name)
 
 

@@ -7,7 +7,7 @@ import threading
 import numpy as np
 
 from results import records
-from runs import checkpoint, local, plan, stopping, study
+from runs import local, locking, plan, stopping, study
 from utils import UserError
 
 EVERY = 0.5  # seconds between two looks at a run
@@ -47,7 +47,7 @@ class Search:
         failed runs. Raises UserError if another process searches there."""
         with contextlib.ExitStack() as locks:
             try:
-                locks.enter_context(checkpoint.lock(self.study.path))
+                locks.enter_context(locking.lock(self.study.path))
             except UserError:
                 raise UserError('another search is going on in %s: wait for it, or choose another folder'
                                 % self.folder)
@@ -79,7 +79,7 @@ class Search:
         """Wait while another process writes a result: the worker of a search that was killed may go on."""
         while not self.workers.stop.is_set():
             try:
-                with checkpoint.lock(run.output):
+                with locking.lock(run.output):
                     return
             except UserError:
                 self.workers.stop.wait(EVERY)

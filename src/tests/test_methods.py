@@ -1,6 +1,4 @@
 """Methods beyond the original's: as public code computes them on tiny inputs (methods.json), and each its own idea."""
-import json
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,20 +19,9 @@ from learning import buffer, evaluation, policies, projection, samples, scenario
 from learning.batch import Batch, parts
 from networks import layers, mlp
 from results import records
+from published import cases, tensor
 from synthetic import batch_of, logits, said, set_scenario
 
-CASES = json.loads((Path(__file__).parent / 'methods.json').read_text())['cases']
-
-
-def cases(kind):
-    """A decorator: the cases of a kind, however many there are."""
-    found = [c for c in CASES if c['kind'] == kind]
-    return pytest.mark.parametrize('case', found, ids=[c['id'] for c in found])
-
-
-def tensor(values):
-    """As float64."""
-    return torch.tensor(values, dtype=torch.float64)
 
 
 class Tanh(nn.Module):
@@ -88,7 +75,7 @@ def batch(n=24, ncla=2, seed=1):
     return torch.randn(n, 1, 4, 4, generator=g), torch.randint(ncla, (n,), generator=g)
 
 
-@cases('importance')
+@cases('importance', file='methods.json')
 def test_importances_of_single_samples(case):
     model, i, out = Tanh(case['inputs']['net']), case['inputs'], case['outputs']
     x, y = tensor(i['x']), torch.tensor(i['y'])
@@ -107,7 +94,7 @@ def test_importances_of_single_samples(case):
     same(model.named(appr.fisher_diagonal(0, x, y)), out['facil']['fisher_true_batch%d' % i['batch']], case['tolerance'])
 
 
-@cases('online_ewc')
+@cases('online_ewc', file='methods.json')
 def test_one_fisher_that_fades(case):
     i, out = case['inputs'], case['outputs']['vandeven']
     model = Tanh(i['tasks'][0]['net'])
@@ -140,7 +127,7 @@ class Vector(nn.Module):
         raise NotImplementedError
 
 
-@cases('si_path')
+@cases('si_path', file='methods.json')
 def test_the_path_integral(case):
     i, out = case['inputs'], case['outputs']
     model = Vector(i['theta0'])
@@ -179,7 +166,7 @@ def test_an_importance_of_si_that_fell_below_0_goes_on_from_0():
     assert appr.penalty().item() == pytest.approx(.77 + 1.5)
 
 
-@cases('si_train')
+@cases('si_train', file='methods.json')
 def test_a_whole_run_of_si(case, monkeypatch):
     i = case['inputs']
     model = Tanh(i['net'])
@@ -196,7 +183,7 @@ def test_a_whole_run_of_si(case, monkeypatch):
         same(omega, expected[next(k for k in expected if 'omega' in k)], 1e-7)
 
 
-@cases('gem')
+@cases('gem', file='methods.json')
 def test_gem_s_projection(case):
     i = case['inputs']
     found = projection.gem(tensor(i['g']), tensor(i['M']), i['margin'], i['eps'])
@@ -204,20 +191,20 @@ def test_gem_s_projection(case):
     assert np.allclose(found, case['outputs']['gem_authors']['projected_float32'], atol=1e-4)
 
 
-@cases('agem')
+@cases('agem', file='methods.json')
 def test_agem_s_projection(case):
     found, reference = (torch.as_tensor(tensor(case['inputs'][k])).clone() for k in ('g', 'g_ref'))
     projection.agem([found[:2], None, found[2:]], [reference[:2], None, reference[2:]])
     assert np.allclose(found, case['outputs']['mammoth']['projected'], atol=case['tolerance'])
 
 
-@cases('herding')
+@cases('herding', file='methods.json')
 def test_herding(case):
     order = policies.herding(tensor(case['inputs']['features']), case['inputs']['m'])
     assert order.tolist() == case['outputs']['mammoth']['order'] == case['outputs']['facil']['order']
 
 
-@cases('der')
+@cases('der', file='methods.json')
 def test_the_losses_of_der(case):
     i, out = case['inputs'], case['outputs']['mammoth']
     now, later = tensor(i['buf1_logits_now']).requires_grad_(), tensor(i['buf2_logits_now']).requires_grad_()
@@ -229,7 +216,7 @@ def test_the_losses_of_der(case):
     assert loss.item() == pytest.approx(out['derpp_loss'], rel=1e-9)
 
 
-@cases('lamaml')
+@cases('lamaml', file='methods.json')
 def test_a_step_of_online_meta_learning(case, monkeypatch):
     i, out = case['inputs'], case['outputs']['lamaml_authors']
     model = Tanh(i['net'])
@@ -248,7 +235,7 @@ def test_a_step_of_online_meta_learning(case, monkeypatch):
         same(model.named(appr.rates), out['alpha'], case['tolerance'])
 
 
-@cases('vae')
+@cases('vae', file='methods.json')
 def test_the_generator_s_loss(case):
     i = case['inputs']
     found = vae.loss(*(tensor(i[k]) for k in ('x', 'x_recon', 'mu', 'logvar')))
@@ -293,7 +280,7 @@ def test_samples_of_the_generator_are_recognised_by_a_classifier_of_its_own(caps
     assert (appr.model(seen)[0].argmax(1) == told)[clear].float().mean() > .95
 
 
-@cases('ncm')
+@cases('ncm', file='methods.json')
 def test_the_nearest_class_mean(case):
     i, out = case['inputs'], case['outputs']
     means = icarl.class_means([tensor(e) for e in i['exemplars']])
@@ -309,7 +296,7 @@ def test_the_gradient_of_softened_probabilities_is_finite_where_they_are_0():
     assert torch.isfinite(z.grad).all() and z.grad[1].abs().max() > 0
 
 
-@cases('distill')
+@cases('distill', file='methods.json')
 def test_distillation(case):
     i, out, tol = case['inputs'], case['outputs'], dict(rel=1e-4, abs=1e-5)  # LwF's code keeps logarithms finite by 1e-5
     z, old, y, T = tensor(i['logits']), tensor(i['old_logits'])[:, :i['n_old']], torch.tensor(i['labels']), i['T']
@@ -381,7 +368,7 @@ def test_full_buffers_say_nothing(kind, capsys):
     assert len(appr.report_lines()) == (kind in ('balanced', 'herding', 'ring'))
 
 
-@cases('packnet')
+@cases('packnet', file='methods.json')
 def test_pruning(case):
     i, out = case['inputs'], case['outputs']['packnet_authors']
     weight, owner = torch.zeros_like(tensor(i['weights'][0])), torch.zeros_like(tensor(i['weights'][0]), dtype=torch.int64)

@@ -1,6 +1,4 @@
 """HAT's options, HAT under Adam and AdaHAT as public code computes them on tiny inputs (methods2.json)."""
-import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,31 +7,12 @@ from torch import nn
 
 from approaches import adahat, gates, hat
 from learning.recipe import Recipe
+from published import cases, near, tensor
 from synthetic import batch_of
 
-CASES = json.loads((Path(__file__).parent / 'methods2.json').read_text())['cases']
 RULES = {'adahat': (adahat.Appr, {}), 'adahat_no_sum': (adahat.Appr, {'count': 'all'}),
          'adahat_no_reg': (adahat.Appr, {'sparsity': 'off'}), 'hat': (hat.Appr, {'binary': 'on'}),
          'hat_const_alpha': (hat.Appr, {'binary': 'on', 'used': None})}
-
-
-def cases(kind, *more):
-    """A decorator: the cases of a kind, however many there are, each with each of some values."""
-    found = [(c, *m) for c in CASES if c['kind'] == kind for m in more or [()]]
-    names = 'case' + ', value' * bool(more)
-    ids = ['-'.join([c['id'], *map(str, m)]) for c, *m in found]
-    return pytest.mark.parametrize(names, found if more else [c for c, in found], ids=ids)
-
-
-def tensor(values):
-    """As float64."""
-    return torch.tensor(values, dtype=torch.float64)
-
-
-def close(found, wanted, case):
-    """Raises AssertionError unless two arrays agree as closely as a case asks."""
-    found = found.detach() if isinstance(found, torch.Tensor) else found
-    np.testing.assert_allclose(found, np.array(wanted), rtol=case['tolerance'], atol=case['tolerance'])
 
 
 class Net(nn.Module):
@@ -106,15 +85,15 @@ def test_what_is_used_moves_at_the_rule_s_rate(case, value):
     appr.after_backward(batch)
     rates = {n: params[names[n]].grad for n in ('W1', 'b1', 'W2', 'b2')}
     for n, rate in wanted['rates'].items():
-        close(rates[n], np.broadcast_to(rate, rates[n].shape), case)
+        assert near(rates[n], np.broadcast_to(rate, rates[n].shape), case)
     means = [r.mean().item() for r in rates.values()]
     total = sum(r.sum().item() for r in rates.values()) / sum(r.numel() for r in rates.values())
-    close(np.mean(means) if value == 'adahat_no_sum' else total, wanted['capacity'], case)
+    assert near(np.mean(means) if value == 'adahat_no_sum' else total, wanted['capacity'], case)
     for n in wanted.get('gradients', ()):
         params[names[n]].grad = tensor(case['inputs']['grads'][n])
     appr.after_backward(batch)
     for n, gradient in wanted.get('gradients', {}).items():
-        close(params[names[n]].grad, gradient, case)
+        assert near(params[names[n]].grad, gradient, case)
 
 
 @cases('adahat')
@@ -123,8 +102,8 @@ def test_the_regulariser_counts_from_ten_free_units_on(case):
     free = [1 - m for m in appr.mask_pre]
     attended = [(m * f).sum() for m, f in zip(batch.gates, free)]
     wanted = case['outputs']['clarena']
-    close(appr.lamb * appr.share(sum(attended), sum(f.sum() for f in free)), wanted['reg'], case)
-    close([appr.share(a, f.sum()).item() for a, f in zip(attended, free)], wanted['sparsity_by_layer'], case)
+    assert near(appr.lamb * appr.share(sum(attended), sum(f.sum() for f in free)), wanted['reg'], case)
+    assert near([appr.share(a, f.sum()).item() for a, f in zip(attended, free)], wanted['sparsity_by_layer'], case)
 
 
 @cases('adahat')
@@ -138,7 +117,7 @@ def test_a_task_s_capacity_is_the_mean_rate_under_its_own_mask(case):
     appr.end_task(t, None, None)
     kept = [(m > .5).double() for m in batch.gates]
     rates = [rate.expand_as(p) for p, rate in adaptive(case, 'adahat')[0].rates(t, kept)]
-    close(appr.capacity[-1], torch.cat([r.flatten() for r in rates]).mean().item(), case)
+    assert near(appr.capacity[-1], torch.cat([r.flatten() for r in rates]).mean().item(), case)
     for c, b, m in zip(appr.counts, before, kept):
         assert torch.equal(c, b + m)
     assert all(torch.equal(m, (c > 0).double()) for m, c in zip(appr.mask_pre, appr.counts))
@@ -149,9 +128,9 @@ def test_steepness_compensation_and_locks(case):
     inputs, wanted, smax = case['inputs'], case['outputs']['hatcl'], case['inputs']['smax']
     e, grad = tensor(inputs['embedding']), tensor(inputs['grad'])
     scales = [gates.steepness('linear', smax, p) for p in inputs['progress']]
-    close(scales, wanted['scale']['linear'], case)
+    assert near(scales, wanted['scale']['linear'], case)
     for s, gradient in zip(scales, wanted['compensated_gradient']):
-        close(grad * gates.compensation(e, s, 100), gradient, case)
+        assert near(grad * gates.compensation(e, s, 100), gradient, case)
     units = len(e)
     net = Net(1, [units, units], 2)
     appr = hat.Appr(net, smax=smax, binary='on')
@@ -162,7 +141,7 @@ def test_steepness_compensation_and_locks(case):
     assert [m.flatten().tolist() for m in appr.mask_pre] == [list(map(float, wanted['locked']))] * 2
     free = 1 - appr.mask_pre[0]
     found = [appr.share((torch.sigmoid(s * e) * free).sum(), free.sum()) for s in scales]
-    close(torch.stack(found), wanted['reg_without_quota'], case)
+    assert near(torch.stack(found), wanted['reg_without_quota'], case)
 
 
 @pytest.mark.parametrize('smax', [2., 50., 400.])
@@ -214,7 +193,7 @@ def test_two_steps_of_adam_with_binary_locks(case):
     new_task(appr, case)
     after, wanted = weights(appr.model), case['outputs']['hatcl']
     for n, value in wanted['fresh_adam'].items():
-        close(after[n], value, case)
+        assert near(after[n], value, case)
     for n, locked in wanted['locked'].items():
         locked = torch.tensor(locked).bool()
         assert locked.any() and torch.equal(after[n][locked], before[n][locked]), n
@@ -241,7 +220,7 @@ def test_what_adam_remembers_of_an_earlier_task_does_not_move_what_is_locked(cas
     before = weights(appr.model)
     for n, value in wanted['kept_adam_after_old_step'].items():
         if n[0] != 'e':
-            close(before[n], value, case)
+            assert near(before[n], value, case)
     appr.end_task(0, None, None)
     new_task(appr, case)
     locks = [m.flatten().bool() for m in appr.mask_pre]
@@ -258,7 +237,7 @@ def test_soft_masks_brake_adam_by_as_much_as_they_say(case):
     appr, lr = learner(case, lamb=case['inputs']['lamb']), case['inputs']['lr']
     appr.end_task(0, None, None)
     for m, old in zip(appr.mask_pre, case['outputs']['ucl']['old_mask']):
-        close(m[0], old, case)
+        assert near(m[0], old, case)
     before = weights(appr.model)
     new_task(appr, case)
     after, theirs, beyond = weights(appr.model), case['outputs']['ucl']['after_two_adam_steps'], []

@@ -1,8 +1,6 @@
 """Masks and subspaces, wsn and gpm: as public code computes them (methods2.json), and each its own idea."""
 import io
-import json
 import shutil
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,29 +19,12 @@ from learning.recipe import Recipe
 from networks import alexnet, layers, mlp
 from results import records
 from runs import certificate, checkpoint
+from published import cases, near, tensor
 from synthetic import batch_of, progress, said, set_scenario
 
-CASES = json.loads((Path(__file__).parent / 'methods2.json').read_text())['cases']
 SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu']
 RECIPES = {'sgd': Recipe(), 'momentum': Recipe(momentum=.9, weight_decay=.01, keep=True),
            'adam': Recipe('adam', weight_decay=.01), 'kept': Recipe('adam', keep=True)}
-
-
-def cases(kind):
-    """A decorator: the cases of a kind, however many there are."""
-    found = [c for c in CASES if c['kind'] == kind]
-    return pytest.mark.parametrize('case', found, ids=[c['id'] for c in found])
-
-
-def tensor(values):
-    """As float64."""
-    return torch.tensor(values, dtype=torch.float64)
-
-
-def near(found, expected, case):
-    """Whether numbers are those of a case."""
-    found = found.detach().numpy() if isinstance(found, torch.Tensor) else found
-    return np.allclose(found, expected, rtol=case['tolerance'], atol=case['tolerance'])
 
 
 class Single(nn.Module):

@@ -1,7 +1,5 @@
 """ER-ACE, GDumb, BiC, WA and RWalk: as public code computes them on tiny inputs (methods2.json), and each its own idea."""
-import json
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,33 +8,16 @@ from torch import nn
 
 import run
 import utils
-from approaches import bic, er_ace, exemplars, gdumb, rwalk, wa
+from approaches import bic, er_ace, gdumb, rwalk, wa
 from fast.quadratic import of as closed
 from learning import buffer, scenario as scenarios
 from learning.batch import Batch
-from networks import layers, mlp
-from synthetic import said, tasks
+from networks import mlp
+from published import cases, near, tensor
+from synthetic import tasks
 
-CASES = json.loads((Path(__file__).parent / 'methods2.json').read_text())['cases']
 DATA, TASKCLA, SIZE = tasks('mlp')
 SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--device', 'cpu', '--net', 'nhid=60,nlayers=1,pdrop=0']
-
-
-def cases(kind):
-    """A decorator: the cases of a kind, however many there are."""
-    found = [c for c in CASES if c['kind'] == kind]
-    return pytest.mark.parametrize('case', found, ids=[c['id'] for c in found])
-
-
-def tensor(values):
-    """As float64."""
-    return torch.tensor(values, dtype=torch.float64)
-
-
-def close(found, expected, tolerance):
-    """Whether numbers agree as well as a case says."""
-    found = found.detach() if isinstance(found, torch.Tensor) else found
-    return np.allclose(found, expected, rtol=tolerance, atol=tolerance)
 
 
 class Told(nn.Module):
@@ -77,9 +58,9 @@ def test_incoming_samples_compete_among_the_classes_of_the_batch(case):
     appr.drawn = lambda batch, before=None: rows(appr, n, i['buffer_labels'])
     loss = appr.loss(rows(appr, 0, i['labels'], task=1))
     loss.backward()
-    assert close(loss, 2 * out['loss'], tol)  # that code halves the sum of the two means
-    assert close(appr.model.logits.grad[:n], 2 * tensor(out['grad_logits']), tol)
-    assert close(appr.model.logits.grad[n:], 2 * tensor(out['grad_buffer_logits']), tol)
+    assert near(loss, 2 * out['loss'], tol)  # that code halves the sum of the two means
+    assert near(appr.model.logits.grad[:n], 2 * tensor(out['grad_logits']), tol)
+    assert near(appr.model.logits.grad[n:], 2 * tensor(out['grad_buffer_logits']), tol)
 
 
 @cases('gdumb')
@@ -105,7 +86,7 @@ def test_the_greedy_balanced_sampler(case, together, monkeypatch):
 def test_the_learning_rate_of_each_pass(case):
     i = case['inputs']
     found = [gdumb.rate(p, i['maxlr'], i['minlr']) for p in range(i['passes'])]
-    assert close(found, case['outputs']['gdumb_authors']['lr_of_pass'], case['tolerance'])
+    assert near(found, case['outputs']['gdumb_authors']['lr_of_pass'], case['tolerance'])
 
 
 class Vector(nn.Module):
@@ -144,12 +125,12 @@ def test_the_walk_in_the_metric_of_the_loss(case):
     appr = walker(i['theta0'], alpha=i['alpha'], delta_t=i['delta_t'], eps=np.finfo(float).eps)
     for steps, expected in zip(i['tasks'], out['after_task']):
         move(appr, steps)
-        assert close(appr.information['theta'], expected['fisher'], tol)
-        assert close(appr.scores['theta'], expected['scores'], tol)
-        assert close(appr.omega['theta'], expected['penalty_weights'], tol)
+        assert near(appr.information['theta'], expected['fisher'], tol)
+        assert near(appr.scores['theta'], expected['scores'], tol)
+        assert near(appr.omega['theta'], expected['penalty_weights'], tol)
     with torch.no_grad():
         appr.model.theta.copy_(tensor(i['theta_eval']))
-    assert close(appr.penalty(), out['penalty_lambda_1'], tol) and close(closed(appr).value(), out['penalty_lambda_1'], tol)
+    assert near(appr.penalty(), out['penalty_lambda_1'], tol) and near(closed(appr).value(), out['penalty_lambda_1'], tol)
 
 
 @cases('rwalk')
@@ -162,7 +143,7 @@ def test_the_penalty_that_is_not_normalised(case):
     appr.omega = appr.weighed()
     with torch.no_grad():
         appr.model.theta.copy_(tensor(i['theta_eval']))
-    assert close(appr.penalty(), out['penalty_lambda_1'], case['tolerance'])
+    assert near(appr.penalty(), out['penalty_lambda_1'], case['tolerance'])
 
 
 @cases('bic')
@@ -170,14 +151,14 @@ def test_the_stages_of_bic(case):
     i, out, tol = case['inputs'], case['outputs']['facil'], case['tolerance']
     z, y, old = tensor(i['logits']), torch.tensor(i['labels']), i['n_old']
     alpha, beta = bic.correction(z, y, old, i['epochs'], i['stage2_lr_facil'])
-    assert close([alpha, beta], [out['alpha'], out['beta']], tol)
+    assert near([alpha, beta], [out['alpha'], out['beta']], tol)
     appr = told(bic.Appr, (old, z.shape[1] - old), z, T=i['T'])
     appr.model_old = Told(torch.cat([tensor(i['old_logits']), 7 * torch.ones_like(z[:, old:])], 1), appr.model.sizes)
     appr.corrections = [(1., 0.)]
-    assert close(appr.loss(rows(appr, 0, i['labels'])), out['stage1_loss_lambda_n_old_over_all'], tol)
+    assert near(appr.loss(rows(appr, 0, i['labels'])), out['stage1_loss_lambda_n_old_over_all'], tol)
     appr.corrections.append((alpha, beta))
     appr.model.eval()
-    assert close(appr.compete(rows(appr, 0, i['labels']))[0], out['corrected_logits'], tol)
+    assert near(appr.compete(rows(appr, 0, i['labels']))[0], out['corrected_logits'], tol)
 
 
 @cases('wa')
@@ -185,7 +166,7 @@ def test_the_aligned_weights_and_the_loss_of_wa(case):
     i, out, tol = case['inputs'], case['outputs']['pycil'], case['tolerance']
     weight, z = tensor(i['weight']), tensor(i['logits'])
     old = len(weight) - i['n_new']
-    assert close(wa.gamma(weight[:old], weight[old:]), out['gamma'], tol)
+    assert near(wa.gamma(weight[:old], weight[old:]), out['gamma'], tol)
     appr = told(wa.Appr, (old, i['n_new']), z, T=i['T'])
     appr.model.last = nn.ModuleList(nn.Linear(weight.shape[1], n).double() for n in appr.model.sizes)
     with torch.no_grad():
@@ -193,12 +174,12 @@ def test_the_aligned_weights_and_the_loss_of_wa(case):
             head.weight.copy_(part)
     biases = [head.bias.clone() for head in appr.model.last]
     appr.align(1)
-    assert close(torch.cat([head.weight for head in appr.model.last]), out['aligned'], tol)
+    assert near(torch.cat([head.weight for head in appr.model.last]), out['aligned'], tol)
     assert all(torch.equal(head.bias, b) for head, b in zip(appr.model.last, biases))
     appr.model_old = Told(torch.cat([tensor(i['old_logits']), 7 * torch.ones_like(z[:, old:])], 1), appr.model.sizes)
     batch = rows(appr, 0, i['labels'])
-    assert close(appr.loss(batch), out['loss'], tol)
-    assert close(appr.kd(z[:, :old], tensor(i['old_logits'])), out['kd_loss'], tol)
+    assert near(appr.loss(batch), out['loss'], tol)
+    assert near(appr.kd(z[:, :old], tensor(i['old_logits'])), out['kd_loss'], tol)
 
 
 def images(t, n=240, seed=0):

@@ -11,7 +11,7 @@ import pytest
 import run
 import utils
 from results import collect, records
-from runs import checkpoint, place, plan, sequence
+from runs import checkpoint, locking, place, plan, sequence
 from utils import ROOT
 
 SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu', '--net', 'nhid=40,nlayers=1']
@@ -317,8 +317,8 @@ def test_a_plan_leaves_to_others_what_they_are_doing_and_ends_well(tmp_path):
     command = [sys.executable, str(ROOT / 'src' / 'run_multi.py'), '--experiments', 'glyphs', '--approaches', 'sgd', '--seeds', '0-1',
                '--res_folder', str(tmp_path), '--execute', '--', *SHORT[2:]]
     outputs = [tmp_path / ('glyphs_sgd_%d.txt' % s) for s in range(2)]
-    with checkpoint.lock(outputs[0]):
-        assert checkpoint.busy(outputs[0]) and not checkpoint.busy(outputs[1])
+    with locking.lock(outputs[0]):
+        assert locking.busy(outputs[0]) and not locking.busy(outputs[1])
         done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0 and [records.finished(o) for o in outputs] == [False, True], done.stderr
     assert '1 runs finished, 0 failed\n1 are being done by another process\n    %s\n' % outputs[0] in done.stdout

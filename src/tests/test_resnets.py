@@ -11,7 +11,7 @@ import fast
 import run
 import utils
 from learning import evaluation, normalising
-from networks import gated, layers, parts, resnet18, resnet32, resnets, variants
+from networks import gated, layers, parts, resnet18, resnet32, variants
 from runs import checkpoint
 from synthetic import progress
 from utils import UserError
@@ -251,4 +251,3 @@ def test_a_user_s_network_of_a_few_lines_has_all_variants():
             assert net(x)[1].shape == (4, 4)
         else:
             assert net(torch.tensor([1]), x)[0][1].shape == (4, 3)
-    assert resnets.LEAST == 16

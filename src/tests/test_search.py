@@ -7,7 +7,7 @@ import pytest
 
 import work
 from results import records, surfaces
-from runs import checkpoint, launch, local, plan, search, study
+from runs import checkpoint, launch, local, locking, plan, search, study
 from utils import ROOT
 
 FAKE = '''
@@ -184,7 +184,7 @@ def test_what_cannot_be_searched_is_refused_by_name(fake, tmp_path, refused, cap
     other = searched(folder, '--grid', 'lamb=0.1,2.9')
     other[2] = 'ewc'
     assert 'approach hat, now ewc' in line(other)
-    with checkpoint.lock(folder / study.FILE):
+    with locking.lock(folder / study.FILE):
         assert 'another search' in line(searched(folder, *grid, '--execute'))
     journal = (folder / study.FILE).read_text()
     for text in ('hello\n', '{}\n' + journal, journal[len(journal) // 2:], '[1]\n' * 3, '{"op_code": 99}\n'):

@@ -19,7 +19,7 @@ import utils
 import work
 from approaches import base
 from results import collect, records
-from runs import checkpoint, launch, local, nodes, plan, sequence
+from runs import checkpoint, launch, local, locking, nodes, plan, sequence
 from synthetic import progress, tasks
 from utils import ROOT, UserError
 
@@ -332,7 +332,7 @@ def test_a_position_in_a_tournament_that_cannot_be_is_refused():
 def test_a_log_has_a_lock_of_its_own(tmp_path, refused):
     log = tmp_path / 'a.pkz'
     command = [*SHORT, '--approach', 'hat-test', '--logpath', str(log), '--output']
-    with checkpoint.lock(log, '.log'):
+    with locking.lock(log, '.log'):
         assert 'another run is writing %s' % log in refused(run.main, [*command, str(tmp_path / 'o.txt')])
     run.main([*command, str(tmp_path / 'a.txt')])
     assert log.exists()
