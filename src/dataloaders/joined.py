@@ -78,6 +78,7 @@ class Kept:
 
     def __init__(self, raw, tasks, make):
         self.stored, self.owners, self.make, self.device = raw, tasks, make, raw.device
+        self.shape = torch.Size((len(tasks), *self.made(slice(0, 1)).shape[1:]))
 
     def __len__(self):
         return len(self.owners)
