@@ -5,13 +5,13 @@
 """
 import utils
 from results import collect, records, tables
-from runs import commandline, launch
+from runs import launch, parsing
 from utils import UserError
 
 
 def main(argv=None):
     """Print the table of the given results; return the exit status."""
-    parser = commandline.Parser(prog='compare.py',
+    parser = parsing.Parser(prog='compare.py',
                                 description='Prints results of finished runs side by side.')
     parser.add_argument('results', nargs='*', metavar='FILE', help='result matrices or their records')
     parser.add_argument('--experiment', metavar='E',

@@ -4,13 +4,13 @@
     python src/evaluate.py res/glyphs_hat_0.json --corrupt noise:0.1,blur:1
 """
 from approaches.hyper import Hyper
-from runs import commandline, launch
+from runs import launch, parsing
 from utils import UserError, visible
 
 
 def build():
     """The parser."""
-    parser = commandline.Parser(prog='evaluate.py', allow_abbrev=False, description='Tests the saved model of a run (run.py --save).')
+    parser = parsing.Parser(prog='evaluate.py', allow_abbrev=False, description='Tests the saved model of a run (run.py --save).')
     parser.add_argument('run', metavar='RUN', help='a result or its record')
     parser.add_argument('--after', type=Hyper('--after', int, 0, least=0).parse, metavar='T', help='the model after task T, '
                         'counted from 0 (default: the last)')

@@ -6,13 +6,13 @@ import importlib.util
 import time
 
 from approaches.hyper import Hyper
-from runs import commandline, launch
+from runs import launch, parsing
 from utils import ROOT, UserError, visible
 
 
 def build():
     """The parser."""
-    parser = commandline.Parser(prog='export.py', allow_abbrev=False, description='Writes one task\'s network of a saved model (run.py --save) '
+    parser = parsing.Parser(prog='export.py', allow_abbrev=False, description='Writes one task\'s network of a saved model (run.py --save) '
                                 'by torch.export, checked on the test set; it takes images of pixels in 0..1.')
     parser.add_argument('run', metavar='RUN', help='a result or its record')
     parser.add_argument('--task', required=True, help='name or number')

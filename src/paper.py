@@ -3,14 +3,14 @@
     python src/paper.py hsu2018
     python src/paper.py hsu2018 --execute --seeds 0-9 --nproc 2
 """
-from runs import commandline, launch, plan
+from runs import launch, parsing, plan
 from utils import ROOT, UserError
 
 
 def build():
     """The parser."""
     from results import papers
-    parser = commandline.Parser(prog='paper.py', allow_abbrev=False,
+    parser = parsing.Parser(prog='paper.py', allow_abbrev=False,
                                 description='Compares a published table with results of ours, cell by '
                                 'cell; exit status 1 if a cell that was run misses.',
                                 epilog='A cell passes if the means differ by at most 3 '

@@ -6,13 +6,13 @@
 """
 from utils import ROOT  # first: it says which packages are missing
 from results import plots
-from runs import checkpoint, commandline, launch
+from runs import checkpoint, commandline, launch, parsing
 
 
 def build():
     """Return the parser."""
     figures = '; '.join('%s: %s' % (name, kind.about) for name, kind in plots.KINDS.items())
-    parser = commandline.Parser(prog='plot_results.py', allow_abbrev=False, epilog='Figures: %s.' % figures,
+    parser = parsing.Parser(prog='plot_results.py', allow_abbrev=False, epilog='Figures: %s.' % figures,
                                 description='Draws or prints saved results.')
     parser.add_argument('--figure', choices=list(plots.KINDS), default='ratio',
                         help='default %(default)s; see below')

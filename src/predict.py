@@ -8,13 +8,13 @@ from pathlib import Path
 
 from approaches.hyper import Hyper
 from dataloaders.pictures import SUFFIXES
-from runs import commandline, launch
+from runs import launch, parsing
 from utils import ROOT, UserError, visible
 
 
 def build():
     """The parser."""
-    parser = commandline.Parser(prog='predict.py', allow_abbrev=False, description='Tells what image files show, by the saved model of a run '
+    parser = parsing.Parser(prog='predict.py', allow_abbrev=False, description='Tells what image files show, by the saved model of a run '
                                 '(run.py --save); exit status 1 if a file is no image or cannot be read right.')
     parser.add_argument('run', metavar='RUN', help='a result or its record')
     parser.add_argument('images', nargs='+', metavar='IMAGE|FOLDER', help='image files, or folders of them')

@@ -9,13 +9,13 @@ from pathlib import Path
 import utils
 from plot_results import epochs_file
 from results import collect, metrics, overview, plots, records, report
-from runs import commandline, launch
+from runs import commandline, launch, parsing
 from utils import ROOT, UserError
 
 
 def build():
     """Return the parser."""
-    parser = commandline.Parser(prog='report.py', allow_abbrev=False,
+    parser = parsing.Parser(prog='report.py', allow_abbrev=False,
                                 description='Writes one HTML page of all results in some '
                                 'folders, which needs no network and no other file.')
     parser.add_argument('folders', nargs='*', default=['res'], metavar='FOLDER', help='default res')

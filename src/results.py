@@ -6,12 +6,12 @@
 """
 import utils
 from results import overview
-from runs import commandline, launch
+from runs import commandline, launch, parsing
 
 
 def main(argv=None):
     """Print the table of the results there are; return the exit status."""
-    parser = commandline.Parser(prog='results.py', allow_abbrev=False,
+    parser = parsing.Parser(prog='results.py', allow_abbrev=False,
                                 description='Lists the runs whose results are in a folder: experiment, '
                                 'approach, tags, settings that differ, average accuracy, forgetting, status.')
     parser.add_argument('folders', nargs='*', default=['res'], metavar='FOLDER', help='default res')

@@ -4,13 +4,13 @@
 """
 import random
 
-from runs import build as building, commandline, config, launch, options, plan
+from runs import build as building, commandline, config, launch, options, parsing, plan
 from utils import ROOT, UserError
 
 
 def build():
     """Return the parser."""
-    parser = commandline.Parser(prog='run_multi.py', allow_abbrev=False, description='Runs every approach on '
+    parser = parsing.Parser(prog='run_multi.py', allow_abbrev=False, description='Runs every approach on '
                                 'every experiment with every seed; options of run.py after -- go to every '
                                 'run, but to those of an approach that cannot take them, which the plan '
                                 'says.')

@@ -13,7 +13,7 @@ import utils  # first: it says what is missing
 import numpy as np
 
 from results import records
-from runs import commandline, launch, options, plan, search, study, tuned
+from runs import commandline, launch, options, parsing, plan, search, study, tuned
 from runs.advice import flag
 from utils import ROOT, UserError
 
@@ -24,7 +24,7 @@ NUMBERS = [h for h in NUMBERS if h.name not in ('seed', 'iterations')]
 
 def build():
     """Return the parser."""
-    parser = commandline.Parser(prog='work.py', allow_abbrev=False, description='Runs an approach with every '
+    parser = parsing.Parser(prog='work.py', allow_abbrev=False, description='Runs an approach with every '
                                 'combination of its hyper-parameters and prints them sorted by validation '
                                 'accuracy; options of run.py after -- go to every run.')
     parser.add_argument('gpu_id', help='GPUs to share out, such as 0 or 0,1; or cpu')

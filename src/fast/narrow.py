@@ -9,7 +9,8 @@ from fast.dropout import dropout
 from fast.factors import Factors
 from fast.finish import finish
 from fast.products import mapped
-from networks.layers import Layered, inputs, uses
+from networks.geometry import inputs, uses
+from networks.layers import Layered
 
 OFF = -89.  # float32's sigmoid is exactly 0 below: 1 / (1 + exp(89)), and exp(89) is infinite
 

@@ -4,7 +4,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from networks import gated
-from networks.layers import Features, Plain, inputs, keeps
+from networks.geometry import inputs
+from networks.layers import Features, Plain, keeps
 
 
 class Preprocessing(nn.Module):

@@ -13,7 +13,8 @@ import utils
 from learning.fitting import IDLE
 from results.records import differences
 from runs import snapshot
-from runs.nodes import Reader, Writer, like
+from runs.nodes import Reader, Writer
+from runs.snapshot import like
 from runs.place import STATE, finished, folder
 from utils import UserError
 

@@ -1,18 +1,15 @@
 """The options of run.py, each declared once: from this table come the parser, its help, what a file may say,
 what a record keeps and what a search may vary."""
-import argparse
 import functools
 import re
 import reprlib
-import sys
-import textwrap
 from dataclasses import dataclass
 from typing import Callable
 
 import utils
 from approaches.hyper import Hyper
 from learning import schedule
-from runs import advice
+from runs import advice, parsing
 from runs.advice import flag
 from utils import UserError
 
@@ -229,42 +226,6 @@ DESCENT = ('optimizer', 'momentum', 'weight_decay', 'schedule', 'warmup', 'no_pa
            'iterations', 'joined_heads', 'augment')
 
 
-class Formatter(argparse.HelpFormatter):
-    """Help of which no line ends within a word, '--lr-min' being one, and whose closing text stays as it
-    is."""
-
-    def __init__(self, prog):
-        super().__init__(prog, max_help_position=28)
-
-    def _split_lines(self, text, width):
-        return textwrap.wrap(' '.join(text.split()), width, break_on_hyphens=False, break_long_words=False)
-
-    def _fill_text(self, text, width, indent):
-        lines = []
-        for line in text.split('\n'):
-            lines += [line] if line[:1] in (' ', '') else self._split_lines(line, width)
-        return '\n'.join(lines)
-
-
-class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors are UserErrors: one line, no usage."""
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **{'formatter_class': Formatter, **kwargs})
-
-    def error(self, message):
-        """Raise what is wrong."""
-        raise UserError(message)
-
-    def parse_known_args(self, args=None, namespace=None):
-        """Parse as argparse does; no name can have a line end or a NUL."""
-        args = sys.argv[1:] if args is None else args
-        for word in args:
-            if re.search('[\0\n\r]', word):
-                raise UserError('%r: a line end or a NUL cannot be part of a name or a value' % word)
-        return super().parse_known_args(args, namespace)
-
-
 def declared(kind=None):
     """Return {name: Option} of all options, those that an approach's class declares first. Raises UserError
     for one of them that is an option of run.py itself."""
@@ -281,7 +242,7 @@ def build(kind=None):
     """Return the parser, with the options of an approach's class, first of all, if it is given."""
     said = 'Trains an approach on the tasks of an experiment and saves the accuracy after each on all so far.'
     said += '\n' + advice.title(kind.__module__.split('.')[-1]) if kind else ''
-    parser = Parser(prog='run.py', allow_abbrev=False, add_help=False, usage='run.py --experiment NAME '
+    parser = parsing.Parser(prog='run.py', allow_abbrev=False, add_help=False, usage='run.py --experiment NAME '
                     '--approach NAME [options]', description=said, epilog='' if kind else advice.families())
     own, groups = [option for option in declared(kind).values() if option.name not in ALL], OPTIONS
     if own:

@@ -257,25 +257,3 @@ def same(name, made, place):
     if now != name:
         raise ValueError('%s was %s, which a checkpoint cannot bring back' % (place, name))
     return made
-
-
-def like(value, model, what='the value'):
-    """Raises ValueError, saying what, unless a value is of the kind, keys and shapes of a model; numbers may
-    be others."""
-    kinds = (int, float) if isinstance(model, float) else (type(model),)
-    ok = type(value) in kinds or isinstance(model, dict) and isinstance(value, dict)
-    ok = ok and not (isinstance(value, float) and value != value)
-    if ok and isinstance(model, (torch.Tensor, np.ndarray)):
-        ok = value.shape == model.shape and value.dtype == model.dtype
-        plain = not isinstance(value, torch.Tensor) or value.layout == torch.strided and not value.is_meta
-        ok = ok and plain
-    elif ok and isinstance(model, dict):
-        ok = value.keys() == model.keys()
-        for k in model if ok else ():
-            like(value[k], model[k], '%s of %s' % (k, what))
-    elif ok and isinstance(model, (list, tuple)):
-        ok = len(value) == len(model)
-        for i, m in enumerate(model) if ok else ():
-            like(value[i], m, '%s %d' % (what, i))
-    if not ok:
-        raise ValueError(what)

@@ -12,7 +12,8 @@ from learning.batch import Batch
 from learning.buffer import Buffer
 from results import forms, records
 from runs import advice, build, checkpoint, foreign, machine, network, options, place, snapshot
-from runs.nodes import Reader, Writer, like
+from runs.nodes import Reader, Writer
+from runs.snapshot import like
 from utils import ROOT, UserError
 
 VERSION = 2

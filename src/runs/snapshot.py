@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from approaches.declared import LOOP
-from runs.nodes import ABSENT, PLAIN, Reader, Writer, like
+from runs.nodes import ABSENT, PLAIN, Reader, Writer
 
 BASE = *LOOP, 'model', 'optimizer', 'fitting', 'logpath', '_only'  # attributes that the base and the run set
 
@@ -99,3 +99,25 @@ def size(node):
     if isinstance(node, torch.Tensor):
         return node.numel() * node.element_size()
     return sum(map(size, node)) if isinstance(node, (tuple, list)) else 0
+
+
+def like(value, model, what='the value'):
+    """Raises ValueError, saying what, unless a value is of the kind, keys and shapes of a model; numbers may
+    be others."""
+    kinds = (int, float) if isinstance(model, float) else (type(model),)
+    ok = type(value) in kinds or isinstance(model, dict) and isinstance(value, dict)
+    ok = ok and not (isinstance(value, float) and value != value)
+    if ok and isinstance(model, (torch.Tensor, np.ndarray)):
+        ok = value.shape == model.shape and value.dtype == model.dtype
+        plain = not isinstance(value, torch.Tensor) or value.layout == torch.strided and not value.is_meta
+        ok = ok and plain
+    elif ok and isinstance(model, dict):
+        ok = value.keys() == model.keys()
+        for k in model if ok else ():
+            like(value[k], model[k], '%s of %s' % (k, what))
+    elif ok and isinstance(model, (list, tuple)):
+        ok = len(value) == len(model)
+        for i, m in enumerate(model) if ok else ():
+            like(value[i], m, '%s %d' % (what, i))
+    if not ok:
+        raise ValueError(what)
