@@ -64,7 +64,7 @@ def fake(tmp_path):
 
 GROUPS = [['sgd', 'hat', 'joint', 'progressive', 'imm-mode'], ['ewc', 'lwf', 'hat-test', 'imm-mean', 'random'],
           ['lfl', 'pathnet', 'sgd-frozen', 'sgd-restart', 'packnet', 'independent', 'icarl'], ['l2', 'ewc-online', 'mas', 'si'],
-          ['er', 'ewc-er', 'gem', 'agem', 'der', 'derpp', 'online-meta'], ['er-ace', 'gdumb', 'bic', 'wa', 'rwalk'], ['wsn', 'gpm']]
+          ['er', 'ewc-er', 'gem', 'agem', 'der', 'derpp', 'online-meta'], ['er-ace', 'gdumb', 'bic', 'wa', 'rwalk'], ['wsn', 'gpm', 'adahat']]
 NOT = ['dgr']  # its generator's Adam asks the CUDA driver, which is not there
 MORE = {'pathnet': ['--generations', '1'], 'packnet': ['--retrain', '1'], 'icarl': ['--scenario', 'class'],
         'bic': ['--scenario', 'class'], 'wa': ['--scenario', 'class'], 'gdumb': ['--passes', '2'],

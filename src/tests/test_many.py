@@ -75,10 +75,9 @@ def planned(capsys, *options, approaches='random,sgd,hat', experiments='glyphs',
 def test_what_an_approach_cannot_take_is_left_out_of_its_runs_and_said(tmp_path, capsys):
     folder = '--res_folder', str(tmp_path)
     calls, said = planned(capsys, *folder, passed=['--save', '--optimizer', 'adam', '--weight-decay=0.1', '--nepochs', '2'])
-    assert '--save' in calls['sgd'] and 'adam' in calls['sgd'] and '--save' in calls['hat']
-    for a, gone in (('random', {'--save', '--optimizer', 'adam', '--weight-decay=0.1'}), ('hat', {'--optimizer', 'adam'})):
-        assert not gone & set(calls[a]) and '2' in calls[a]
-    assert [' random: ' in line or ' hat: ' in line for line in said] == [True] * 3 and any('--save' in line for line in said)
+    assert all({'--save', 'adam'} <= set(calls[a]) for a in ('sgd', 'hat'))
+    assert not {'--save', '--optimizer', 'adam', '--weight-decay=0.1'} & set(calls['random']) and '2' in calls['random']
+    assert [' random: ' in line for line in said] == [True] * 2 and any('--save' in line for line in said)
     calls, said = planned(capsys, *folder, passed=['--scenario', 'class', '--infer', 'max-softmax'])
     assert '--infer' in calls['hat'] and '--infer' not in calls['sgd'] and len(said) == 2
     for passed, approaches, says in ((['--save'], 'random', 'has no model'), (['--lr', '1e-9'], 'random,sgd', 'below --lr-min'),
