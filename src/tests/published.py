@@ -24,5 +24,5 @@ def tensor(values):
 def near(found, expected, tolerance):
     """Whether numbers agree as well as a case, or its tolerance, says."""
     tolerance = tolerance['tolerance'] if isinstance(tolerance, dict) else tolerance
-    found = found.detach() if isinstance(found, torch.Tensor) else found
-    return np.allclose(found, np.array(expected), rtol=tolerance, atol=tolerance)
+    found, expected = (v.detach().numpy() if isinstance(v, torch.Tensor) else v for v in (found, expected))
+    return np.allclose(found, expected, rtol=tolerance, atol=tolerance)
