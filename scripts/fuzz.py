@@ -41,8 +41,8 @@ import run as script
 import utils
 from dataloaders import raw, split
 from networks import layers, mlp_hat, modular
-from results import aside, collect, records
-from runs import checkpoint, options, plan, sequence
+from results import collect, records
+from runs import checkpoint, options, place, plan, sequence
 
 NUMBERS = [0, 1, -1, 2, 255, 2 ** 31, -2 ** 63, 2 ** 64, 10 ** 30, 10 ** 400, .5, -.5, 1e308, -1e308, 5e-324, float('nan'), float('inf')]
 APPROACHES = 'sgd', 'hat', 'hat-test', 'ewc', 'imm-mode', 'lwf', 'sgd-restart', 'joint', 'random', 'pathnet'
@@ -51,7 +51,7 @@ MODELS = {'sgd': [], 'hat': [], 'packnet': [], 'pathnet': ['--generations', '1']
           'dgr': ['--width', '4', '--z', '2']}
 GLYPHS = ['--experiment', 'glyphs', '--approach', 'sgd', '--output']
 FORK = multiprocessing.get_context('fork')
-checkpoint.folder = lambda output: Path(output).with_suffix('')  # instead of a place in logs
+checkpoint.folder = place.folder = lambda output: Path(output).with_suffix('')  # instead of a place in logs
 
 
 def odd(old, draw, kind):
@@ -132,12 +132,13 @@ def run(name, folder, every):
     more = {'pathnet': {'generations': 1}, 'hat-test': {'logpath': str(folder / 'o.pkz')}}
     saved = checkpoint.Checkpoint(folder / 'o.txt', {'approach': name, 'lr': 0.05}, every)
     saved.path = folder / 'checkpoint.pt'
-    args, _ = options.parse(['--experiment', 'glyphs', '--approach', name, '--final-valid', '--forward-transfer'])
-    args.output = folder / 'o.txt'
+    ahead = ['--forward-transfer'] * (name not in ('random', 'pathnet'))
+    args, _ = options.parse(['--experiment', 'glyphs', '--approach', name, '--final-valid', *ahead])
+    args = args.but(output=folder / 'o.txt')
     return sequence.Sequence(
         utils.load('approaches', name).Appr(net, nepochs=3, sbatch=16, **more.get(name, {})),
         {'args': args, 'data': data, 'taskcla': taskcla, 'inputsize': size, 'device': torch.device('cpu')},
-        {'device': 'cpu', 'tasks': ['a', 'b'], 'config': saved.config}, saved, aside.Aside(args.output, folder))
+        {'device': 'cpu', 'tasks': ['a', 'b'], 'config': saved.config}, saved, place.Place(args.output))
 
 
 def trained(approach, folder, x, y):
@@ -210,7 +211,7 @@ def readers(kind, folder, draw):
         return [lambda: split.get(0, pc_valid=0., data_dir=folder, name='shapes', ntasks=2)[0][1]['train']['x'], lambda: raw.shape('shapes', folder)]
     if kind == 'checkpoint':
         one = run((folder / 'approach').read_text(), folder, 1e9)
-        return [lambda: one.run(one.checkpoint.read()), lambda: one.checkpoint.remove_stale(2)]
+        return [lambda: one.run(one.checkpoint.read())]
     if kind == 'model':
         result, data = str(folder / 'o.txt'), ['--data-dir', str(folder)]
         exported = [lambda: export.main([result, '--task', '0', '--output', str(folder / 'x.pt2'), *data])] * (draw.random() < 0.2)

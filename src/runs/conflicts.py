@@ -13,7 +13,7 @@ OPTIMIZER = tuple(name for name in DESCENT if name not in (*PATIENCE, 'augment')
 class Unfit(UserError):
     """Options, whose names it has, that an approach cannot take, as others may."""
 
-    def __init__(self, message, names):
+    def __init__(self, message, names=()):
         super().__init__(message)
         self.names = names
 

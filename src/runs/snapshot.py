@@ -6,7 +6,7 @@ network, its parts, the optimizer and the data stay references.
 import numpy as np
 import torch
 
-from approaches.declared import LOOP
+from approaches.declared import LOOP, OURS
 from runs.nodes import ABSENT, PLAIN, Reader, Writer
 
 BASE = *LOOP, 'model', 'optimizer', 'fitting', 'logpath', '_only'  # attributes that the base and the run set
@@ -55,7 +55,14 @@ def values(appr, nodes, data=None, kept=()):
         of_model(out[n], appr.model, n)
         if n.startswith('model.') and isinstance(made.get(n), (torch.Tensor, np.ndarray)):
             like(out[n], made[n], n)
+        if (n in appr.hyper or n in OURS) and is_number(made[n]) and type(out[n]) in PLAIN and not is_number(out[n]):
+            raise ValueError('self.%s' % n)
     return out
+
+
+def is_number(value):
+    """Whether a value is a plain number that is one."""
+    return type(value) in (int, float) and value == value
 
 
 def put(appr, values):

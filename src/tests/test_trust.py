@@ -205,6 +205,7 @@ MALFORMED = [within(p, v) for p, v in [
     (['approach', 'logpath'], '/tmp/x'), (['approach', 'old'], KeyError), (['approach'], {}), (['approach', 'old'], ('dict', 0)),
     (['approach', 'old'], node({'fc1.weight': torch.zeros(2)})), (['approach', 'old'], ('object', 0, 'os', 'DirEntry', [])),
     (['approach', 'old'], ('object', 0, 'runs.place', 'Place', [])), (['approach', 'old'], ('object', 0, 'torch', 'load', [])),
+    (['approach', 'lr'], 'x'), (['approach', 'nepochs'], None), (['approach', 'lamb'], 'x'),
     (['approach', 'old'], ('known', 'self.nothing')), (['approach', 'old'], ('again', 99)), (['approach', 'old'], ('made', 0, 'os.system')),
     (['approach', 'old'], ('tensor', 0, torch.zeros(1).expand(10 ** 12), False, False, False)), (['approach', 'model.__class__'], 3),
     (['approach', 'old'], ('array', 0, 'O', [1], torch.zeros(8, dtype=torch.uint8), True)),
