@@ -21,6 +21,39 @@ def small(name, ntrain=200, ntest=100, seed=0):
             'x_test': rs.randint(0, 256, (ntest, *shape)).astype(np.uint8), 'y_test': np.arange(ntest) % ncla}
 
 
+def own(folder, name='shapes', shape=(6, 6), ncla=4, n=40, **changes):
+    """Writes an npz of random images with every class; returns its arrays."""
+    rs = np.random.RandomState(0)
+    arrays = {'x_train': rs.randint(0, 256, (n, *shape)).astype(np.uint8), 'y_train': np.arange(n) % ncla,
+              'x_test': rs.randint(0, 256, (n, *shape)).astype(np.uint8), 'y_test': np.arange(n) % ncla, **changes}
+    folder.mkdir(exist_ok=True)
+    np.savez(folder / (name + '.npz'), **{k: v for k, v in arrays.items() if v is not None})
+    return arrays
+
+
+@pytest.fixture
+def shapes(tmp_path):
+    """Options of run.py for tiny data, which a process of its own has at once: two tasks of two classes."""
+    own(tmp_path / 'shapes')
+    return ['--nepochs', '1', '--device', 'cpu', '--net', 'nhid=8', '--data-dir', str(tmp_path / 'shapes')]
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """Lets plans be carried out in this process, not in one for each run; gives the list of their command lines."""
+    from runs import local
+    import run
+    done = []
+
+    def here(runs, *args):
+        for r in runs:
+            done.append(r.argv)
+            run.main(r.argv)
+        return []
+    monkeypatch.setattr(local, 'execute', here)
+    return done
+
+
 @pytest.fixture
 def data_dir(tmp_path):
     """A folder with a small npz of every raw data set."""

@@ -22,7 +22,7 @@ from runs import certificate, checkpoint
 from published import cases, near, tensor
 from synthetic import batch_of, progress, said, set_scenario
 
-SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu']
+SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu', '--net', 'nhid=30']
 RECIPES = {'sgd': Recipe(), 'momentum': Recipe(momentum=.9, weight_decay=.01, keep=True),
            'adam': Recipe('adam', weight_decay=.01), 'kept': Recipe('adam', keep=True)}
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import run
+import run_multi
 import utils
 from results import collect, records
 from runs import checkpoint, locking, place, plan, sequence
@@ -313,17 +314,17 @@ def test_a_result_called_like_a_part_of_another_ones_logs_is_left_alone(tmp_path
         assert [n for n in files(tmp_path / name) if n[0] != '+'] == ['epochs.csv', 'run.log', 'task0.pt', 'task1.pt']
 
 
-def test_a_plan_leaves_to_others_what_they_are_doing_and_ends_well(tmp_path):
-    command = [sys.executable, str(ROOT / 'src' / 'run_multi.py'), '--experiments', 'glyphs', '--approaches', 'sgd', '--seeds', '0-1',
-               '--res_folder', str(tmp_path), '--execute', '--', *SHORT[2:]]
-    outputs = [tmp_path / ('glyphs_sgd_%d.txt' % s) for s in range(2)]
+def test_a_plan_leaves_to_others_what_they_are_doing_and_ends_well(shapes, tmp_path, capsys):
+    command = ['--experiments', 'split:shapes:2', '--approaches', 'sgd', '--seeds', '0-1', '--res_folder', str(tmp_path), '--execute',
+               '--', *shapes]
+    outputs = [tmp_path / ('split-shapes-2_sgd_%d.txt' % s) for s in range(2)]
     with locking.lock(outputs[0]):
         assert locking.busy(outputs[0]) and not locking.busy(outputs[1])
-        done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0 and [records.finished(o) for o in outputs] == [False, True], done.stderr
-    assert '1 runs finished, 0 failed\n1 are being done by another process\n    %s\n' % outputs[0] in done.stdout
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0 and '2 runs finished, 0 failed' in done.stdout and 'another process' not in done.stdout
+        assert run_multi.main(command) == 0 and [records.finished(o) for o in outputs] == [False, True]
+    assert '1 runs finished, 0 failed\n1 are being done by another process\n    %s\n' % outputs[0] in capsys.readouterr().out
+    assert run_multi.main(command) == 0
+    printed = capsys.readouterr().out
+    assert '2 runs finished, 0 failed' in printed and 'another process' not in printed
 
 
 def test_some_of_all_moments_at_which_a_run_can_end():

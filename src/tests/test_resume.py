@@ -1,7 +1,6 @@
 """Interrupted runs: exact resumption of every approach, locks, full disks, signals, refused checkpoints, reruns."""
 import argparse
 import csv
-import importlib.util
 import io
 import json
 import os
@@ -23,7 +22,7 @@ from runs import checkpoint, journal, nodes, stopping
 from synthetic import learn, progress, tasks
 from utils import ROOT
 
-SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '2', '--device', 'cpu']
+SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '2', '--device', 'cpu', '--net', 'nhid=30']
 DATA, TASKCLA, SIZE = tasks('mlp')
 
 
@@ -77,21 +76,17 @@ def clean(output):
     shutil.rmtree(checkpoint.folder(output), ignore_errors=True)
 
 
-def test_kill_resume_compare(tmp_path):
-    spec = importlib.util.spec_from_file_location('kill_test', ROOT / 'scripts' / 'kill_test.py')
-    kill_test = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(kill_test)
-    kills, resumed, differences = kill_test.trial('sgd', 1, tmp_path)
-    assert kills == 1 and differences == 0
-    for f in tmp_path.glob('*.txt'):
-        clean(f)
+@pytest.fixture
+def long(shapes, tmp_path):
+    """The command line of a run that trains for long, and its output."""
+    return ['--experiment', 'split:shapes:2', *shapes, '--approach', 'sgd', '--nepochs', '100000', '--no-patience', '--output', str(
+        tmp_path / 'o.txt')], tmp_path / 'o.txt'
 
 
-def started(output, *options):
+def started(command):
     """run.py as a process that trains for long, once it has ended an epoch."""
-    process = subprocess.Popen([sys.executable, str(ROOT / 'src' / 'run.py'), *SHORT, '--approach', 'sgd', '--nepochs',
-                                '500', '--lr', '1e-4', '--output', str(output), *options],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, '-u', str(ROOT / 'src' / 'run.py'), *command], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
     for line in process.stdout:
         if line.startswith('| Epoch   2'):
             return process
@@ -99,27 +94,25 @@ def started(output, *options):
 
 
 @pytest.mark.parametrize('how', [[signal.SIGTERM], [signal.SIGUSR1], [signal.SIGUSR2, signal.SIGTERM]])  # as submitit and Slurm send
-def test_a_signal_saves_the_state_and_exits_with_a_status_of_its_own(how, tmp_path, refused, capsys):
-    output = tmp_path / 'o.txt'
-    process = started(output)  # no checkpoint is due yet
+def test_a_signal_saves_the_state_and_exits_with_a_status_of_its_own(how, long, refused, capsys):
+    command, output = long
+    process = started(command)  # no checkpoint is due yet
     for number in how:
         process.send_signal(number)
         time.sleep(0.002)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 75 and '--resume goes on' in err and err.count('\n') == 1
     assert (checkpoint.folder(output) / 'checkpoint.pt').exists()
-    command = [*SHORT, '--approach', 'sgd', '--nepochs', '500', '--lr', '1e-4', '--output', str(output)]
     assert '--resume goes on' in refused(run.main, command)
-    line = refused(run.main, [*command[:-4], '--lr', '2e-4', *command[-2:], '--resume'])
-    assert 'another configuration (lr 0.0001, now 0.0002)' in line
+    assert 'another configuration (lr 0.05, now 0.02)' in refused(run.main, [*command, '--lr', '0.02', '--resume'])
     (checkpoint.folder(output) / 'checkpoint.pt').write_bytes(b'hello')
     assert 'not a checkpoint' in refused(run.main, [*command, '--resume'])
     clean(output)
 
 
-def test_two_runs_of_one_output_exclude_each_other(tmp_path, refused):
-    output = tmp_path / 'o.txt'
-    process = started(output)
+def test_two_runs_of_one_output_exclude_each_other(long, refused):
+    command, output = long
+    process = started(command)
     try:
         line = refused(run.main, [*SHORT, '--approach', 'sgd', '--output', output, '--overwrite'])
         assert 'another run is writing' in line
@@ -130,17 +123,13 @@ def test_two_runs_of_one_output_exclude_each_other(tmp_path, refused):
     assert not (checkpoint.folder(output) / 'checkpoint.pt').exists()
 
 
-def test_a_disk_that_fills_up_ends_the_run_in_one_line(tmp_path):
-    output = tmp_path / 'o.txt'
-    command = [sys.executable, str(ROOT / 'src' / 'run.py'), *SHORT, '--output', str(output)]
-    subprocess.run([*command, '--approach', 'random'], check=True, capture_output=True)
-    before = output.read_text()
-    done = subprocess.run([*command[:-1], str(tmp_path / 'p.txt'), '--approach', 'sgd', '--checkpoint-every', '0'],
-                          capture_output=True, text=True,
-                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2 ** 20, 2 ** 20)))
+def test_a_disk_that_fills_up_ends_the_run_in_one_line(long):
+    command, output = long
+    done = subprocess.run([sys.executable, str(ROOT / 'src' / 'run.py'), *command, '--net', 'nhid=500', '--checkpoint-every', '0'],
+                          capture_output=True, text=True, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2 ** 20, 2 ** 20)))
     assert done.returncode == 2 and done.stderr.count('\n') == 1 and 'too large' in done.stderr.lower()
-    assert output.read_text() == before and not list(checkpoint.folder(tmp_path / 'p.txt').glob('*.[pt]*'))
-    clean(tmp_path / 'p.txt')
+    assert not output.exists() and not list(checkpoint.folder(output).glob('*.[pt]*'))
+    clean(output)
 
 
 def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):

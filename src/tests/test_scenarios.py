@@ -16,7 +16,7 @@ from runs import checkpoint
 from synthetic import batch_of, learn, logits, progress, tasks
 
 DATA, TASKCLA, SIZE = tasks('hard')  # two tasks of four classes
-SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu']
+SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu', '--net', 'nhid=30']
 
 
 def net(taskcla=((0, 3), (1, 2), (2, 4)), pdrop=0.):

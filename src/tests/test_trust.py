@@ -23,7 +23,7 @@ from runs import checkpoint, launch, local, locking, nodes, plan, sequence
 from synthetic import progress, tasks
 from utils import ROOT, UserError
 
-SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu']
+SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu', '--net', 'nhid=30']
 DATA, TASKCLA, SIZE = tasks('mlp')
 
 
