@@ -1,4 +1,5 @@
 """What the tests share: the path, small raw data sets, and run.py called as a program would."""
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -54,14 +55,31 @@ def in_process(monkeypatch):
     return done
 
 
-@pytest.fixture
-def data_dir(tmp_path):
-    """A folder with a small npz of every raw data set."""
-    folder = tmp_path / 'dat'
-    folder.mkdir()
+def pytest_configure(config):
+    config.addinivalue_line('markers', 'slow: what scripts/test.sh --quick leaves out of the files that it runs')
+
+
+@pytest.fixture(scope='session')
+def raw_sets(tmp_path_factory):
+    """A folder with a small npz of every raw data set, to be copied."""
+    folder = tmp_path_factory.mktemp('raw')
     for name in ('mnist', 'fashion-mnist', 'cifar10', 'cifar100', 'svhn', 'traffic-signs', 'facescrub', 'notmnist'):
         np.savez(folder / (name + '.npz'), **small(name))
     return folder
+
+
+@pytest.fixture
+def data_dir(raw_sets, tmp_path):
+    """A folder with a small npz of every raw data set."""
+    return shutil.copytree(raw_sets, tmp_path / 'dat')
+
+
+@pytest.fixture(autouse=True, scope='session')
+def no_waiting_for_the_disk():
+    """Lets fsync return at once: what it is for, a loss of power, no test sees."""
+    with pytest.MonkeyPatch.context() as m:
+        m.setattr(os, 'fsync', lambda f: None)
+        yield
 
 
 @pytest.fixture(autouse=True, scope='session')

@@ -41,7 +41,8 @@ def learn(appr, data, first, accs, note=None):
             note()
 
 
-def tasks(kind):
+def tasks(kind, most=None):
+    """The sequence of a kind; most: no more samples than this of each set."""
     seed, size, classes, ntrain, nvalid, ntest, noise = KINDS[kind]
     rs = np.random.RandomState(seed)
     dim = int(np.prod(size))
@@ -59,7 +60,7 @@ def tasks(kind):
             y = rs.randint(0, ncla, n)
             x = prototypes[y] + noise * rs.standard_normal((n, dim))
             x = (x / np.sqrt(1 + noise ** 2)).astype(np.float32).reshape((n,) + size)
-            data[t][split] = {'x': torch.from_numpy(x), 'y': torch.from_numpy(y.astype(np.int64))}
+            data[t][split] = {'x': torch.from_numpy(x)[:most], 'y': torch.from_numpy(y.astype(np.int64))[:most]}
         taskcla.append((t, ncla))
     data['ncla'] = sum(classes)
     return data, taskcla, list(size)

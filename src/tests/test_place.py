@@ -15,7 +15,8 @@ from results import collect, records
 from runs import checkpoint, locking, place, plan, sequence
 from utils import ROOT
 
-SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu', '--net', 'nhid=40,nlayers=1']
+SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu', '--net', 'nhid=40,nlayers=1',
+         '--samples', '200']
 
 
 class Killed(BaseException):
@@ -286,7 +287,8 @@ def test_nothing_of_killed_writers_is_left(command, monkeypatch, capsys):
     folder.mkdir(parents=True)
     rubbish = [output.with_name(n) for n in ('o.txt.5.tmp', 'o.json.6.tmp')] + [
         folder / n for n in ('checkpoint.pt.7.tmp', 'task3.pt.8.tmp', 'epochs.csv.9.tmp')]
-    for path in rubbish:
+    others = [output.with_name('p.txt.123.tmp'), output.with_name('o.txt.mine.tmp')]
+    for path in rubbish + others:
         path.write_text('x')
     killed(monkeypatch, [*argv, '--checkpoint-every', '0'], checkpoint.Checkpoint, 'remove')
     assert files(output)[:1] == ['checkpoint.pt'] and records.finished(output)
@@ -322,13 +324,10 @@ def test_a_plan_leaves_to_others_what_they_are_doing_and_ends_well(shapes, tmp_p
         assert locking.busy(outputs[0]) and not locking.busy(outputs[1])
         assert run_multi.main(command) == 0 and [records.finished(o) for o in outputs] == [False, True]
     assert '1 runs finished, 0 failed\n1 are being done by another process\n    %s\n' % outputs[0] in capsys.readouterr().out
-    assert run_multi.main(command) == 0
-    printed = capsys.readouterr().out
-    assert '2 runs finished, 0 failed' in printed and 'another process' not in printed
 
 
 def test_some_of_all_moments_at_which_a_run_can_end():
     """scripts/kill_test.sh --every tries them all."""
-    done = subprocess.run([sys.executable, str(ROOT / 'scripts' / 'kill_test.py'), '--every', '37', '--cases', 'overwrite-other',
+    done = subprocess.run([sys.executable, str(ROOT / 'scripts' / 'kill_test.py'), '--every', '59', '--cases', 'overwrite-other',
                            '--folder', 'kill_test-%d' % os.getpid()], capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.count(' 0 wrong') == 2, done.stdout + done.stderr

@@ -22,8 +22,8 @@ from runs import checkpoint, journal, nodes, stopping
 from synthetic import learn, progress, tasks
 from utils import ROOT
 
-SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '2', '--device', 'cpu', '--net', 'nhid=30']
-DATA, TASKCLA, SIZE = tasks('mlp')
+SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '2', '--device', 'cpu', '--net', 'nhid=30', '--samples', '200']
+DATA, TASKCLA, SIZE = tasks('mlp', 160)
 
 
 def make(approach):
@@ -369,20 +369,4 @@ def test_a_damaged_table_of_epochs_does_not_stop_a_resumption(damage, left, tmp_
     run.main([*command, '--resume'])
     assert 'has lost lines: it has %d of 2' % left in capsys.readouterr().out and [row['epoch'] for row in lines(output)] == [
         '1', '1', '2'][1 - left:]
-    clean(output)
-
-
-def test_a_finished_result_keeps_its_epochs_where_a_task_of_the_next_run_is_cut_short(tmp_path, monkeypatch, capsys):
-    output = tmp_path / 'o.txt'
-    command = [*SHORT, '--approach', 'sgd', '--net', 'nhid=100', '--output', str(output)]
-    run.main(command)
-    before, true = lines(output), journal.Epochs.add
-
-    def press(self, numbers):
-        true(self, numbers)
-        if self.count == 1:
-            raise KeyboardInterrupt  # ends the first task
-    monkeypatch.setattr(journal.Epochs, 'add', press)
-    run.main(command)
-    assert records.finished(output) and lines(output) == before and len(before) == 4
     clean(output)
