@@ -10,7 +10,6 @@ import pytest
 from matplotlib.text import Text
 
 import paper
-import run
 import utils
 from results import archive, canvas, collect, figures, metrics, papers
 from runs import launch, plan

@@ -128,10 +128,6 @@ def test_a_result_of_another_configuration_stays(refused, tmp_path, capsys):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(refused, tmp_path, monkeypatch):
-    line = refused(run.main, [*SHORT, '--approach', 'sgd', '--lr', '1e30', '--output', tmp_path / 'o.txt'])
-    assert 'task 0' in line and 'epoch 1' in line and 'batch' in line and 'no task was finished' in line
-    assert not (tmp_path / 'o.txt').exists()
-
     sgd = utils.load('approaches', 'sgd').Appr
     criterion = sgd.criterion
     monkeypatch.setattr(sgd, 'criterion', lambda self, output, y: criterion(self, output, y) * (
