@@ -59,6 +59,34 @@ def pytest_configure(config):
     config.addinivalue_line('markers', 'slow: what scripts/test.sh --quick leaves out of the files that it runs')
 
 
+class Killed(BaseException):
+    """Ends a run at once, as SIGKILL does."""
+
+
+def dead(monkeypatch, owner, name, call=1, after=False):
+    """Makes a function kill at a call, before or after what it does."""
+    true, calls = getattr(owner, name), []
+
+    def kill(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == call and not after:
+            raise Killed
+        out = true(*args, **kwargs)
+        if len(calls) == call:
+            raise Killed
+        return out
+    monkeypatch.setattr(owner, name, kill)
+
+
+def killed(monkeypatch, argv, *where, **how):
+    """Runs a command line that is killed."""
+    import run
+    with monkeypatch.context() as m:
+        dead(m, *where, **how)
+        with pytest.raises(Killed):
+            run.main([str(word) for word in argv])
+
+
 @pytest.fixture(scope='session')
 def raw_sets(tmp_path_factory):
     """A folder with a small npz of every raw data set, to be copied."""

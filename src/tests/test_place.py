@@ -11,39 +11,13 @@ import pytest
 import run
 import run_multi
 import utils
+from conftest import Killed, killed
 from results import collect, records
 from runs import checkpoint, locking, place, plan, sequence
 from utils import ROOT
 
 SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu', '--net', 'nhid=40,nlayers=1',
          '--samples', '200']
-
-
-class Killed(BaseException):
-    """Ends a run at once, as SIGKILL does."""
-
-
-def dead(monkeypatch, owner, name, call=1, after=False):
-    """Makes a function kill at a call, before or after what it does."""
-    true, calls = getattr(owner, name), []
-
-    def kill(*args, **kwargs):
-        calls.append(args)
-        if len(calls) == call and not after:
-            raise Killed
-        out = true(*args, **kwargs)
-        if len(calls) == call:
-            raise Killed
-        return out
-    monkeypatch.setattr(owner, name, kill)
-
-
-def killed(monkeypatch, argv, *where, **how):
-    """Runs a command line that is killed."""
-    with monkeypatch.context() as m:
-        dead(m, *where, **how)
-        with pytest.raises(Killed):
-            run.main(argv)
 
 
 def files(output):

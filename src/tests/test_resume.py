@@ -1,7 +1,6 @@
 """Interrupted runs: exact resumption of every approach, locks, full disks, signals, refused checkpoints, reruns."""
 import argparse
 import csv
-import io
 import json
 import os
 import resource
@@ -17,9 +16,10 @@ import torch
 
 import run
 import utils
+from conftest import Killed, killed
 from results import epochs, records
 from runs import checkpoint, journal, nodes, stopping
-from synthetic import learn, progress, tasks
+from synthetic import goes_on, progress, tasks
 from utils import ROOT
 
 SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '2', '--device', 'cpu', '--net', 'nhid=30', '--samples', '200']
@@ -40,35 +40,14 @@ def make(approach):
 
 
 @pytest.mark.parametrize('approach', utils.choices('approaches'))
-def test_every_approach_goes_on_bit_for_bit_from_any_epoch(approach, tmp_path, capsys):
-    output = ROOT / 'res' / 'test_resume.txt'
-    saved, states = checkpoint.Checkpoint(output, {}), []
-    appr, accs = make(approach), []
-
-    def take():
-        saved.take(appr, progress(len(accs), len(TASKCLA)))
-        f = io.BytesIO()
-        torch.save(saved.pending, f)
-        states.append(f)
-    appr.fitting.on_epoch = take
-    learn(appr, DATA, 0, accs, take)
-    assert capsys.readouterr().err == ''  # everything can be kept
-    weights = utils.get_model(appr.model)
-    assert len(states) >= (3 if approach == 'random' else 9)
-    for k in (1, len(states) // 2, len(states) - 3):  # mostly within a task
-        states[k].seek(0)
-        state = torch.load(states[k], weights_only=True)
-        other, again = make(approach), []
-        np.random.rand(7), torch.rand(7)
-        done = saved.restore(state, other, len(TASKCLA))['done']
-        learn(other, DATA, done, again)
-        assert again == accs[done:]
-        assert all(torch.equal(w, weights[n]) for n, w in utils.get_model(other.model).items())
-        assert [p.requires_grad for p in other.model.parameters()] == [p.requires_grad for p in appr.model.parameters()]
-        if approach == 'hat-test':
-            assert other.logs['mask'][1].keys() == appr.logs['mask'][1].keys()
-            assert (other.logs['valid_loss'][0] == appr.logs['valid_loss'][0]).all()
-    capsys.readouterr()
+def test_every_approach_goes_on_bit_for_bit_from_any_epoch(approach, capsys):
+    def points(n):
+        assert capsys.readouterr().err == '' and n >= (3 if approach == 'random' else 9)  # everything can be kept
+        return 1, n // 2, n - 3  # mostly within a task
+    appr, other = goes_on(lambda: make(approach), DATA, points)
+    if approach == 'hat-test':
+        assert other.logs['mask'][1].keys() == appr.logs['mask'][1].keys()
+        assert (other.logs['valid_loss'][0] == appr.logs['valid_loss'][0]).all()
 
 
 def clean(output):
@@ -159,10 +138,6 @@ def test_finished_runs_remove_their_checkpoint_unless_told_to_keep_it(tmp_path, 
     clean(output)
 
 
-class Killed(BaseException):
-    """Ends a run at once, as SIGKILL does."""
-
-
 @pytest.mark.parametrize('after', [False, True])
 @pytest.mark.parametrize('owner, name, keep', [(records, 'save', False), (records, 'save', True), (checkpoint.Checkpoint, 'write', True),
                                                (checkpoint.Checkpoint, 'remove', False)])
@@ -172,21 +147,11 @@ def test_a_run_killed_at_its_very_end_is_completed(owner, name, keep, after, tmp
         return [*SHORT, '--tasks', '0', '--approach', 'sgd', '--nepochs', '1', '--final-valid', '--output', str(tmp_path / output)] + [
             '--keep-checkpoint'] * keep
 
-    def counted(*args):
-        calls.append(name)
-        if len(calls) == last and not after:
-            raise Killed
-        true(*args)
-        if len(calls) == last:
-            raise Killed
-    calls, last, true = [], None, getattr(owner, name)
-    monkeypatch.setattr(owner, name, counted)
-    whole = run.main(command('a.txt'))
-    last = len(calls)
-    calls.clear()
-    with pytest.raises(Killed):
-        run.main(command('c.txt'))
-    monkeypatch.setattr(owner, name, true)
+    calls, true = [], getattr(owner, name)
+    with monkeypatch.context() as m:
+        m.setattr(owner, name, lambda *args: calls.append(args) or true(*args))
+        whole = run.main(command('a.txt'))
+    killed(monkeypatch, command('c.txt'), owner, name, call=len(calls), after=after)
     acc = run.main([*command('c.txt'), '--resume'])
     assert np.allclose(acc, whole, atol=1e-6) and records.finished(tmp_path / 'c.txt', valid=True)
     record, other = (records.read_record(tmp_path / f) for f in ('a.txt', 'c.txt'))
@@ -350,17 +315,9 @@ def test_a_finished_result_keeps_its_logs_and_models_until_there_is_a_new_one(op
 
 @pytest.mark.parametrize('damage, left', [(b'\xff\xfe', 0), (b'x,y\n1,2\n3,4\n5,6\n', 0), (None, 0), ('torn', 1)])
 def test_a_damaged_table_of_epochs_does_not_stop_a_resumption(damage, left, tmp_path, monkeypatch, capsys):
-    output, add = tmp_path / 'o.txt', journal.Epochs.add
-
-    def kill(self, numbers):
-        add(self, numbers)
-        if self.count == 3:
-            raise Killed
-    monkeypatch.setattr(journal.Epochs, 'add', kill)
-    command = [*SHORT, '--approach', 'sgd', '--net', 'nhid=100', '--checkpoint-every', '0', '--output', str(output)]
-    with pytest.raises(Killed):
-        run.main(command)
-    monkeypatch.undo()
+    output = tmp_path / 'o.txt'
+    command = [*SHORT, '--approach', 'sgd', '--checkpoint-every', '0', '--output', str(output)]
+    killed(monkeypatch, command, journal.Epochs, 'add', call=3, after=True)
     path = checkpoint.folder(output) / 'epochs.csv'
     if damage is None:
         path.unlink()

@@ -1,6 +1,4 @@
 """Scenarios: which logits compete, what the target is, which task is inferred; the same from any point of a run."""
-import io
-
 import numpy as np
 import pytest
 import torch
@@ -12,8 +10,7 @@ from learning import inference, scenario as scenarios
 from learning.recipe import Recipe
 from networks import layers, mlp
 from results import records
-from runs import checkpoint
-from synthetic import batch_of, learn, logits, progress, tasks
+from synthetic import batch_of, goes_on, logits, tasks
 
 DATA, TASKCLA, SIZE = tasks('hard', 160)  # two tasks of four classes
 SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu', '--net', 'nhid=30']
@@ -149,25 +146,8 @@ def learner(name, kind):
 
 @pytest.mark.parametrize('name, kind', [(name, (scenarios.Class, scenarios.Domain)[k % 2]) for k, name in enumerate(
     ['sgd', 'ewc', 'imm-mode', 'lfl', 'lwf', 'joint', 'hat', 'progressive'])] + [('joint', scenarios.Class), ('hat', scenarios.Domain)])
-def test_runs_go_on_bit_for_bit(name, kind, capsys, tmp_path):
-    saved, states, accs, appr = checkpoint.Checkpoint(tmp_path / 'o.txt', {}), [], [], learner(name, kind)
-
-    def note():
-        saved.take(appr, progress(len(accs), 2))
-        f = io.BytesIO()
-        torch.save(saved.pending, f)
-        states.append(f)
-    appr.fitting.on_epoch = note
-    learn(appr, DATA, 0, accs, note)
-    weights = utils.get_model(appr.model)
-    for k in (0, 3, 5):  # within the first task, after it, within the second
-        states[k].seek(0)
-        other, again = learner(name, kind), []
-        torch.rand(3), np.random.rand(3)
-        done = checkpoint.Checkpoint('o.txt', {}).restore(torch.load(states[k], weights_only=True), other, 2)['done']
-        other.configure(seen=done)
-        learn(other, DATA, done, again)
-        assert again == accs[done:] and all(torch.equal(w, weights[n]) for n, w in utils.get_model(other.model).items())
+def test_runs_go_on_bit_for_bit(name, kind, capsys):
+    goes_on(lambda: learner(name, kind), DATA, lambda n: (0, 3, 5))  # within the first task, after it, within the second
 
 
 @pytest.mark.parametrize('scenario', ['class', 'domain'])
