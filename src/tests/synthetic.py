@@ -8,11 +8,15 @@ Each returns (data, taskcla, size) in the layout of a dataloader's get():
 data[t] = {'name', 'ncla', 'train'|'valid'|'test': {'x': float32 [N,C,H,W], 'y': int64 [N]}}.
 Only numpy's legacy RandomState is used, whose stream is frozen, so every machine makes the same arrays.
 """
+import io
+
 import numpy as np
 import torch
 
+import utils
 from learning import evaluation
 from learning.batch import Batch
+from runs import checkpoint
 
 KINDS = {
     # kind: (seed, size, classes per task, train, valid, test samples per task, noise)
@@ -41,7 +45,33 @@ def learn(appr, data, first, accs, note=None):
             note()
 
 
-def tasks(kind):
+def goes_on(make, data, points):
+    """Asserts that an approach that make() gives goes on bit for bit from what it was at the end of an epoch or a task of
+    data. points(n): which of the n states are tried. Returns it, and the one that went on from the last."""
+    ntasks = sum(isinstance(k, int) for k in data)
+    store, states, accs, appr = checkpoint.Checkpoint('o.txt', {}, every=1e9), [], [], make()
+
+    def note():
+        store.take(appr, progress(len(accs), ntasks))
+        states.append(io.BytesIO())
+        torch.save(store.pending, states[-1])
+    appr.fitting.on_epoch = note
+    learn(appr, data, 0, accs, note)
+    weights, trained = utils.get_model(appr.model), [p.requires_grad for p in appr.model.parameters()]
+    for k in points(len(states)):
+        states[k].seek(0)
+        other, again = make(), []
+        np.random.rand(7), torch.rand(7)
+        done = store.restore(torch.load(states[k], weights_only=True), other, ntasks)['done']
+        other.configure(seen=done)
+        learn(other, data, done, again)
+        assert again == accs[done:] and trained == [p.requires_grad for p in other.model.parameters()]
+        assert all(torch.equal(w, weights[n]) for n, w in utils.get_model(other.model).items())
+    return appr, other
+
+
+def tasks(kind, most=None):
+    """The sequence of a kind; most: no more samples than this of each set."""
     seed, size, classes, ntrain, nvalid, ntest, noise = KINDS[kind]
     rs = np.random.RandomState(seed)
     dim = int(np.prod(size))
@@ -59,7 +89,7 @@ def tasks(kind):
             y = rs.randint(0, ncla, n)
             x = prototypes[y] + noise * rs.standard_normal((n, dim))
             x = (x / np.sqrt(1 + noise ** 2)).astype(np.float32).reshape((n,) + size)
-            data[t][split] = {'x': torch.from_numpy(x), 'y': torch.from_numpy(y.astype(np.int64))}
+            data[t][split] = {'x': torch.from_numpy(x)[:most], 'y': torch.from_numpy(y.astype(np.int64))[:most]}
         taskcla.append((t, ncla))
     data['ncla'] = sum(classes)
     return data, taskcla, list(size)

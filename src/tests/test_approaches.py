@@ -17,7 +17,7 @@ def make(approach, **kwargs):
     utils.seed_everything(0)
     module = utils.load('approaches', approach).Appr
     network = next('mlp' + v for v in module.variants if 'mlp' + v.replace('_', '-') in utils.choices('networks'))
-    net = utils.load('networks', network).Net(SIZE, TASKCLA)
+    net = utils.load('networks', network).Net(SIZE, TASKCLA, nhid=100)
     return module(net, **{'nepochs': 1, 'lr': 0.1, **kwargs})
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import run
+from conftest import killed
 from results import epochs
 from runs import checkpoint, journal
 
@@ -22,19 +23,8 @@ def events(output):
 
 def test_tensorboard_has_every_epoch_once_also_of_a_run_that_was_killed(tmp_path, monkeypatch, capsys):
     pytest.importorskip('tensorboard')
-    output, add = tmp_path / 'o.txt', journal.Epochs.add
-
-    class Killed(BaseException):
-        """Ends a run at once."""
-
-    def kill(self, numbers):
-        add(self, numbers)
-        if self.count == 3:
-            raise Killed
-    monkeypatch.setattr(journal.Epochs, 'add', kill)
-    with pytest.raises(Killed):
-        run.main([*SHORT, '--output', str(output), '--checkpoint-every', '0'])
-    monkeypatch.setattr(journal.Epochs, 'add', add)
+    output = tmp_path / 'o.txt'
+    killed(monkeypatch, [*SHORT, '--output', output, '--checkpoint-every', '0'], journal.Epochs, 'add', call=3, after=True)
     acc = run.main([*SHORT, '--output', str(output), '--resume'])
     found = events(output)
     tags = found.Tags()

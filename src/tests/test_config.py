@@ -16,6 +16,7 @@ from results import overview, records
 from runs import advice, commandline, conflicts, options
 from utils import ROOT, UserError
 
+SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu', '--net', 'nhid=30']
 TOML = 'experiment = "glyphs"\napproach = "hat"\ntasks = [0, 1]\nnepochs = 1\nlamb = 0.5\nno_patience = true\nfinal-valid = false\n'
 
 
@@ -83,7 +84,7 @@ def test_a_plan_marks_its_runs_those_that_are_there_too(tmp_path, capsys):
 
 
 def test_a_record_is_a_config_and_results_are_listed(tmp_path, capsys, refused):
-    short = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--output', str(tmp_path / 'a.txt'), '--tag', 'one,two']
+    short = [*SHORT, '--output', str(tmp_path / 'a.txt'), '--tag', 'one,two']
     run.main([*short, '--approach', 'hat', '--parameter', '0.5,50', '--seed', '4', '--save'])
     run.main(['--config', str(tmp_path / 'a.json'), '--lamb', '0.7', '--output', str(tmp_path / 'b.txt'), '--tag', 'two'])
     one, two = (records.read_record(tmp_path / f) for f in ('a.txt', 'b.txt'))
@@ -128,7 +129,7 @@ def test_settings_that_differ_are_those_within_an_approach_or_an_experiment():
 def test_a_run_ends_with_a_paragraph_whose_command_works(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr('matplotlib.pyplot.show', lambda: None)
     for name, ends in (('glyphs_sgd_0.txt', '.png'), ('other.txt', str(tmp_path))):
-        run.main(['--experiment', 'glyphs', '--approach', 'sgd', '--tasks', '0,1', '--nepochs', '1', '--output', str(tmp_path / name)])
+        run.main([*SHORT, '--approach', 'sgd', '--output', str(tmp_path / name)])
         said = capsys.readouterr().out.split('Elapsed time')[1]
         assert 'average accuracy' in said and 'forgetting' in said and str(tmp_path / name) in said.replace('\n', ' ') and 'epochs.csv' in said
         command = said.splitlines()[-1].split()
@@ -136,9 +137,6 @@ def test_a_run_ends_with_a_paragraph_whose_command_works(tmp_path, capsys, monke
         path = ROOT / command[1]
         assert (script(path.name) if path.name == 'results.py' else plot_results.main)(command[2:]) == 0
     assert (tmp_path / 'glyphs_sgd_0.png').exists()
-
-
-SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu']
 
 
 def test_settings_cannot_be_changed_but_others_can_be_made():

@@ -12,7 +12,7 @@ from results import measures, overview, records
 from test_saved import MORE
 from utils import UserError
 
-SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '2', '--net', 'nhid=8,nlayers=1', '--device', 'cpu']
+SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--samples', '300', '--nepochs', '2', '--net', 'nhid=8,nlayers=1', '--device', 'cpu']
 
 
 def argv(folder, approach, *options):

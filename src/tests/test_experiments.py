@@ -6,6 +6,7 @@ from torchvision.transforms import functional
 
 import run
 import run_multi
+from conftest import own
 from dataloaders import common, joined, raw
 from results import collect, metrics, records
 from runs import build
@@ -17,16 +18,6 @@ SHORT = ['--nepochs', '1', '--device', 'cpu']
 def get(name, folder, **kwargs):
     """(data, taskcla, size) of an experiment."""
     return build.experiment(name, folder).get(data_dir=folder, **kwargs)
-
-
-def own(folder, name='shapes', shape=(48, 48, 3), ncla=4, n=40, **changes):
-    """Writes an npz of random images with every class."""
-    rs = np.random.RandomState(0)
-    arrays = {'x_train': rs.randint(0, 256, (n, *shape)).astype(np.uint8), 'y_train': np.arange(n) % ncla,
-              'x_test': rs.randint(0, 256, (n, *shape)).astype(np.uint8), 'y_test': np.arange(n) % ncla, **changes}
-    folder.mkdir(exist_ok=True)
-    np.savez(folder / (name + '.npz'), **{k: v for k, v in arrays.items() if v is not None})
-    return arrays
 
 
 def test_splits_are_as_equal_as_can_be(data_dir):
@@ -118,7 +109,7 @@ def test_results_have_hyphens_where_experiments_have_colons(data_dir, capsys, mo
     ({'y_train': np.full(40, 10 ** 18)}, 'expected 0 to n-1'), ({'class_names': np.array(['a'])}, 'expected 4 texts'),
     ({'x_train': np.zeros((3, 30000, 30000), np.uint8)[:0]}, 'for 0 images')])
 def test_data_of_one_s_own_that_cannot_be_are_refused_in_one_line(changes, says, tmp_path, refused):
-    own(tmp_path / 'd', **changes)
+    own(tmp_path / 'd', shape=(48, 48, 3), **changes)
     line = refused(run.main, ['--experiment', 'split:shapes:2', '--approach', 'sgd', '--data-dir', tmp_path / 'd', '--output', tmp_path / 'o.txt'])
     assert says in line and not (tmp_path / 'o.txt').exists()
 
@@ -165,14 +156,14 @@ def test_a_dataloader_s_own_raw_set_is_checked_normalised_and_hashed(tmp_path):
         common.build([common.Task('a', made)], [1, 6, 6], 0, .1)
 
 
-def test_orders_are_balanced_and_their_spread_is_shown(tmp_path, capsys):
+def test_orders_are_balanced_and_their_spread_is_shown(tmp_path, in_process, capsys):
     found = [order[1].split(',') for _, order in run_multi.orders('glyphs', 'sgd', [], 12)]
     for block in (found[:6], found[6:]):
         assert all(sorted(places) == list('012345') for places in zip(*block))
     assert found[0] == list('012345') and found[6] not in found[:6]
     assert [o[1][1] for o in run_multi.orders('split:mnist:5', 'sgd', ['--tasks', '4,1'], 2)] == ['4,1', '1,4']
     argv = ['--experiments', 'glyphs', '--approaches', 'random', '--seeds', '0-1', '--orders', '2', '--res_folder', str(tmp_path / 'res'),
-            '--nproc', '2', '--execute', '--', '--tasks', '0,1', *SHORT]
+            '--execute', '--', '--tasks', '0,1', *SHORT]
     assert run_multi.main(argv) == 0
     by = collect.orders('glyphs', ['random'], [tmp_path / 'res'])
     assert list(by) == [0, 1] and by[0]['random'][0]['tasks'] == by[1]['random'][0]['tasks'][::-1]

@@ -1,7 +1,5 @@
 """What is computed in another way than the original states it comes to the same."""
 import argparse
-import gc
-import weakref
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -96,10 +94,9 @@ def cumulative(net, seed=0):
     return [torch.tensor(np.clip(rs.uniform(-1, 2, (1, layer.width)), 0, 1), dtype=torch.float32) for layer in net.layers]
 
 
-@pytest.mark.parametrize('clip', [10000, .05])
-@pytest.mark.parametrize('t', [0, 1])
-@pytest.mark.parametrize('module, dims', [(mlp_hat, 2), (alexnet_hat, 4)])
-@pytest.mark.parametrize('plain', [False, True])
+@pytest.mark.parametrize('module, dims, t, clip, plain', [
+    (mlp_hat, 2, 0, 10000, False), (mlp_hat, 2, 1, .05, False), (mlp_hat, 2, 1, 10000, True), (mlp_hat, 2, 0, .05, True),
+    (alexnet_hat, 4, 0, .05, False), (alexnet_hat, 4, 1, 10000, False), (alexnet_hat, 4, 1, .05, True)])
 def test_hat_trains_as_stated(module, dims, t, clip, plain, monkeypatch):
     monkeypatch.setattr(units, 'CHECK', {'cpu': 1}), monkeypatch.setattr(units, 'REBUILD', 0)
     size, n = ([3, 32, 32], 96) if dims == 4 else (SIZE, 320)
@@ -248,9 +245,9 @@ def test_a_penalty_is_clipped_after_a_step_that_was():
     assert sum((p - q).norm() for p, q in zip(net.parameters(), other.parameters())) < 1e-3 * moved
 
 
-@pytest.mark.parametrize('approach, kwargs', [('sgd', {}), ('ewc', {}), ('ewc', {'lamb': 5e6}), ('imm-mean', {})])
-@pytest.mark.parametrize('clip', [None, .05])
-@pytest.mark.parametrize('plain', [False, True])
+@pytest.mark.parametrize('approach, kwargs, clip, plain', [
+    ('sgd', {}, None, False), ('sgd', {}, .05, True), ('ewc', {}, None, False), ('ewc', {}, .05, False), ('ewc', {'lamb': 5e6}, None, False),
+    ('ewc', {'lamb': 5e6}, .05, True), ('imm-mean', {}, .05, False), ('imm-mean', {}, None, True)])
 def test_plain_networks_train_as_stated(approach, kwargs, clip, plain):
     net, other = nets(mlp, SIZE)
     appr = utils.load('approaches', approach).Appr(net, lr=.01, **kwargs)
@@ -301,25 +298,6 @@ def test_a_hook_before_the_step_sees_every_gradient_and_other_optimizers_are_use
     Adam(net).train_epoch(1, X[:64], Y[:64] % 6)
     step = (net.fc1.weight - before.fc1.weight).abs().max().item()
     assert step == pytest.approx(1e-3, rel=.01)  # Adam's first step
-
-
-def test_a_step_leaves_nothing_behind():
-    net, _ = nets(mlp, SIZE)
-    net.train()
-    gc.disable()
-    try:
-        quick = view(net)
-        tape = type(quick).tape = []
-        output = quick(X[:64], only=0)[0]
-        loss = torch.nn.functional.cross_entropy(output, Y[:64])
-        loss.backward()
-        type(quick).tape = None
-        assert [e.module for e in tape] == [net.last[0], net.fc3, net.fc2, net.fc1]
-        dead = weakref.ref(output)
-        del output, loss, tape
-        assert dead() is None  # no cycle holds a batch's tensors until the garbage is collected
-    finally:
-        gc.enable()
 
 
 def test_evaluation_does_not_depend_on_its_batches():
@@ -414,7 +392,7 @@ CASES += [(a, 'task', 'normed') for a in ('sgd', 'ewc', 'er', 'packnet', 'imm-mo
 def made(name, scenario, network, plain, tmp_path):
     """An approach as run.py makes it, for three tasks of four classes."""
     from runs import build, network as chosen, options
-    size = [3, 32, 32] if network == 'alexnet' else [1, 12, 12]
+    size = [3, 16, 16] if network == 'alexnet' else [1, 12, 12]
     taskcla = [(t, 4) for t in range(3)]
     argv = ['--experiment', 'smnist', '--approach', name, '--scenario', scenario, '--network', network, *['--plain'] * plain]
     for key, value in SMALL.get(name, {}).items():
@@ -434,7 +412,7 @@ def made(name, scenario, network, plain, tmp_path):
 def samples(network, t, n=48):
     """Images and labels of a task."""
     g = torch.Generator().manual_seed(t)
-    x = torch.randn(n, *((3, 32, 32) if network == 'alexnet' else (1, 12, 12)), generator=g)
+    x = torch.randn(n, *((3, 16, 16) if network == 'alexnet' else (1, 12, 12)), generator=g)
     return x, torch.arange(n) % 4
 
 
@@ -461,7 +439,7 @@ def test_fast_and_plain_are_the_same(name, scenario, network, tmp_path, monkeypa
         if t < 2:
             learn_one(first, network, t)
     points = ((0, None), (1, None), (1, 3), (2, None), (2, 5))
-    for t, seed in points if scenario == scenarios_of(name)[0] else points[2::2]:
+    for t, seed in points if scenario == scenarios_of(name)[0] and network != 'alexnet' else points[2::2]:
         found = []
         for plain in (False, True):
             appr = made(name, scenario, network, plain, tmp_path)
@@ -529,7 +507,7 @@ def test_a_class_with_a_hook_of_its_own_is_left_to_plain_code(hook):
     assert fast.of(mine(mlp.Net(SIZE, TASKCLA, 1, 8))) is None
 
 
-SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu']
+SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu', '--net', 'nhid=200']
 
 
 @pytest.mark.parametrize('approach, options', [

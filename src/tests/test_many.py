@@ -19,11 +19,12 @@ from runs import slurm as slurm_runs
 from utils import ROOT, UserError
 
 PASSED = ['--', '--nepochs', '1', '--tasks', '0', '--device', 'cpu']
+SHAPES = 'split:shapes:2'
 
 
-def multi(folder, *options, passed=PASSED):
+def multi(folder, *options, passed=PASSED, experiment='glyphs'):
     """Calls run_multi.py on random and sgd, two seeds, with results in a folder."""
-    return run_multi.main(['--experiments', 'glyphs', '--approaches', 'random,sgd', '--seeds', '0-1',
+    return run_multi.main(['--experiments', experiment, '--approaches', 'random,sgd', '--seeds', '0-1',
                            '--res_folder', str(folder), *options, *passed])
 
 
@@ -34,34 +35,40 @@ def test_without_execute_the_plan_is_only_shown(tmp_path, capsys):
     assert not (tmp_path / 'res').exists()
 
 
-def test_a_plan_is_carried_out_and_its_rerun_does_only_what_is_missing(tmp_path, capsys):
-    assert multi(tmp_path, '--execute', '--nproc', '2') == 0
-    assert sorted(f.name for f in tmp_path.glob('*.txt')) == [
-        'glyphs_%s_%d.txt' % (a, s) for a in ('random', 'sgd') for s in (0, 1)]
-    (tmp_path / 'glyphs_sgd_1.txt').unlink(), (tmp_path / 'glyphs_sgd_1.json').unlink()
+def test_a_plan_is_carried_out_and_its_rerun_does_only_what_is_missing(shapes, tmp_path, capsys):
+    passed, last = ['--', *shapes], tmp_path / 'split-shapes-2_sgd_1.txt'
+
+    def again(*options, passed=passed):
+        return multi(tmp_path, '--seeds', '1', *options, passed=passed, experiment=SHAPES)
+    assert again('--execute', '--nproc', '2') == 0
+    assert sorted(f.name for f in tmp_path.glob('*.txt')) == ['split-shapes-2_random_1.txt', last.name]
+    last.unlink(), last.with_suffix('.json').unlink()
     before = {f: f.stat().st_mtime_ns for f in tmp_path.glob('*.txt')}
     capsys.readouterr()
-    assert multi(tmp_path) == 0
+    assert again() == 0
     printed = capsys.readouterr().out
-    assert '3 finished, 1 missing; about ' in printed and 'unknown' not in printed
-    assert multi(tmp_path, '--execute') == 0
-    assert (tmp_path / 'glyphs_sgd_1.txt').exists() and all(f.stat().st_mtime_ns == t for f, t in before.items())
-    log = plan.Run(['--experiment', 'glyphs', '--approach', 'sgd', '--output', str(tmp_path / 'glyphs_sgd_1.txt')]).log
+    assert '1 finished, 1 missing; about ' in printed and 'unknown' not in printed
+    assert again('--execute') == 0
+    assert last.exists() and all(f.stat().st_mtime_ns == t for f, t in before.items())
+    log = plan.Run(['--experiment', SHAPES, *shapes, '--approach', 'sgd', '--output', str(last)]).log
     assert log.is_relative_to(ROOT / 'logs') and '>>> Test on task' in log.read_text()
     shutil.rmtree(log.parent)
     with pytest.raises(UserError, match='another configuration'):
-        multi(tmp_path, passed=PASSED[:2] + ['2', *PASSED[3:]])
+        again(passed=[*passed, '--nepochs', '2'])
 
 
-def test_a_failing_run_is_reported_and_the_others_carried_on(tmp_path, capfd):
-    (tmp_path / 'glyphs_random_0.txt').mkdir()  # in the way
+def test_a_failing_run_is_reported_and_the_others_carried_on(shapes, tmp_path, capfd):
+    def execute(*passed):
+        return multi(tmp_path, '--execute', '--seeds', '0', passed=['--', *shapes, *passed], experiment=SHAPES)
+    first = tmp_path / 'split-shapes-2_random_0.txt'
+    first.mkdir()  # in the way
     with pytest.raises(UserError, match='in the way'):
-        multi(tmp_path, '--execute')
-    (tmp_path / 'glyphs_random_0.txt').rmdir()
-    assert multi(tmp_path, '--execute', passed=[*PASSED, '--lr', '1e30']) == 1
+        execute()
+    first.rmdir()
+    assert execute('--lr', '1e30') == 1
     err = capfd.readouterr().err
-    assert err.count('failed (exit status 2)') == 2 and 'loss became' in err and '.log' in err
-    assert sorted(f.name for f in tmp_path.glob('*.txt')) == ['glyphs_random_0.txt', 'glyphs_random_1.txt']
+    assert err.count('failed (exit status 2)') == 1 and 'loss became' in err and '.log' in err
+    assert list(tmp_path.glob('*.txt')) == [first]
 
 
 def planned(capsys, *options, approaches='random,sgd,hat', experiments='glyphs', passed=()):
@@ -128,7 +135,7 @@ def test_the_kept_table_of_an_approach_takes_the_place_of_its_last_and_others_st
         assert file.read_text() == text and list(tmp_path.iterdir()) == [file]
 
 
-def test_a_search_keeps_the_best_of_the_first_tasks_for_a_plan(tmp_path, capsys):
+def test_a_search_keeps_the_best_of_the_first_tasks_for_a_plan(tmp_path, in_process, capsys):
     file = tmp_path / 'tuned.toml'
     command = ['cpu', 'glyphs', 'hat', str(tmp_path / 'grid'), '--grid', 'lamb=0.5,1', 'lr=0.1', '--tune-tasks', '2', '--keep', str(file),
                '--execute', '--', '--nepochs', '1', '--tasks', '3,0,1', '--device', 'cpu', '--net', 'nhid=20']
@@ -166,11 +173,11 @@ def children(pid):
     return [int(line.split()[0]) for line in out.splitlines() if 'run.py' in line]
 
 
-def started(folder, *options):
+def started(folder, passed, *options):
     """run_multi.py as a process, once its workers run."""
-    process = subprocess.Popen([sys.executable, str(ROOT / 'src' / 'run_multi.py'), '--experiments', 'glyphs',
+    process = subprocess.Popen([sys.executable, str(ROOT / 'src' / 'run_multi.py'), '--experiments', SHAPES,
                                 '--approaches', 'sgd', '--seeds', '0-1', '--res_folder', str(folder), '--execute', *options,
-                                '--', '--nepochs', '2', '--device', 'cpu', '--tasks', '0'],
+                                '--', *passed],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                # a suite in the background may have been told to ignore Ctrl-C
                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
@@ -182,21 +189,21 @@ def started(folder, *options):
 
 
 @pytest.mark.skipif(not shutil.which('ps'), reason='needs ps (Debian: procps)')
-def test_a_killed_run_is_named_and_completed_by_the_rerun(tmp_path):
-    process = started(tmp_path)
-    time.sleep(1)
+def test_a_killed_run_is_named_and_missing_to_the_rerun(shapes, tmp_path, capsys):
+    process = started(tmp_path, shapes)
+    time.sleep(.2)
     os.kill(children(process.pid)[0], signal.SIGKILL)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 1 and '1 runs finished, 1 failed' in out and 'exit status -9' in err
     assert len(list(tmp_path.glob('*.txt'))) == 1
-    out, err = started(tmp_path).communicate(timeout=120)
-    assert '1 finished, 1 missing' in out and '2 runs finished, 0 failed' in out
+    run_multi.main(['--experiments', SHAPES, '--approaches', 'sgd', '--seeds', '0-1', '--res_folder', str(tmp_path), '--', *shapes])
+    assert '1 finished, 1 missing' in capsys.readouterr().out
 
 
 @pytest.mark.skipif(not shutil.which('ps'), reason='needs ps (Debian: procps)')
 @pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM])
-def test_stopping_the_plan_stops_its_workers(how, tmp_path):
-    process = started(tmp_path, '--nproc', '2')
+def test_stopping_the_plan_stops_its_workers(how, shapes, tmp_path):
+    process = started(tmp_path, shapes, '--nproc', '2')
     time.sleep(0.5)
     workers = children(process.pid)
     process.send_signal(how)
@@ -207,8 +214,8 @@ def test_stopping_the_plan_stops_its_workers(how, tmp_path):
             os.kill(pid, 0)
 
 
-def test_work_walks_the_grid_and_judges_by_validation(tmp_path, capsys):
-    command = ['cpu', 'glyphs', 'imm-mode', str(tmp_path), '--grid', 'lamb=1,0.01', '--nproc', '2', '--execute', *PASSED]
+def test_work_walks_the_grid_and_judges_by_validation(tmp_path, in_process, capsys):
+    command = ['cpu', 'glyphs', 'imm-mode', str(tmp_path), '--grid', 'lamb=1,0.01', '--execute', *PASSED, '--net', 'nhid=20']
     assert work.main(command) == 0
     assert sorted(f.name for f in tmp_path.glob('*.txt')) == ['glyphs_imm-mode-%s_0.txt' % v for v in ('0.01', '1')]
     for value, valid in (('1', 0.9), ('0.01', 0.1)):  # test accuracy must not count

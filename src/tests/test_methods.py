@@ -339,7 +339,7 @@ def test_icarl_never_chooses_a_class_without_an_exemplar(capsys):
 
 def test_icarl_s_models_with_fewer_places_than_classes_are_saved_and_loaded(tmp_path, capsys):
     run.main(['--experiment', 'glyphs', '--tasks', '0,1', '--approach', 'icarl', '--scenario', 'class', '--buffer-size', '7', '--debug', '--device',
-              'cpu', '--output', str(tmp_path / 'o.txt')])
+              'cpu', '--net', 'nhid=30', '--output', str(tmp_path / 'o.txt')])
     printed = capsys.readouterr().out
     assert 'all as it should be' in printed and printed.count('never chosen: 5 of 12') == 1 == printed.count('never chosen')
 
@@ -350,7 +350,7 @@ def test_places_that_rare_classes_leave_empty_are_said_once_and_recorded(kind, s
     images = rs.randint(0, 256, (44, 8, 8)).astype(np.uint8)
     np.savez(tmp_path / 'tail.npz', x_train=images, y_train=y, x_test=images, y_test=y)
     run.main(['--experiment', 'split:tail:2', '--approach', 'er', '--buffer', kind, '--buffer-size', '40', '--data-dir', str(tmp_path), '--nepochs',
-              '1', '--device', 'cpu', '--pc-valid', '0', '--output', str(tmp_path / 'o.txt')])
+              '1', '--net', 'nhid=20', '--device', 'cpu', '--pc-valid', '0', '--output', str(tmp_path / 'o.txt')])
     printed, found = capsys.readouterr().out, records.read_record(tmp_path / 'o.txt')['buffer']
     assert found['samples'] == samples and found.get('empty') == empty, found
     assert printed.count('Places of the buffer that are empty') == (kind != 'ring')

@@ -45,7 +45,7 @@ def test_as_public_code_computes_them(case):
 
 
 def test_a_run_ends_with_its_measures_and_the_record_has_them(tmp_path, capsys):
-    short = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--forward-transfer']
+    short = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--net', 'nhid=30', '--forward-transfer']
     for approach in ('random', 'joint', 'sgd'):
         run.main([*(short[:-1] if approach == 'random' else short), '--approach', approach, '--output', str(tmp_path / ('g_%s_0.txt' % approach))])
     printed = capsys.readouterr().out.split('Done!')[-1]

@@ -21,6 +21,7 @@ from dataloaders import common, mixture, pmnist, raw
 from synthetic import tasks
 
 ROWS = json.loads((Path(__file__).parent / 'golden.json').read_text())
+CASES = [pytest.param(row, marks=[pytest.mark.slow] * (row['tasks'] == 'conv')) for row in ROWS]
 EPOCH = re.compile(r'Train: loss=([\d.]+), acc= *[\d.]+% \| Valid: loss=([\d.]+), acc= *[\d.]+% \|(.*)')
 
 
@@ -43,7 +44,7 @@ def training_data(approach, data, t):
     return [ids] + [torch.cat([data[u][s][k] for u in range(t + 1)]) for s in ('train', 'valid') for k in 'xy']
 
 
-@pytest.mark.parametrize('row', ROWS, ids=name)
+@pytest.mark.parametrize('row', CASES, ids=name)
 def test_golden(row, tmp_path, one_thread):
     data, taskcla, size = tasks(row['tasks'])
     utils.seed_everything(row['seed'])

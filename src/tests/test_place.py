@@ -9,39 +9,15 @@ import numpy as np
 import pytest
 
 import run
+import run_multi
 import utils
+from conftest import Killed, killed
 from results import collect, records
 from runs import checkpoint, locking, place, plan, sequence
 from utils import ROOT
 
-SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu', '--net', 'nhid=40,nlayers=1']
-
-
-class Killed(BaseException):
-    """Ends a run at once, as SIGKILL does."""
-
-
-def dead(monkeypatch, owner, name, call=1, after=False):
-    """Makes a function kill at a call, before or after what it does."""
-    true, calls = getattr(owner, name), []
-
-    def kill(*args, **kwargs):
-        calls.append(args)
-        if len(calls) == call and not after:
-            raise Killed
-        out = true(*args, **kwargs)
-        if len(calls) == call:
-            raise Killed
-        return out
-    monkeypatch.setattr(owner, name, kill)
-
-
-def killed(monkeypatch, argv, *where, **how):
-    """Runs a command line that is killed."""
-    with monkeypatch.context() as m:
-        dead(m, *where, **how)
-        with pytest.raises(Killed):
-            run.main(argv)
+SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu', '--net', 'nhid=40,nlayers=1',
+         '--samples', '200']
 
 
 def files(output):
@@ -285,7 +261,8 @@ def test_nothing_of_killed_writers_is_left(command, monkeypatch, capsys):
     folder.mkdir(parents=True)
     rubbish = [output.with_name(n) for n in ('o.txt.5.tmp', 'o.json.6.tmp')] + [
         folder / n for n in ('checkpoint.pt.7.tmp', 'task3.pt.8.tmp', 'epochs.csv.9.tmp')]
-    for path in rubbish:
+    others = [output.with_name('p.txt.123.tmp'), output.with_name('o.txt.mine.tmp')]
+    for path in rubbish + others:
         path.write_text('x')
     killed(monkeypatch, [*argv, '--checkpoint-every', '0'], checkpoint.Checkpoint, 'remove')
     assert files(output)[:1] == ['checkpoint.pt'] and records.finished(output)
@@ -313,21 +290,18 @@ def test_a_result_called_like_a_part_of_another_ones_logs_is_left_alone(tmp_path
         assert [n for n in files(tmp_path / name) if n[0] != '+'] == ['epochs.csv', 'run.log', 'task0.pt', 'task1.pt']
 
 
-def test_a_plan_leaves_to_others_what_they_are_doing_and_ends_well(tmp_path):
-    command = [sys.executable, str(ROOT / 'src' / 'run_multi.py'), '--experiments', 'glyphs', '--approaches', 'sgd', '--seeds', '0-1',
-               '--res_folder', str(tmp_path), '--execute', '--', *SHORT[2:]]
-    outputs = [tmp_path / ('glyphs_sgd_%d.txt' % s) for s in range(2)]
+def test_a_plan_leaves_to_others_what_they_are_doing_and_ends_well(shapes, tmp_path, capsys):
+    command = ['--experiments', 'split:shapes:2', '--approaches', 'sgd', '--seeds', '0-1', '--res_folder', str(tmp_path), '--execute',
+               '--', *shapes]
+    outputs = [tmp_path / ('split-shapes-2_sgd_%d.txt' % s) for s in range(2)]
     with locking.lock(outputs[0]):
         assert locking.busy(outputs[0]) and not locking.busy(outputs[1])
-        done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0 and [records.finished(o) for o in outputs] == [False, True], done.stderr
-    assert '1 runs finished, 0 failed\n1 are being done by another process\n    %s\n' % outputs[0] in done.stdout
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0 and '2 runs finished, 0 failed' in done.stdout and 'another process' not in done.stdout
+        assert run_multi.main(command) == 0 and [records.finished(o) for o in outputs] == [False, True]
+    assert '1 runs finished, 0 failed\n1 are being done by another process\n    %s\n' % outputs[0] in capsys.readouterr().out
 
 
 def test_some_of_all_moments_at_which_a_run_can_end():
     """scripts/kill_test.sh --every tries them all."""
-    done = subprocess.run([sys.executable, str(ROOT / 'scripts' / 'kill_test.py'), '--every', '37', '--cases', 'overwrite-other',
+    done = subprocess.run([sys.executable, str(ROOT / 'scripts' / 'kill_test.py'), '--every', '59', '--cases', 'overwrite-other',
                            '--folder', 'kill_test-%d' % os.getpid()], capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.count(' 0 wrong') == 2, done.stdout + done.stderr

@@ -22,6 +22,7 @@ AGREE = 1e-4   # largest relative difference of losses
 STABLE = 1e-5  # largest relative move of a loss: less, as other machines round in another way
 NTEST = 64
 CYCLE = ('hat', 'ewc', 'hat', 'lwf', 'hat', 'sgd')
+CONV = (7, 8, 9, 11)  # with convolutions: ewc, hat, lwf and sgd
 drawn = []  # for each setting drawn in this process, whether it was taken
 
 
@@ -119,7 +120,7 @@ def difference(a, b):
     return (np.abs(a - b) / np.abs(a))[0].max()
 
 
-@pytest.mark.parametrize('seed, approach, net', [(i, CYCLE[i % 6], 'alexnet' if i % 5 == 4 else 'mlp') for i in range(42)])
+@pytest.mark.parametrize('seed, approach, net', [(i, CYCLE[i % 6], 'alexnet' if i in CONV else 'mlp') for i in range(18)])
 def test_sequences_of_tasks_are_learnt_as_stated(seed, approach, net):
     rs, moves = np.random.RandomState(seed), np.inf
     while not moves <= STABLE:

@@ -202,8 +202,8 @@ def test_it_is_off_where_a_few_samples_are_to_be_fitted(tried, monkeypatch, caps
 
 STOPPED = ['er --augment crop:4,flip --schedule cosine', 'derpp --augment rotate:9,cutout:5 --sbatch 1',
            'icarl --scenario class --augment crop:4 --warmup 2', 'joint --augment crop:4 --experiment permuted:mnist:2 --pad 2',
-           'packnet --retrain 3 --schedule multistep:1,2:0.3 --warmup 1', 'hat --schedule cosine --augment crop:1 --plain',
-           'sgd --optimizer adam --keep-optimizer --schedule cosine --iterations 7 --warmup 2', 'gem --augment crop:4']
+           'packnet --retrain 3 --schedule multistep:1,2:0.3 --warmup 1', 'hat --schedule cosine --augment crop:1 --plain --iterations 7',
+           'sgd --optimizer adam --keep-optimizer --schedule cosine --iterations 7 --warmup 2', 'gem --augment crop:4', 'er --iterations 7 --optimizer adam --keep-optimizer --joined-heads']
 
 
 @pytest.mark.parametrize('command, after', [(command, 1 + 2 * k % 5) for k, command in enumerate(STOPPED)])

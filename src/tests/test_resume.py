@@ -1,8 +1,6 @@
 """Interrupted runs: exact resumption of every approach, locks, full disks, signals, refused checkpoints, reruns."""
 import argparse
 import csv
-import importlib.util
-import io
 import json
 import os
 import resource
@@ -18,13 +16,14 @@ import torch
 
 import run
 import utils
+from conftest import Killed, killed
 from results import epochs, records
 from runs import checkpoint, journal, nodes, stopping
-from synthetic import learn, progress, tasks
+from synthetic import goes_on, progress, tasks
 from utils import ROOT
 
-SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '2', '--device', 'cpu']
-DATA, TASKCLA, SIZE = tasks('mlp')
+SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '2', '--device', 'cpu', '--net', 'nhid=30', '--samples', '200']
+DATA, TASKCLA, SIZE = tasks('mlp', 160)
 
 
 def make(approach):
@@ -41,35 +40,14 @@ def make(approach):
 
 
 @pytest.mark.parametrize('approach', utils.choices('approaches'))
-def test_every_approach_goes_on_bit_for_bit_from_any_epoch(approach, tmp_path, capsys):
-    output = ROOT / 'res' / 'test_resume.txt'
-    saved, states = checkpoint.Checkpoint(output, {}), []
-    appr, accs = make(approach), []
-
-    def take():
-        saved.take(appr, progress(len(accs), len(TASKCLA)))
-        f = io.BytesIO()
-        torch.save(saved.pending, f)
-        states.append(f)
-    appr.fitting.on_epoch = take
-    learn(appr, DATA, 0, accs, take)
-    assert capsys.readouterr().err == ''  # everything can be kept
-    weights = utils.get_model(appr.model)
-    assert len(states) >= (3 if approach == 'random' else 9)
-    for k in (1, len(states) // 2, len(states) - 3):  # mostly within a task
-        states[k].seek(0)
-        state = torch.load(states[k], weights_only=True)
-        other, again = make(approach), []
-        np.random.rand(7), torch.rand(7)
-        done = saved.restore(state, other, len(TASKCLA))['done']
-        learn(other, DATA, done, again)
-        assert again == accs[done:]
-        assert all(torch.equal(w, weights[n]) for n, w in utils.get_model(other.model).items())
-        assert [p.requires_grad for p in other.model.parameters()] == [p.requires_grad for p in appr.model.parameters()]
-        if approach == 'hat-test':
-            assert other.logs['mask'][1].keys() == appr.logs['mask'][1].keys()
-            assert (other.logs['valid_loss'][0] == appr.logs['valid_loss'][0]).all()
-    capsys.readouterr()
+def test_every_approach_goes_on_bit_for_bit_from_any_epoch(approach, capsys):
+    def points(n):
+        assert capsys.readouterr().err == '' and n >= (3 if approach == 'random' else 9)  # everything can be kept
+        return 1, n // 2, n - 3  # mostly within a task
+    appr, other = goes_on(lambda: make(approach), DATA, points)
+    if approach == 'hat-test':
+        assert other.logs['mask'][1].keys() == appr.logs['mask'][1].keys()
+        assert (other.logs['valid_loss'][0] == appr.logs['valid_loss'][0]).all()
 
 
 def clean(output):
@@ -77,21 +55,17 @@ def clean(output):
     shutil.rmtree(checkpoint.folder(output), ignore_errors=True)
 
 
-def test_kill_resume_compare(tmp_path):
-    spec = importlib.util.spec_from_file_location('kill_test', ROOT / 'scripts' / 'kill_test.py')
-    kill_test = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(kill_test)
-    kills, resumed, differences = kill_test.trial('sgd', 1, tmp_path)
-    assert kills == 1 and differences == 0
-    for f in tmp_path.glob('*.txt'):
-        clean(f)
+@pytest.fixture
+def long(shapes, tmp_path):
+    """The command line of a run that trains for long, and its output."""
+    return ['--experiment', 'split:shapes:2', *shapes, '--approach', 'sgd', '--nepochs', '100000', '--no-patience', '--output', str(
+        tmp_path / 'o.txt')], tmp_path / 'o.txt'
 
 
-def started(output, *options):
+def started(command):
     """run.py as a process that trains for long, once it has ended an epoch."""
-    process = subprocess.Popen([sys.executable, str(ROOT / 'src' / 'run.py'), *SHORT, '--approach', 'sgd', '--nepochs',
-                                '500', '--lr', '1e-4', '--output', str(output), *options],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, '-u', str(ROOT / 'src' / 'run.py'), *command], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
     for line in process.stdout:
         if line.startswith('| Epoch   2'):
             return process
@@ -99,27 +73,25 @@ def started(output, *options):
 
 
 @pytest.mark.parametrize('how', [[signal.SIGTERM], [signal.SIGUSR1], [signal.SIGUSR2, signal.SIGTERM]])  # as submitit and Slurm send
-def test_a_signal_saves_the_state_and_exits_with_a_status_of_its_own(how, tmp_path, refused, capsys):
-    output = tmp_path / 'o.txt'
-    process = started(output)  # no checkpoint is due yet
+def test_a_signal_saves_the_state_and_exits_with_a_status_of_its_own(how, long, refused, capsys):
+    command, output = long
+    process = started(command)  # no checkpoint is due yet
     for number in how:
         process.send_signal(number)
         time.sleep(0.002)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 75 and '--resume goes on' in err and err.count('\n') == 1
     assert (checkpoint.folder(output) / 'checkpoint.pt').exists()
-    command = [*SHORT, '--approach', 'sgd', '--nepochs', '500', '--lr', '1e-4', '--output', str(output)]
     assert '--resume goes on' in refused(run.main, command)
-    line = refused(run.main, [*command[:-4], '--lr', '2e-4', *command[-2:], '--resume'])
-    assert 'another configuration (lr 0.0001, now 0.0002)' in line
+    assert 'another configuration (lr 0.05, now 0.02)' in refused(run.main, [*command, '--lr', '0.02', '--resume'])
     (checkpoint.folder(output) / 'checkpoint.pt').write_bytes(b'hello')
     assert 'not a checkpoint' in refused(run.main, [*command, '--resume'])
     clean(output)
 
 
-def test_two_runs_of_one_output_exclude_each_other(tmp_path, refused):
-    output = tmp_path / 'o.txt'
-    process = started(output)
+def test_two_runs_of_one_output_exclude_each_other(long, refused):
+    command, output = long
+    process = started(command)
     try:
         line = refused(run.main, [*SHORT, '--approach', 'sgd', '--output', output, '--overwrite'])
         assert 'another run is writing' in line
@@ -130,17 +102,13 @@ def test_two_runs_of_one_output_exclude_each_other(tmp_path, refused):
     assert not (checkpoint.folder(output) / 'checkpoint.pt').exists()
 
 
-def test_a_disk_that_fills_up_ends_the_run_in_one_line(tmp_path):
-    output = tmp_path / 'o.txt'
-    command = [sys.executable, str(ROOT / 'src' / 'run.py'), *SHORT, '--output', str(output)]
-    subprocess.run([*command, '--approach', 'random'], check=True, capture_output=True)
-    before = output.read_text()
-    done = subprocess.run([*command[:-1], str(tmp_path / 'p.txt'), '--approach', 'sgd', '--checkpoint-every', '0'],
-                          capture_output=True, text=True,
-                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2 ** 20, 2 ** 20)))
+def test_a_disk_that_fills_up_ends_the_run_in_one_line(long):
+    command, output = long
+    done = subprocess.run([sys.executable, str(ROOT / 'src' / 'run.py'), *command, '--net', 'nhid=500', '--checkpoint-every', '0'],
+                          capture_output=True, text=True, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2 ** 20, 2 ** 20)))
     assert done.returncode == 2 and done.stderr.count('\n') == 1 and 'too large' in done.stderr.lower()
-    assert output.read_text() == before and not list(checkpoint.folder(tmp_path / 'p.txt').glob('*.[pt]*'))
-    clean(tmp_path / 'p.txt')
+    assert not output.exists() and not list(checkpoint.folder(output).glob('*.[pt]*'))
+    clean(output)
 
 
 def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
@@ -170,10 +138,6 @@ def test_finished_runs_remove_their_checkpoint_unless_told_to_keep_it(tmp_path, 
     clean(output)
 
 
-class Killed(BaseException):
-    """Ends a run at once, as SIGKILL does."""
-
-
 @pytest.mark.parametrize('after', [False, True])
 @pytest.mark.parametrize('owner, name, keep', [(records, 'save', False), (records, 'save', True), (checkpoint.Checkpoint, 'write', True),
                                                (checkpoint.Checkpoint, 'remove', False)])
@@ -183,21 +147,11 @@ def test_a_run_killed_at_its_very_end_is_completed(owner, name, keep, after, tmp
         return [*SHORT, '--tasks', '0', '--approach', 'sgd', '--nepochs', '1', '--final-valid', '--output', str(tmp_path / output)] + [
             '--keep-checkpoint'] * keep
 
-    def counted(*args):
-        calls.append(name)
-        if len(calls) == last and not after:
-            raise Killed
-        true(*args)
-        if len(calls) == last:
-            raise Killed
-    calls, last, true = [], None, getattr(owner, name)
-    monkeypatch.setattr(owner, name, counted)
-    whole = run.main(command('a.txt'))
-    last = len(calls)
-    calls.clear()
-    with pytest.raises(Killed):
-        run.main(command('c.txt'))
-    monkeypatch.setattr(owner, name, true)
+    calls, true = [], getattr(owner, name)
+    with monkeypatch.context() as m:
+        m.setattr(owner, name, lambda *args: calls.append(args) or true(*args))
+        whole = run.main(command('a.txt'))
+    killed(monkeypatch, command('c.txt'), owner, name, call=len(calls), after=after)
     acc = run.main([*command('c.txt'), '--resume'])
     assert np.allclose(acc, whole, atol=1e-6) and records.finished(tmp_path / 'c.txt', valid=True)
     record, other = (records.read_record(tmp_path / f) for f in ('a.txt', 'c.txt'))
@@ -361,17 +315,9 @@ def test_a_finished_result_keeps_its_logs_and_models_until_there_is_a_new_one(op
 
 @pytest.mark.parametrize('damage, left', [(b'\xff\xfe', 0), (b'x,y\n1,2\n3,4\n5,6\n', 0), (None, 0), ('torn', 1)])
 def test_a_damaged_table_of_epochs_does_not_stop_a_resumption(damage, left, tmp_path, monkeypatch, capsys):
-    output, add = tmp_path / 'o.txt', journal.Epochs.add
-
-    def kill(self, numbers):
-        add(self, numbers)
-        if self.count == 3:
-            raise Killed
-    monkeypatch.setattr(journal.Epochs, 'add', kill)
-    command = [*SHORT, '--approach', 'sgd', '--net', 'nhid=100', '--checkpoint-every', '0', '--output', str(output)]
-    with pytest.raises(Killed):
-        run.main(command)
-    monkeypatch.undo()
+    output = tmp_path / 'o.txt'
+    command = [*SHORT, '--approach', 'sgd', '--checkpoint-every', '0', '--output', str(output)]
+    killed(monkeypatch, command, journal.Epochs, 'add', call=3, after=True)
     path = checkpoint.folder(output) / 'epochs.csv'
     if damage is None:
         path.unlink()
@@ -380,20 +326,4 @@ def test_a_damaged_table_of_epochs_does_not_stop_a_resumption(damage, left, tmp_
     run.main([*command, '--resume'])
     assert 'has lost lines: it has %d of 2' % left in capsys.readouterr().out and [row['epoch'] for row in lines(output)] == [
         '1', '1', '2'][1 - left:]
-    clean(output)
-
-
-def test_a_finished_result_keeps_its_epochs_where_a_task_of_the_next_run_is_cut_short(tmp_path, monkeypatch, capsys):
-    output = tmp_path / 'o.txt'
-    command = [*SHORT, '--approach', 'sgd', '--net', 'nhid=100', '--output', str(output)]
-    run.main(command)
-    before, true = lines(output), journal.Epochs.add
-
-    def press(self, numbers):
-        true(self, numbers)
-        if self.count == 1:
-            raise KeyboardInterrupt  # ends the first task
-    monkeypatch.setattr(journal.Epochs, 'add', press)
-    run.main(command)
-    assert records.finished(output) and lines(output) == before and len(before) == 4
     clean(output)

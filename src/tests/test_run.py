@@ -14,7 +14,7 @@ import utils
 from results import collect, records, unpickler
 from runs import launch, machine, network, options, sequence
 
-SHORT = ['--experiment', 'glyphs', '--tasks', '0,glyphs-IJKLMN', '--nepochs', '1', '--device', 'cpu']
+SHORT = ['--experiment', 'glyphs', '--tasks', '0,glyphs-IJKLMN', '--nepochs', '1', '--device', 'cpu', '--net', 'nhid=50']
 
 
 @pytest.mark.parametrize('approach', utils.choices('approaches'))
@@ -47,9 +47,9 @@ def test_same_command_same_numbers_and_hat_forgets_nothing(tmp_path, capsys):
     assert (first != other).any()
 
 
-def test_the_command_works_from_any_folder(tmp_path):
+def test_the_command_works_from_any_folder(shapes, tmp_path):
     script = str(utils.ROOT / 'src' / 'run.py')
-    done = subprocess.run([sys.executable, script, *SHORT, '--approach', 'random', '--output', str(tmp_path / 'o.txt')],
+    done = subprocess.run([sys.executable, script, '--experiment', 'split:shapes:2', *shapes, '--approach', 'random', '--output', 'o.txt'],
                           cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr == '' and (tmp_path / 'o.txt').exists()
     done = subprocess.run([sys.executable, script, '--experiment', 'nope', '--approach', 'sgd'], cwd=tmp_path,
@@ -128,10 +128,6 @@ def test_a_result_of_another_configuration_stays(refused, tmp_path, capsys):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(refused, tmp_path, monkeypatch):
-    line = refused(run.main, [*SHORT, '--approach', 'sgd', '--lr', '1e30', '--output', tmp_path / 'o.txt'])
-    assert 'task 0' in line and 'epoch 1' in line and 'batch' in line and 'no task was finished' in line
-    assert not (tmp_path / 'o.txt').exists()
-
     sgd = utils.load('approaches', 'sgd').Appr
     criterion = sgd.criterion
     monkeypatch.setattr(sgd, 'criterion', lambda self, output, y: criterion(self, output, y) * (
@@ -201,7 +197,7 @@ def test_hat_test_leaves_a_log_of_plain_arrays(tmp_path, capsys):
     assert logs['task_name'] == {0: 'glyphs-012345', 1: 'glyphs-IJKLMN'}
     assert np.allclose([logs['test_acc'][t] for t in (0, 1)], acc)
     assert logs['train_reg'][1].shape == (1,) and set(logs['mask'][1][0]) == {-1, 0}
-    assert logs['mask'][0][1][0].shape == (1, 2000) and (logs['mask_pre'][0][0] == 0).all()
+    assert logs['mask'][0][1][0].shape == (1, 50) and (logs['mask_pre'][0][0] == 0).all()
     assert (logs['mask_pre'][1][0] >= logs['mask'][0][0][0] - 1e-6).all()
 
 

@@ -1,6 +1,4 @@
 """Scenarios: which logits compete, what the target is, which task is inferred; the same from any point of a run."""
-import io
-
 import numpy as np
 import pytest
 import torch
@@ -12,11 +10,10 @@ from learning import inference, scenario as scenarios
 from learning.recipe import Recipe
 from networks import layers, mlp
 from results import records
-from runs import checkpoint
-from synthetic import batch_of, learn, logits, progress, tasks
+from synthetic import batch_of, goes_on, logits, tasks
 
-DATA, TASKCLA, SIZE = tasks('hard')  # two tasks of four classes
-SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu']
+DATA, TASKCLA, SIZE = tasks('hard', 160)  # two tasks of four classes
+SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu', '--net', 'nhid=30']
 
 
 def net(taskcla=((0, 3), (1, 2), (2, 4)), pdrop=0.):
@@ -147,27 +144,10 @@ def learner(name, kind):
     return appr
 
 
-@pytest.mark.parametrize('kind', [scenarios.Class, scenarios.Domain])
-@pytest.mark.parametrize('name', ['sgd', 'ewc', 'imm-mode', 'lwf', 'lfl', 'joint', 'hat', 'progressive'])
-def test_runs_go_on_bit_for_bit(name, kind, capsys, tmp_path):
-    saved, states, accs, appr = checkpoint.Checkpoint(tmp_path / 'o.txt', {}), [], [], learner(name, kind)
-
-    def note():
-        saved.take(appr, progress(len(accs), 2))
-        f = io.BytesIO()
-        torch.save(saved.pending, f)
-        states.append(f)
-    appr.fitting.on_epoch = note
-    learn(appr, DATA, 0, accs, note)
-    weights = utils.get_model(appr.model)
-    for k in (0, 3, 5):  # within the first task, after it, within the second
-        states[k].seek(0)
-        other, again = learner(name, kind), []
-        torch.rand(3), np.random.rand(3)
-        done = checkpoint.Checkpoint('o.txt', {}).restore(torch.load(states[k], weights_only=True), other, 2)['done']
-        other.configure(seen=done)
-        learn(other, DATA, done, again)
-        assert again == accs[done:] and all(torch.equal(w, weights[n]) for n, w in utils.get_model(other.model).items())
+@pytest.mark.parametrize('name, kind', [(name, (scenarios.Class, scenarios.Domain)[k % 2]) for k, name in enumerate(
+    ['sgd', 'ewc', 'imm-mode', 'lfl', 'lwf', 'joint', 'hat', 'progressive'])] + [('joint', scenarios.Class), ('hat', scenarios.Domain)])
+def test_runs_go_on_bit_for_bit(name, kind, capsys):
+    goes_on(lambda: learner(name, kind), DATA, lambda n: (0, 3, 5))  # within the first task, after it, within the second
 
 
 @pytest.mark.parametrize('scenario', ['class', 'domain'])
@@ -240,28 +220,6 @@ def test_without_patience_the_last_weights_stay(capsys):
     appr.train(1, x, y, x, y)
     assert appr.fitting.numbers['epoch'] == 4 and all(torch.equal(w, appr.last[n]) for n, w in utils.get_model(appr.model).items())
     assert appr.optimizer.param_groups[0]['lr'] == 3.
-
-
-def test_an_optimizer_that_is_kept_goes_on_exactly_after_a_stop(tmp_path, capsys, monkeypatch):
-    from runs import sequence
-    command = [*SHORT, '--approach', 'sgd', '--momentum', '.9', '--lr', '.01', '--keep-optimizer', '--no-patience', '--nepochs', '2',
-               '--checkpoint-every', '0', '--keep-checkpoint', '--output']
-    whole = run.main([*command, str(tmp_path / 'a.txt')])
-    learn, calls = sequence.Sequence.learn, []
-
-    def stop(self, t):
-        if t == 1 and not calls:
-            calls.append(t)
-            raise sequence.Stop(15)
-        learn(self, t)
-    monkeypatch.setattr(sequence.Sequence, 'learn', stop)
-    with pytest.raises(SystemExit):
-        run.main([*command, str(tmp_path / 'b.txt')])
-    assert (run.main([*command, str(tmp_path / 'b.txt'), '--resume']) == whole).all()
-    a, b = (torch.load(checkpoint.folder(tmp_path / f) / 'checkpoint.pt', weights_only=True)['model'] for f in ('a.txt', 'b.txt'))
-    assert all(torch.equal(w, b[n]) for n, w in a.items())
-    for f in ('a.txt', 'b.txt'):
-        (checkpoint.folder(tmp_path / f) / 'checkpoint.pt').unlink()
 
 
 @pytest.mark.parametrize('options', [['--approach', 'hat', '--scenario', 'class'], ['--approach', 'sgd', '--scenario', 'domain'],

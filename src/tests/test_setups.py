@@ -12,9 +12,9 @@ from approaches import agem, er, ewc_er, hat, sgd
 from dataloaders import raw
 from learning.batch import Batch
 from networks import mlp, mlp_hat
-from runs import build, checkpoint, options
+from runs import build, options
 from fast.step import clip
-from synthetic import batch_of, learn, progress, tasks
+from synthetic import batch_of, tasks
 from utils import UserError
 
 DATA, TASKCLA, SIZE = tasks('mlp')
@@ -60,31 +60,6 @@ def test_hat_s_gates_close_within_the_last_part_of_an_epoch_too():
     appr.recipe.iterations, appr.shares = 6, []
     appr.train(1, x, y, x, y)
     assert appr.shares[4:] == [0, 1 / 2]
-
-
-@pytest.mark.parametrize('kind, network, how', [
-    (er.Appr, mlp, []), (er.Appr, mlp, ['--optimizer', 'adam', '--keep-optimizer', '--joined-heads']), (hat.Appr, mlp_hat, [])])
-def test_iterations_go_on_bit_for_bit_from_within_a_task(kind, network, how, tmp_path, capsys):
-    def make():
-        utils.seed_everything(0)
-        appr = kind(network.Net(SIZE, TASKCLA, 1, 20), sbatch=48, lr=.1)
-        build.set_optimizer(appr, options.parse(['--experiment', 'smnist', '--approach', 'sgd', '--iterations', '11', *how])[0])
-        return appr  # of 4 or 5 batches an epoch
-    saved, states, accs, appr = checkpoint.Checkpoint(tmp_path / 'o.txt', {}), [], [], make()
-
-    def take():
-        saved.take(appr, progress(len(accs), len(TASKCLA)))
-        states.append(saved.pending)
-    appr.fitting.on_epoch = take
-    learn(appr, DATA, 0, accs, take)
-    for k in (1, len(states) - 3):
-        other, again = make(), []
-        np.random.rand(7), torch.rand(7)
-        done = checkpoint.Checkpoint('o.txt', {}).restore(states[k], other, len(TASKCLA))['done']
-        learn(other, DATA, done, again)
-        assert again == accs[done:] and all(
-            torch.equal(w, appr.model.state_dict()[n]) for n, w in other.model.state_dict().items())
-    capsys.readouterr()
 
 
 def test_pixels_can_stay_in_0_to_1_and_be_padded_with_black(data_dir):
@@ -138,13 +113,8 @@ def test_they_are_part_of_the_configuration_and_named_only_if_given(data_dir, tm
 
 
 @pytest.mark.parametrize('more, says', [
-    (['--approach', 'sgd', '--experiment', 'smnist', '--iterations', '5', '--nepochs', '5'], '--nepochs both say'),
-    (['--approach', 'pathnet', '--experiment', 'smnist', '--iterations', '5'], 'a patience of its own'),
     (['--approach', 'sgd', '--experiment', 'pmnist', '--class-order', 'seed'], 'does not split the classes'),
-    (['--approach', 'sgd', '--experiment', 'smnist', '--joined-heads'], 'no difference to plain SGD'),
     (['--approach', 'sgd', '--experiment', 'smnist', '--joined-heads', '--scenario', 'domain', '--optimizer', 'adam'], 'all there is'),
-    (['--approach', 'icarl', '--experiment', 'smnist', '--scenario', 'class', '--active-classes', 'current'], 'all-so-far, all'),
-    (['--approach', 'independent', '--experiment', 'smnist', '--optimizer', 'adam', '--joined-heads'], 'share no network'),
     (['--approach', 'sgd', '--experiment', 'smnist', '--iterations', '0'], '>= 1'),
     (['--approach', 'sgd', '--experiment', 'smnist', '--pad', '-1'], '>= 0')])
 def test_what_does_not_go_together_is_refused(more, says, data_dir, tmp_path, refused):

@@ -7,13 +7,10 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 import run
+from conftest import killed
 from runs import checkpoint, journal
 
 SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '3', '--device', 'cpu', '--approach', 'sgd', '--net', 'nhid=50']
-
-
-class Killed(BaseException):
-    """Ends a run at once."""
 
 
 class Client:
@@ -82,17 +79,8 @@ def packages(monkeypatch):
 
 @pytest.mark.parametrize('every', ['0', '1e9'])
 def test_a_resumed_run_goes_on_and_nothing_is_logged_twice(every, packages, tmp_path, monkeypatch, capsys):
-    add = journal.Epochs.add
     command = [*SHORT, '--wandb', '--mlflow', '--checkpoint-every', every, '--output', str(tmp_path / 'o.txt')]
-
-    def kill(self, numbers):
-        if self.count == 4:
-            raise Killed
-        add(self, numbers)
-    monkeypatch.setattr(journal.Epochs, 'add', kill)
-    with pytest.raises(Killed):
-        run.main(command)
-    monkeypatch.setattr(journal.Epochs, 'add', add)
+    killed(monkeypatch, command, journal.Epochs, 'add', call=5)
     acc = run.main([*command, '--resume'])
     known = 'r0' if every == '0' else 'r1'  # without a state the run began anew, and so does what is logged
     logged = Client.runs[known]

@@ -8,7 +8,7 @@ import pytest
 import run
 from runs import checkpoint, saved, setup
 
-SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--device', 'cpu']
+SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--device', 'cpu', '--net', 'nhid=100']
 
 
 def left(output):
