@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from approaches import exemplars, replay
 from approaches.hyper import Hyper
-from dataloaders.images import Images
+from dataloaders.images import part
 from dataloaders.joined import Joined
 from learning import distillation, evaluation
 
@@ -44,13 +44,6 @@ def without(n, places):
     return left.nonzero().flatten()
 
 
-def some(x, rows):
-    """Images of some rows, as they are kept."""
-    if isinstance(x, torch.Tensor):
-        return x[rows.to(x.device)]
-    return Images(x.source, x.pixels, rows if x.rows is None else x.rows[rows])
-
-
 class Appr(exemplars.Distilled):
     """Stage 1 learns the task's data and exemplars and distils the old network (Eq. 1-3); stage 2 corrects what
     favours the new classes: their logits become alpha z + beta, fitted on a held-out set that has as many
@@ -85,9 +78,9 @@ class Appr(exemplars.Distilled):
             self.held = self.split(ytrain)
         apart, rows = self.held
         kept = self.memory.take(apart, xtrain.device) if len(apart) else None
-        new, y = some(xtrain, rows), ytrain[rows.to(ytrain.device)]
+        new, y = part(xtrain, rows), ytrain[rows.to(ytrain.device)]
         left = without(len(ytrain), rows)
-        xtrain, ytrain = some(xtrain, left), ytrain[left.to(ytrain.device)]
+        xtrain, ytrain = part(xtrain, left), ytrain[left.to(ytrain.device)]
         super().train(t, xtrain, ytrain, *((xtrain, ytrain) if same else (xvalid, yvalid)))
         self.held = None
         found = (1., 0.)

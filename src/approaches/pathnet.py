@@ -84,7 +84,7 @@ class Appr(base.Appr):
         super().__init__(*args, **kwargs)
         self.generations = min(self.generations, self.nepochs)
         self.initial_model = utils.get_model(self.model)
-        self.path = None  # the one being trained; None: each task's best
+        self.path = None  # the one that is being trained
 
     @property
     def phases(self):
@@ -97,7 +97,8 @@ class Appr(base.Appr):
 
     def outputs(self, batch):
         """Along the current path or that of the task."""
-        return self.model(batch.x, batch.task, self.path, only=batch.task)
+        path = self.path if batch.task == self.seen - 1 else None
+        return self.model(batch.x, batch.task, path, only=batch.task)
 
     def begin_task(self, t, x, y):
         """Gives modules on no best path their initial weights back (Section 2.4)."""

@@ -178,6 +178,18 @@ class Split(UserDict):
         return self.pixels(Images(self.source, self.pixels, self.rows).raw(slice(0, n)))
 
 
+def of(split):
+    """Return the images of a split as our own code takes them: bytes where they are, else a float tensor."""
+    return split.images if hasattr(split, 'images') else split['x']
+
+
+def part(x, rows):
+    """Return some rows of images, or of a float tensor, as they are kept."""
+    if isinstance(x, torch.Tensor):
+        return x[rows.to(x.device)]
+    return Images(x.source, x.pixels, rows if x.rows is None else x.rows[rows])
+
+
 def some(split, chosen):
     """Return a Split, or a dictionary of tensors x and y, of the samples at some places, an array."""
     if not isinstance(split, Split):

@@ -30,11 +30,12 @@ def of(appr):
     return General(appr) if knows(appr, KNOWN) else None
 
 
-class General:
+class General(Plain):
     """What learning.evaluation.Plain is, by a fast view of the network and the penalty's closed form."""
 
     def __init__(self, appr):
-        self.appr, self.view = appr, view(appr.model)
+        super().__init__(appr)
+        self.view = view(appr.model)
         # Gradients of linear layers need not exist as tensors where no hook sees them.
         self.defers = type(appr).after_backward is Appr.after_backward and self.view is not None
 

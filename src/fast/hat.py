@@ -52,6 +52,10 @@ class Hat:
         finally:
             self.part = None
 
+    def write_back(self):
+        if self.part is not None:
+            self.part.write_back()
+
     def choose(self, t):
         """Takes up the part of the network that is to be trained from here on."""
         part = self.units.at(t, self.appr.s, self.appr.mask_pre, self.part, self.left)

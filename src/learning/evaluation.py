@@ -4,6 +4,7 @@ from contextlib import contextmanager
 import torch
 
 from learning.batch import parts
+from learning.fitting import IDLE
 
 SIZE = 256  # samples per batch; any gives the same, but for losses that are no means over the batch
 
@@ -27,12 +28,32 @@ def quiet(appr):
         yield
 
 
+@contextmanager
+def amid(appr):
+    """Within it, tests amid an epoch of training are those that follow a task; after it all is as before, what
+    tests note on the approach included."""
+    (appr.wing or Plain(appr)).write_back()
+    before, modes = dict(vars(appr)), {module: module.training for module in appr.model.modules()}
+    appr.configure(at=dict(IDLE))
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+        for name in vars(appr).keys() - before.keys():
+            del vars(appr)[name]
+        vars(appr).update(before)
+
+
 class Plain:
     """What computes steps and tests where nothing else does; fast.of() returns what does the same in fewer
     passes. All three are contexts of one pass over data of task t."""
 
     def __init__(self, appr):
         self.appr = appr
+
+    def write_back(self):
+        """Puts into the network what training has changed elsewhere so far."""
 
     @contextmanager
     def training(self, t, steps):

@@ -14,11 +14,12 @@ IDLE = {'task': None, 'phase': 0, 'epoch': 0}  # where training is between tasks
 
 class Fitting:
     """Trains an approach on one task after another. Where it is within a task, appr.at says: all that a
-    checkpoint needs to go on. on_epoch: called after every epoch; numbers: {name: number} of the last one;
-    interrupted: whether Ctrl-C has ended a task."""
+    checkpoint needs to go on. on_step: called before every step of training; on_epoch: after every epoch;
+    numbers: {name: number} of the last one; interrupted: whether Ctrl-C has ended a task."""
 
     def __init__(self, appr):
-        self.appr, self.on_epoch, self.numbers, self.interrupted = appr, None, None, False
+        self.appr, self.numbers, self.interrupted = appr, None, False
+        self.on_step = self.on_epoch = None
 
     def start(self, t=0, phase=0):
         """Where a phase of task t begins; what a checkpoint has instead is of the same keys, types and

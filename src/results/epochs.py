@@ -8,7 +8,7 @@ from utils import UserError
 
 COLUMNS = ('task', 'name', 'epoch', 'lr', 'train_loss', 'train_accuracy', 'valid_loss', 'valid_accuracy',
            'seconds')
-WHOLE = {'task': 0, 'epoch': 1}  # and from where they are counted
+WHOLE = {'task': 0, 'epoch': 1, 'step': 0}  # and from where they are counted
 
 
 def load(path):
@@ -16,20 +16,7 @@ def load(path):
     others as float, accuracies in 0..1; of the approach's own columns, which come after COLUMNS, None where
     there is no number. Raises UserError naming the line for a file that is not there, was cut off or holds
     something else."""
-    try:
-        text = Path(path).read_bytes().decode('utf-8')
-    except FileNotFoundError:
-        raise UserError('there is no %s: a run leaves it' % path)
-    except (OSError, UnicodeDecodeError) as e:
-        raise UserError('%s cannot be read as a table of epochs (%s)' % (path, type(e).__name__))
-    head, *lines = text.split('\n')
-    columns = head.rstrip('\r').split(',')
-    if tuple(columns[:len(COLUMNS)]) != COLUMNS or len(set(columns)) < len(columns):
-        raise UserError('%s, line 1: expected the columns %s, and then others' % (path, ','.join(COLUMNS)))
-    if not lines or lines[-1]:
-        raise UserError('%s, line %d: the file was cut off: the line has no end' % (path, len(lines) + 1))
-    rows = [row(path, n, line, columns) for n, line in enumerate(lines[:-1], 2)]
-    before = -1, 0
+    rows, before = table(path, COLUMNS), (-1, 0)
     for n, found in enumerate(rows, 2):
         now = found['task'], found['epoch']
         if now[0] < before[0] or now[1] != 1 and now != (before[0], before[1] + 1):
@@ -39,7 +26,25 @@ def load(path):
     return rows
 
 
-def row(path, n, line, columns):
+def table(path, needed):
+    """Return [{column: value}] of a table that a run leaves, which begins with the columns needed. Raises
+    UserError."""
+    try:
+        text = Path(path).read_bytes().decode('utf-8')
+    except FileNotFoundError:
+        raise UserError('there is no %s: a run leaves it' % path)
+    except (OSError, UnicodeDecodeError) as e:
+        raise UserError('%s cannot be read as a table of epochs (%s)' % (path, type(e).__name__))
+    head, *lines = text.split('\n')
+    columns = head.rstrip('\r').split(',')
+    if tuple(columns[:len(needed)]) != needed or len(set(columns)) < len(columns):
+        raise UserError('%s, line 1: expected the columns %s, and then others' % (path, ','.join(needed)))
+    if not lines or lines[-1]:
+        raise UserError('%s, line %d: the file was cut off: the line has no end' % (path, len(lines) + 1))
+    return [row(path, n, line, columns, needed) for n, line in enumerate(lines[:-1], 2)]
+
+
+def row(path, n, line, columns, needed):
     """Return the n-th line of a file as {column: value}. Raises UserError."""
     try:
         cells = next(csv.reader([line], strict=True), [])
@@ -48,20 +53,20 @@ def row(path, n, line, columns):
     if len(cells) != len(columns):
         raise UserError('%s, line %d: %d cells, expected %d%s' % (
             path, n, len(cells), len(columns), ': it was cut off' if len(cells) < len(columns) else ''))
-    return {c: value(path, n, c, text) for c, text in zip(columns, cells)}
+    return {c: value(path, n, c, text, c in needed) for c, text in zip(columns, cells)}
 
 
-def value(path, n, column, text):
-    """Return what a cell says. Raises UserError."""
-    if column == 'name' or (not text and column not in COLUMNS):
+def value(path, n, column, text, needed=True):
+    """Return what a cell says; needed: whether its column is there in every such table. Raises UserError."""
+    if column == 'name' or (not text and not needed):
         return text or None
-    if column in WHOLE:
+    if needed and column in WHOLE:
         if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) >= WHOLE[column]):
             raise UserError('%s, line %d: %s is %r, expected a whole number from %d' % (
                 path, n, column, text[:40], WHOLE[column]))
         return int(text)
     if not utils.is_number(text):
         raise UserError('%s, line %d: %s is %r, expected a number' % (path, n, column, text[:40]))
-    if column.endswith('_accuracy') and column in COLUMNS and not 0 <= float(text) <= 1:
+    if needed and column.endswith('_accuracy') and not 0 <= float(text) <= 1:
         raise UserError('%s, line %d: %s is %s, expected 0 to 1' % (path, n, column, text[:40]))
     return float(text)

@@ -8,6 +8,12 @@ def average_accuracy(a):
     return float(a[-1].mean())
 
 
+def overall_accuracy(a, counts):
+    """Return the accuracy over all test images of all tasks, of which there are counts [T]: sum_u n_u a[T,u] /
+    sum_u n_u."""
+    return float(np.average(a[-1], weights=counts))
+
+
 def average_incremental_accuracy(a):
     """Return 1/T sum_t A_t, A_t the average accuracy on the tasks so far after task t (Rebuffi et al., 2017;
     the first included)."""
@@ -62,18 +68,74 @@ def diverged(loss):
     return [t for t, value in enumerate(np.diag(loss).tolist()) if not value <= 1000]
 
 
+def lowest_and_last(accuracy):
+    """Return (lowest, last), accuracies [T,T], of the tests while and after tasks are learnt, one list per task:
+    row t the least and the last of those in task t, column u on task u. accuracy[t]: [tests, T]."""
+    return np.stack([np.fmin.reduce(a) for a in accuracy]), np.stack([a[-1] for a in accuracy])
+
+
+def minimum_accuracy(lowest):
+    """Return min-ACC, 1/(T-1) sum_{u<T} min_{t>u} lowest[t,u], of how low the accuracy on u fell while task t was
+    learnt (De Lange, van de Ven & Tuytelaars, ICLR 2023). None for one task."""
+    n = len(lowest) - 1
+    return float(np.mean([lowest[u + 1:, u].min() for u in range(n)])) if n else None
+
+
+def worst_case_accuracy(lowest, last):
+    """Return WC-ACC, last[T,T] / T + (1 - 1/T) min-ACC (De Lange et al., 2023)."""
+    n = len(last)
+    return float((last[-1, -1] + (n - 1) * (minimum_accuracy(lowest) or 0)) / n)
+
+
+def stability_gaps(lowest, last):
+    """Return [T,T], for u < t last[t-1,u] - lowest[t,u], else 0: how far the accuracy on task u fell below that
+    before task t, while t was learnt."""
+    return np.tril(np.concatenate([lowest[:1] * 0, last[:-1] - lowest[1:]]), -1)
+
+
+def stability(lowest, last):
+    """Return {name: value} of what lowest_and_last() says, for a record: accuracies in 0..1; stability_gap is the
+    mean of the gaps. Of one task there is no more than its accuracy."""
+    gaps, n = stability_gaps(lowest, last), len(last)
+    out = {'worst_case_accuracy': worst_case_accuracy(lowest, last)}
+    if n > 1:
+        out.update(minimum_accuracy=minimum_accuracy(lowest), stability_gap=float(gaps.sum() / (n * (n - 1) / 2)),
+                   stability_gaps=gaps.round(6).tolist())
+    return out
+
+
+def windowed_forgetting(values, window):
+    """Return the largest fall from one to a later of so many tests in a row, of accuracies on a task [tests], 0
+    where there is none (De Lange et al., 2023, WF)."""
+    falls = [0.]
+    for k in range(1, len(values)):
+        falls.append(max(values[max(0, k - window + 1):k + 1]) - values[k])
+    return float(max(falls))
+
+
+WITHIN = 'minimum_accuracy', 'worst_case_accuracy', 'stability_gap'  # what a record may have of tests within tasks
 MATRIX = average_accuracy, average_incremental_accuracy, learning_accuracy, forgetting, backward_transfer
 
 
-def summary(acc, before=None, untrained=None):
+def summary(acc, before=None, untrained=None, counts=None):
     """Return {name: number} of all that follows from a square accuracy matrix alone, in 0..1, None where it
     takes two tasks; with forward_transfer if the accuracies before learning and of the untrained network are
-    given."""
+    given, with overall_accuracy if it is known how many test images tasks have."""
     acc = np.asarray(acc, dtype=float)
-    out = {f.__name__: f(acc) for f in MATRIX}
+    out = {}
+    for f in MATRIX:
+        out[f.__name__] = f(acc)
+        if f is average_accuracy and counts is not None:
+            out['overall_accuracy'] = overall_accuracy(acc, counts[:len(acc)])
     if before is not None:
         out['forward_transfer'] = forward_transfer(before, untrained)
     return out
+
+
+def of(record):
+    """Return the summary() of what a record has, and what it says of tests within tasks."""
+    found = summary(record['accuracy'], *map(record.get, ('before_learning', 'untrained', 'test_samples')))
+    return {**found, **{k: record[k] for k in WITHIN if k in record}}
 
 
 def lines(found):

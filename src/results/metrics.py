@@ -2,15 +2,16 @@
 import numpy as np
 
 from results import captions, collect, records
-from results.measures import forgetting_ratio, intransigence, summary
+from results.measures import forgetting_ratio, intransigence, of, summary
 from results.tables import Mean, Table, interval
 from utils import UserError
 
 BOUNDS = 'random', 'joint'  # the floor and the ceiling: never the best
-BEST = {'average accuracy %': max, 'forgetting %': min, 'incremental %': max, 'learning %': max,
+BEST = {'average accuracy %': max, 'overall accuracy %': max, 'forgetting %': min, 'incremental %': max, 'learning %': max,
         'backward transfer %': max,
         'intransigence %': min}
-MEASURES = {'average accuracy %': 'average_accuracy', 'forgetting %': 'forgetting',
+MEASURES = {'average accuracy %': 'average_accuracy', 'overall accuracy %': 'overall_accuracy',
+            'forgetting %': 'forgetting',
             'incremental %': 'average_incremental_accuracy',
             'learning %': 'learning_accuracy', 'backward transfer %': 'backward_transfer',
             'intransigence %': 'intransigence'}
@@ -22,7 +23,7 @@ def report(output):
     record = records.read_record(output)
     acc = np.array(record['accuracy'])
     joint, random = (collect.beside(output, a) for a in ('joint', 'random'))
-    out = summary(acc, record.get('before_learning'), record.get('untrained'))
+    out = of(record)
     if joint is not None:
         out['intransigence'] = intransigence(acc, joint)
     if joint is not None and random is not None:
@@ -89,7 +90,8 @@ def summaries(found, query=None):
         each = []
         for seed, r in by.items():
             lost = intransigence(r['acc'], joint[seed]['acc']) if seed in joint else None
-            each.append({**summary(r['acc']), 'intransigence': lost})
+            counts = (r['record'] or {}).get('test_samples')
+            each.append({**summary(r['acc'], counts=counts), 'intransigence': lost})
         full = [k for k in each[0] if all(s[k] is not None for s in each)]
         out[a] = {k: 100 * np.array([s[k] for s in each]) for k in full}
         seconds = [r['seconds'] for r in by.values()]

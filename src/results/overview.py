@@ -72,12 +72,12 @@ def table(results):
     """Return a row per result of found()."""
     lines = []
     for (path, r), differ in zip(results, differing([r['config'] for _, r in results])):
-        forgotten = None if r['forgetting'] is None else 100 * r['forgetting']
+        forgotten, overall = (None if r.get(k) is None else 100 * r[k] for k in ('forgetting', 'overall_accuracy'))
         lines.append([r['config']['experiment'], r['config']['approach'], r['config'].get('seed'),
                       ','.join(r.get('tags', ())), differ,
-                      100 * r['average_accuracy'], forgotten, status(r), path.name])
+                      100 * r['average_accuracy'], overall, forgotten, status(r), path.name])
     return Table(['experiment', 'approach', 'seed', 'tags', 'settings that differ', 'average accuracy %',
-                  'forgetting %', 'status', 'record'], lines)
+                  'overall accuracy %', 'forgetting %', 'status', 'record'], lines)
 
 
 def flat(row):
@@ -86,7 +86,7 @@ def flat(row):
     out = {'record': str(row['path']), **{k: config.get(k) for k in ('experiment', 'approach', 'seed')},
            'scenario': config.get('scenario', 'task'), 'tags': ' '.join(row['tags']), 'status': row['status'],
            'seconds': row['seconds']}
-    names = [*(f.__name__ for f in measures.MATRIX), 'forward_transfer']
+    names = ['overall_accuracy', *(f.__name__ for f in measures.MATRIX), 'forward_transfer', *measures.WITHIN]
     out.update({k: record[k] for k in names if k in record})
     for u, name in enumerate(row['tasks'][:len(row['acc'])]):
         out.update({'task %d' % u: name, 'accuracy on task %d' % u: float(row['acc'][-1, u])})

@@ -171,6 +171,7 @@ def form(record):
     """Return the form of a record, which depends on how many tasks its matrix is of."""
     n = len(record['accuracy']) if isinstance(record.get('accuracy'), list) else 0
     share = forms.number(0, 1)
+    drop = forms.number(-1, 1)
     each = forms.listed(share, n, n)
     square = forms.listed(each, n, n)
     loss = forms.of('a number', lambda v: type(v) in (int, float))  # some may be nan
@@ -185,6 +186,8 @@ def form(record):
         loss=losses, valid_accuracy=each, valid_matrix=square, before_learning=each, untrained=each,
         ledger=taken, largest_change=change, shared_statistics=forms.listed(TEXT), origin=DICTIONARY,
         tags=forms.listed(TEXT), task_inferred=square,
+        test_samples=forms.listed(forms.whole(1), n), minimum_accuracy=share, worst_case_accuracy=share,
+        stability_gap=drop, stability_gaps=forms.listed(forms.listed(drop, n, n), n, n),
         diverged=forms.listed(forms.whole(0, n - 1)), seconds_per_task=forms.listed(SECONDS),
         matrix_sha256=TEXT)
 
@@ -221,8 +224,7 @@ def read_record(output):
     except (OSError, ValueError):
         torn = False  # a record alone
     status = 'torn' if torn and 'matrix_sha256' in record else record['status']
-    found = measures.summary(record['accuracy'], record.get('before_learning'), record.get('untrained'))
-    return {**record, **found, 'status': status}
+    return {**record, **measures.of(record), 'status': status}
 
 
 def finished(output, valid=False):

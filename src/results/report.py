@@ -10,7 +10,7 @@ from utils import UserError, visible
 ORDER = 'bars', 'paired', 'ratio', 'tasks', 'matrix', 'order', 'curves'
 WIDE = 600  # points: a figure of several panels in a row
 SHOWN = {'accuracy', 'loss', 'config', 'origin', 'command', 'ledger', 'tasks', 'matrix_sha256',
-         'seconds_per_task'}
+         'seconds_per_task', 'stability_gaps'}
 
 
 def page(**parts):
@@ -69,13 +69,12 @@ def section(label, approaches, query):
 def run(row, query):
     """Return a row with what the page shows of it, as texts."""
     record, config, acc = row['record'], row['config'], row['record']['accuracy']
-    found = measures.summary(acc, record.get('before_learning'), record.get('untrained'))
     names, origin = row['tasks'][:len(acc)], record.get('origin', {})
     matrix = []
     for t, (name, values) in enumerate(zip(names, acc)):
         matrix.append([name, *('%.1f' % (100 * a) for a in values[:t + 1]), *[''] * (len(acc) - t - 1)])
     settings = [[k, text(v), origin.get(k, '')] for k, v in config.items() if k != 'data']
-    out = {'names': names, 'measures': [line.rsplit(None, 1) for line in measures.lines(found)],
+    out = {'names': names, 'measures': [line.rsplit(None, 1) for line in measures.lines(measures.of(record))],
            'matrix': matrix, 'settings': settings,
            'rest': [[k, text(v)] for k, v in record.items() if k not in {*config, *SHOWN}], 'curve': None,
            'reason': 'no epochs',

@@ -174,8 +174,8 @@ def side_by_side(records):
     rows = [('after the last task, on', [visible(r['config']['approach']) for r in records])]
     for u, name in enumerate(names):
         rows.append((name, ['%5.1f%%' % (100 * r['accuracy'][-1][u]) for r in records]))
-    for key in ('average_accuracy', 'forgetting'):
-        cells = ['-' if r[key] is None else '%5.1f%%' % (100 * r[key]) for r in records]
+    for key in ('average_accuracy', 'overall_accuracy', 'forgetting'):
+        cells = ['-' if r.get(key) is None else '%5.1f%%' % (100 * r[key]) for r in records]
         rows.append((key.replace('_', ' '), cells))
     rows.append(('seconds', ['%.0f' % r['seconds'] for r in records]))
     width = max(len(n) for n, _ in rows)

@@ -1,4 +1,5 @@
-"""What a run writes as it goes, in its folder in logs/: epochs.csv, a line per epoch, and run.log, the console's text."""
+"""What a run writes as it goes, in its folder in logs/: tables such as epochs.csv, a line per epoch, and run.log, the
+console's text."""
 import contextlib
 import csv
 import io
@@ -11,16 +12,16 @@ from runs.listeners import Listener
 from utils import UserError
 
 
-class Epochs(Listener):
-    """A run's epochs.csv. count: the lines there are, which a checkpoint keeps: what was written after it goes
-    when the run is resumed."""
+class Lines(Listener):
+    """A run's <name>.csv. needed: the columns that it always has; count: the lines there are, which a checkpoint
+    keeps: what was written after it goes when the run is resumed."""
 
-    name = 'epochs'
+    needed = ()
 
     def __init__(self, run):
         super().__init__(run)
-        self.path, self.names = run.checkpoint.path.parent / 'epochs.csv', run.record['tasks']
-        self.count, self.columns = 0, list(COLUMNS)
+        self.path, self.names = run.checkpoint.path.parent / (self.name + '.csv'), run.record['tasks']
+        self.count, self.columns = 0, list(self.needed)
 
     state = property(lambda self: self.count, lambda self, count: setattr(self, 'count', count))
 
@@ -29,9 +30,6 @@ class Epochs(Listener):
             self.resume(self.count)
         else:
             self.start()
-
-    def epoch(self, numbers):
-        self.add(numbers)
 
     def start(self):
         """Begins anew, with the names of the columns."""
@@ -44,8 +42,8 @@ class Epochs(Listener):
         lines = self.path.read_text('utf-8', 'replace').splitlines(keepends=True) if self.path.is_file() else []
         whole = [text for text in lines[:1 + count] if text.endswith('\n')]
         columns = next(csv.reader(whole[:1]), [])
-        if columns[:len(COLUMNS)] != list(COLUMNS) or '\ufffd' in ''.join(whole):
-            columns, whole = list(COLUMNS), [line(COLUMNS)]
+        if columns[:len(self.needed)] != list(self.needed) or '\ufffd' in ''.join(whole):
+            columns, whole = list(self.needed), [line(self.needed)]
         if len(whole) <= count:
             print('%s has lost lines: it has %d of %d' % (self.path, len(whole) - 1, count))
         self.count, self.columns = len(whole) - 1, columns
@@ -53,7 +51,7 @@ class Epochs(Listener):
             f.writelines(whole)
 
     def add(self, numbers):
-        """Writes an epoch's line: {name: number} with the task's number; what the method itself has to say follows COLUMNS."""
+        """Writes a line: {name: number} with the task's number; columns that are new follow those there are."""
         new = [n for n in numbers if n not in self.columns]
         if new:  # a name that the lines before do not have
             columns = self.columns + new
@@ -66,6 +64,15 @@ class Epochs(Listener):
         with open(self.path, 'a', encoding='utf-8') as f:
             f.write(line([cell(row.get(n, '')) for n in self.columns]))
         self.count += 1
+
+
+class Epochs(Lines):
+    """A line for every epoch; what the method itself has to say comes last."""
+
+    name, needed = 'epochs', COLUMNS
+
+    def epoch(self, numbers):
+        self.add(numbers)
 
 
 def line(cells):

@@ -89,13 +89,17 @@ class Record(Listener):
     def save(self, status):
         """Writes them; beside a finished result, which stays until there is a new one, only when finished."""
         run, n = self.run, self.run.done
+        counts = [len(run.data[u]['test']['y']) for u in range(n)]
         if not n or status != 'finished' and finished(run.place.output):
             return
         record, args = run.record, run.args
-        record.update(status=status, seconds=round(run.elapsed(), 2), **run.outcome.entries(n, args.forward_transfer))
+        record.update(status=status, seconds=round(run.elapsed(), 2),
+                      **run.outcome.entries(n, counts, args.forward_transfer))
         if run.checkpoint:
             record.update(ledgers.account(run.appr, n))
             record.update(run.listener('certificate').account())
+        if args.eval_every:
+            record.update(run.listener('steps').account(n))
         if args.final_valid and run.outcome.validated(n):
             record['valid_matrix'] = run.outcome.valid[:n, :n].tolist()
         if run.infers():

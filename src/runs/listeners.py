@@ -34,12 +34,14 @@ class Listener:
 def of(run):
     """The listeners of a run, in the order in which they are told: first what looks, then what writes; the
     checkpoint comes after all that it is to know of, and the record last."""
-    from runs import board, certificate, journal, keeping, tracking
+    from runs import board, certificate, journal, keeping, steps, tracking
     args, out = run.args, []
     if run.place is None:  # a trial
         return out
     if run.checkpoint:
         out += [journal.Epochs(run), certificate.Certificate(run)]
+    if args.eval_every:
+        out.append(steps.Steps(run))
     if args.tensorboard:
         out.append(board.Board(run))
     out += [tracker(run) for tracker in tracking.chosen(args)]

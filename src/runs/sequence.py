@@ -5,6 +5,7 @@ import time
 
 import torch
 
+from dataloaders import images
 from dataloaders.joined import Joined
 from learning import evaluation
 from results import measures
@@ -16,18 +17,13 @@ from utils import UserError
 LINE = '*' * 100
 
 
-def images(split):
-    """The images of a split as our own code takes them: bytes where they are, else a float tensor."""
-    return split.images if hasattr(split, 'images') else split['x']
-
-
 def known(data):
     """{name: tensor or images} of what a run's data are made of, which no checkpoint needs to hold."""
     out = {}
     for t in (k for k in data if isinstance(k, int)):
         for split in ('train', 'valid', 'test'):
             found, name = data[t][split], 'data %d %s ' % (t, split)
-            x = images(found)
+            x = images.of(found)
             out.update({name + 'x': x, name + 'y': found['y'], name + 'source': getattr(x, 'source', x)})
     return out
 
@@ -89,7 +85,7 @@ class Sequence:
         """Tests task t before it is learnt, and before the first all tasks, by the untrained network."""
         ahead = self.outcome.ahead
         for u in range(self.ntasks) if t == 0 else [t]:
-            ahead[1, u] = evaluation.guess(self.appr, u, images(self.data[u]['test']), self.data[u]['test']['y'])
+            ahead[1, u] = evaluation.guess(self.appr, u, images.of(self.data[u]['test']), self.data[u]['test']['y'])
         if t == 0:
             ahead[0] = ahead[1]
         print('Before learning it: accuracy on task {:2d} {:5.1f}%'.format(t, 100 * ahead[1, t]))
@@ -117,9 +113,9 @@ class Sequence:
             self.outcome.valid[t, u] = round(self.evaluate(u, 'valid')[1], 6)
 
     def evaluate(self, u, split):
-        """(loss, accuracy) on a split of task u."""
-        found = self.data[u][split]
-        x, y = found['x'] if self.foreign else images(found), found['y'].to(self.device)
+        """(loss, accuracy) on a split of task u, or one of its splits by name."""
+        found = self.data[u][split] if isinstance(split, str) else split
+        x, y = found['x'] if self.foreign else images.of(found), found['y'].to(self.device)
         return foreign.measured(self.appr, foreign.call(self.appr.eval, u, x.to(self.device), y, there=self.there))
 
     def training_data(self, t):
@@ -141,12 +137,12 @@ class Sequence:
         """(x, y) of a split of some tasks."""
         splits = [self.data[u][split] for u in tasks]
         if not everything:
-            x = splits[0]['x'] if self.foreign else images(splits[0])
+            x = splits[0]['x'] if self.foreign else images.of(splits[0])
             return x.to(self.device), splits[0]['y'].to(self.device)
         y = torch.cat([s['y'] for s in splits])
         if self.foreign:
             return torch.cat([s['x'] for s in splits]), y
-        return Joined([(u, images(s)) for u, s in zip(tasks, splits)]), y
+        return Joined([(u, images.of(s)) for u, s in zip(tasks, splits)]), y
 
     def tasks_of(self, tasks, split):
         """The task of each sample of a split of some tasks, int64 [N]."""
