@@ -52,7 +52,7 @@ def corrupted(x, how, std):
 
 def numbered(appr, t, told):
     """Labels that an approach tells of task t, as classes of all tasks; of those of one head for all, as they are."""
-    return told + appr.scenario.shifts[t] if appr.scenario.told else told
+    return appr.scenario.numbered(t, told) if appr.scenario.told else told
 
 
 def main(argv=None):
@@ -99,8 +99,9 @@ def classes(model):
     do not differ."""
     if model.args.scenario == 'domain':
         return [str(c) for c in range(model.about['taskcla'][0][1])]
-    plain = [c for t in range(len(model.names)) for c in model.classes(t)]
-    return plain if len(set(plain)) == len(plain) else ['%s:%s' % (name, c) for t, name in enumerate(model.names) for c in model.classes(t)]
+    pairs = model.scenario.firsts
+    plain = [model.classes(t)[label] for t, label in pairs]
+    return plain if len(set(plain)) == len(plain) else ['%s:%s' % (model.names[t], c) for (t, _), c in zip(pairs, plain)]
 
 
 if __name__ == '__main__':

@@ -58,9 +58,9 @@ def tell(model, x, t):
         return [None] * len(x), z.softmax(1), [model.classes(0)] * len(x)
     if t is None and model.args.scenario == 'class' and not appr.scenario.infers:
         z = logits(appr, 0, x)
-        names = [c for u in range(model.t + 1) for c in model.classes(u)]
-        owner = [u for u in range(model.t + 1) for _ in model.classes(u)]
-        return [owner[k] for k in z.argmax(1).tolist()], z.softmax(1), [names] * len(x)
+        firsts = model.scenario.firsts[:z.shape[1]]
+        names = [model.classes(u)[label] for u, label in firsts]
+        return [firsts[k][0] for k in z.argmax(1).tolist()], z.softmax(1), [names] * len(x)
     if t is None:
         infer = appr.scenario if appr.scenario.infers else Inferred('max-logit', Class(tasks))
         chosen = infer.choose(appr, x, appr.seen)[0].tolist()

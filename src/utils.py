@@ -27,7 +27,7 @@ import numpy as np
 # What makes a file in a folder one of the choices on the command line: dropping it in is enough.
 NEEDED = {'approaches': 'class Appr', 'dataloaders': 'def get', 'networks': 'class Net'}
 NAME, NUMBER = r'[A-Za-z0-9][A-Za-z0-9_-]{0,63}', r'[1-9]\d{0,3}'  # parts of an experiment's name
-WORDS = {'name': 'data set', 'ntasks': 'number of tasks'}
+WORDS = {'name': 'data set', 'ntasks': 'number of tasks', 'each': 'classes of each', 'percent': 'per cent'}
 
 
 class UserError(Exception):

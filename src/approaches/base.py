@@ -77,7 +77,7 @@ class Appr(Declared):
         self.clipgrad = self.clipgrad if clipgrad is None else clipgrad
         self.configure(
             device=next(model.parameters()).device, scenario=KINDS[self.scenarios[0]](getattr(model, 'taskcla', ())),
-            recipe=Recipe(), fitting=self.fitting(self), transforms={}, at=dict(IDLE), seen=0, progress=0.,
+            recipe=Recipe(), fitting=self.fitting(self), transforms={}, returning={}, at=dict(IDLE), seen=0, progress=0.,
             _only='only' in inspect.signature(model.forward).parameters)
         named.update(zip([h.name for h in self.hyperparameters], values))
         self._set_hyper(getattr(args, 'parameter', ''), named)

@@ -27,11 +27,11 @@ def correction(logits, targets, old, steps, lr):
     return tuple(both.tolist())
 
 
-def of_each_class(t, y, count):
-    """Up to so many places of each class of labels y [N] of tasks t [N], at random, but never all of them."""
+def of_each_class(y, count):
+    """Up to so many places of each class of y [N], at random, but never all of them."""
     found = [torch.zeros(0, dtype=torch.int64)]
-    for u, c in sorted(set(zip(t.tolist(), y.tolist()))):
-        mine = ((t == u) & (y == c)).nonzero().flatten().cpu()
+    for c in sorted(set(y.tolist())):
+        mine = (y == c).nonzero().flatten().cpu()
         order = torch.from_numpy(np.random.permutation(len(mine)))
         found.append(mine[order[:min(count, len(mine) - 1)]])
     return torch.cat(found)
@@ -75,7 +75,7 @@ class Appr(exemplars.Distilled):
         """Both stages."""
         same = xvalid is xtrain and yvalid is ytrain
         if self.at['task'] is None:  # not resumed within the task
-            self.held = self.split(ytrain)
+            self.held = self.split(t, ytrain)
         apart, rows = self.held
         kept = self.memory.take(apart, xtrain.device) if len(apart) else None
         new, y = part(xtrain, rows), ytrain[rows.to(ytrain.device)]
@@ -89,13 +89,16 @@ class Appr(exemplars.Distilled):
             found = self.correct(t, Joined(sets), torch.cat([y, kept.y.to(y.device)]))
         self.corrections.append(found)
 
-    def split(self, y):
-        """(places of exemplars, rows of the task's data with labels y [N]) to hold out, both balanced."""
-        memory = self.memory
-        if not len(memory):
+    def split(self, t, y):
+        """(places of exemplars, rows of task t's data with labels y [N]) to hold out, as many of each class: of
+        those that came before among the exemplars alone. Where none is new, nothing is to be corrected."""
+        memory, numbers = self.memory, self.scenario.numbered(t, y)
+        fresh = (numbers >= self.scenario.shifts[t]).nonzero().flatten()
+        if not len(memory) or not len(fresh):
             return torch.zeros(2, 0, dtype=torch.int64).unbind()
         count = math.ceil(self.held_out * min(memory.counts.values()))
-        return of_each_class(memory.t, memory.y, count), of_each_class(torch.zeros_like(y), y, count)
+        kept = of_each_class(self.scenario.numbered(memory.t, memory.y), count)
+        return kept, fresh.cpu()[of_each_class(numbers[fresh], count)]
 
     def places(self):
         """Those of the exemplars that are not held out."""
@@ -104,7 +107,7 @@ class Appr(exemplars.Distilled):
     def correct(self, t, x, y):
         """Stage 2: (alpha, beta) of task t."""
         logits = evaluation.logits(self, t, x).clone()  # which gradients may pass
-        targets = y + self.scenario.table(y.device)[0][x.tasks.to(y.device)]
+        targets = self.scenario.numbered(x.tasks.to(y.device), y)
         return correction(logits, targets, self.scenario.shifts[t], self.stage2, self.stage2_lr)
 
     def taught(self, outputs):

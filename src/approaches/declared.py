@@ -12,7 +12,7 @@ FORMER = {'forward': 'loss(batch)', 'logits': 'outputs(batch)', 'before_step': '
           'all_epochs': 'epochs(n, phase)', 'shorten': 'the short value of a Hyper', 'start': 'a Fitting of its own',
           'told': 'outputs(batch)'}  # what methods once were, and what has taken their place
 OURS = ('model', 'optimizer', 'nepochs', 'sbatch', 'lr', 'lr_min', 'lr_factor', 'lr_patience')  # which anybody may set
-LOOP = ('at', 'wing', 'seen', 'progress', 'scenario', 'recipe', 'device', 'transforms', 'hyper', 'origin')  # of instances
+LOOP = ('at', 'wing', 'seen', 'progress', 'scenario', 'recipe', 'device', 'transforms', 'returning', 'hyper', 'origin')  # of instances
 
 
 class Declared:

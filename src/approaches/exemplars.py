@@ -46,7 +46,7 @@ class Exemplars(replay.Replay):
 
 class Distilled(Exemplars):
     """Cross-entropy and distillation of the network after the last task, (1 - q) CE + q KD, q the share of
-    earlier classes among those so far. A method writes kd(new, old), of logits [B,n] of the earlier classes."""
+    classes among those so far that the task has not. A method writes kd(new, old), of logits [B,n] of the earlier classes."""
 
     model_old = None  # the network after the last task
 
@@ -58,7 +58,8 @@ class Distilled(Exemplars):
             return loss
         with torch.no_grad():
             old = joined(self.taught(self.model_old(batch.x)), range(self.seen - 1))
-        q = old.shape[1] / sum(self.scenario.ncla[:self.seen])
+        classes = sum(self.scenario.ncla[:self.seen])
+        q = (classes - len(self.scenario.numbers[self.seen - 1])) / classes
         return (1 - q) * loss + q * self.kd(logits[:, :old.shape[1]], old)
 
     def taught(self, outputs):

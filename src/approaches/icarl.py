@@ -78,9 +78,9 @@ class Appr(exemplars.Exemplars):
         super().end_task(t, x, y)
         kept = self.memory.take(torch.arange(len(self.memory)))
         features, groups = self.features(kept.x), []
-        for u, ncla in enumerate(self.scenario.ncla[:t + 1]):
-            for c in range(ncla):
-                groups.append(features[((kept.t == u) & (kept.y == c)).to(features.device)])
+        numbers = self.scenario.numbered(kept.t, kept.y).to(features.device)
+        for c in range(self.scenario.shifts[t + 1]):
+            groups.append(features[numbers == c])
         means = class_means([g if len(g) else features[:1] for g in groups]).clone()
         means[[not len(g) for g in groups]] = FAR
         self.means, self.model_old = means, distillation.frozen(self.model)

@@ -28,7 +28,7 @@ class Replay(base.Appr):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.configure(memory=Buffer(self.buffer_size, self.buffer, self.transforms))
+        self.configure(memory=Buffer(self.buffer_size, self.buffer, self.transforms, self.returning))
 
     def drawn(self, batch, before=None):
         """As many samples of the buffer as a batch has, at random and augmented anew, those of the present

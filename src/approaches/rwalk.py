@@ -8,7 +8,7 @@ from learning.path import add_falls, noted
 
 def shared(values):
     """Tensors {name: v} over the largest of all their entries; none that is positive: as they are, all 0."""
-    most = torch.stack([v.max() for v in values.values()]).max()
+    most = torch.stack([v.max() for v in values.values() if v.numel()]).max()
     return {n: v / most.clamp(min=torch.finfo(v.dtype).tiny) for n, v in values.items()}
 
 

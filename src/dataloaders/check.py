@@ -1,10 +1,11 @@
 """Whether what a dataloader's get() returned is what everything else relies on."""
+import reprlib
+
 import numpy as np
 import torch
 
 from dataloaders.images import Split
 from dataloaders.read import about, demand
-from utils import UserError
 
 
 def check(data, taskcla, size, origin):
@@ -28,6 +29,10 @@ def check(data, taskcla, size, origin):
             name, n = task['name'], task['ncla']
             demand(isinstance(name, str) and n == ncla,
                    'data[%d] has the name %r and ncla %r, expected a text and %r', t, name, n, ncla)
+            numbers = task.get('classes')
+            known = numbers is None or isinstance(numbers, (list, tuple, range)) and len(set(numbers)) == ncla
+            demand(known and (numbers is None or len(numbers) == ncla),
+                   'data[%d] has the classes %s, expected %d different numbers', t, reprlib.repr(numbers), ncla)
             for s in ('train', 'valid', 'test'):
                 with about('data[%d][%r] (%s)' % (t, s, name)):
                     split(task[s], ncla, list(size))
@@ -59,27 +64,21 @@ def kind(value):
     return '%s %s' % (str(value.dtype).replace('torch.', ''), list(value.shape))
 
 
-def apart(data, taskcla):
-    """Raise UserError if two tasks have a class of one raw data set with the same pixels, so that nothing can
-    tell which task an image is of. Of tasks that common.build did not make, or whose images have been
-    replaced, nothing is known."""
-    owner = {}
-    for t, _ in taskcla:
+def classes(data, taskcla):
+    """Return of each task what tells its classes apart, a list of keys in the order of its labels: classes of
+    two tasks with the same key are the same class. They are if both have the same number in `classes`, and of
+    tasks that common.build made also the same pixels of the same raw data set. Of a task without `classes`, and
+    of one whose images have been replaced, all are its own."""
+    out = []
+    for t, ncla in taskcla:
         task, found = data[t], data[t]['train']
-        if 'source' not in task or not isinstance(found, Split) or found.replaced:
-            continue
-        source, made = task['source'], sight(found.pixels)
-        mine = {(source['sha256'], made, c): c for c in source['classes']}
-        shared = [owner[key] for key in mine if key in owner]
-        if shared:
-            both = [c for key, c in mine.items() if owner.get(key) == shared[0]]
-            names = dict(zip(source['classes'], task.get('class_names', ())))
-            words = ', '.join(str(names.get(c, c)) for c in both[:10]) + ', ...' * (len(both) > 10)
-            words = 'class%s %s of %s' % ('es' * (len(both) > 1), words, source['name'])
-            raise UserError('--scenario class: the tasks %s and %s share the %s, with the same pixels, which '
-                            'would count as different classes: give every class to one task, or use '
-                            '--scenario task or domain' % (data[shared[0]]['name'], task['name'], words))
-        owner.update(dict.fromkeys(mine, t))
+        numbers, where = task.get('classes'), None
+        if isinstance(found, Split):
+            where = task.get('source', {}).get('sha256'), sight(found.pixels)
+            numbers = None if found.replaced else numbers
+        keys = [(t, label) for label in range(ncla)]
+        out.append(keys if numbers is None else [(where, number) for number in numbers])
+    return out
 
 
 def sight(pixels):

@@ -32,6 +32,8 @@ class Task:
     mean: tuple = None               # instead of the raw data set's
     std: tuple = None
     angle: float = None              # degrees to rotate by, counter-clockwise
+    train: np.ndarray = None         # which training images, of these classes; None: all
+    test: np.ndarray = None
 
 
 def network(name, data_dir=None, image_size=None):
@@ -87,16 +89,17 @@ def build(tasks, size, seed, pc_valid, data_dir=None, loaded=None):
         size = list(size or raw.size(arrays['x_train'].shape[1:]))
         with about(name):
             check(task, arrays['x_train'].shape[1:], row, size)
-        if (name, task.classes) not in parts:  # tasks of the same images share what says which they are
-            parts[name, task.classes] = select(name, arrays, task, seed, pc_valid)
+        key = (name, task.classes) if task.train is None is task.test else t
+        if key not in parts:  # tasks of the same images share what says which they are
+            parts[key] = select(name, arrays, task, seed, pc_valid)
         classes = tuple(range(row.ncla) if task.classes is None else task.classes)
-        source = {'name': name, 'sha256': digests[name], 'classes': classes}
-        data[t] = {'name': task.name, 'ncla': len(classes), 'source': source}
+        source = {'name': name, 'sha256': digests[name]}
+        data[t] = {'name': task.name, 'ncla': len(classes), 'classes': classes, 'source': source}
         if row.class_names:
             data[t]['class_names'] = [row.class_names[c] for c in classes]
         pixels = Pixels(task.mean or row.mean, task.std or row.std, tuple(size), task.permutation, task.angle,
                         row.cut)
-        for s, (x, chosen, y) in parts[name, task.classes].items():
+        for s, (x, chosen, y) in parts[key].items():
             data[t][s] = Split(arrays[x], chosen, y, pixels)
         data[t].setdefault('valid', data[t]['train'])
     for _, arrays, _ in sets.values():
@@ -134,7 +137,8 @@ def select(name, arrays, task, seed, pc_valid):
         if task.classes is not None:
             new = np.full(max(labels.max(), *task.classes) + 1, -1)  # of each class, its number in the task
             new[list(task.classes)] = np.arange(len(task.classes))
-            chosen = np.flatnonzero(new[labels] >= 0)
+            rows = getattr(task, s)
+            chosen = np.flatnonzero(new[labels] >= 0) if rows is None else rows
             labels = new[labels[chosen]]
         demand(len(labels), '%s: no %s images of the classes of %s', name, s, task.name)
         if s == 'train' and pc_valid > 0:

@@ -50,7 +50,8 @@ class Quadratic:
         if lr != self.lr:
             for _, _, c in self.terms:
                 c.mul_(lr / self.lr)
-            self.lr, self.reach, self.steepest = lr, math.inf, max(c.max().item() for _, _, c in self.terms) / lr
+            self.lr, self.reach = lr, math.inf
+            self.steepest = max(c.max().item() for _, _, c in self.terms if c.numel()) / lr
         if not bound + self.reach <= clipgrad:
             self.reach = sum((torch.sub(p, anchor).mul_(c)).norm() for p, anchor, c in self.terms).item() / lr
         if not bound + self.reach <= clipgrad:

@@ -15,13 +15,16 @@ class Buffer:
 
     Images are kept as the data set has them, uint8 [N,D], where transforms, {task:
     dataloaders.images.Pixels}, says what the task makes of them; else as floats [N,C,H,W]. reservoir, ring
-    and greedy take samples from the stream; the others at the end of a task.
+    and greedy take samples from the stream; the others at the end of a task. returning: {(task, label): (task,
+    label)}, of labels of classes that came before those that they had first; None: all are classes of their own.
     Draws from numpy's global generator, so that the run's seed makes it reproducible.
     """
 
-    def __init__(self, size, policy='reservoir', transforms=None):
+    returning = None  # in files that know nothing of it
+
+    def __init__(self, size, policy='reservoir', transforms=None, returning=None):
         self.size, self.policy = size, policies.KINDS[policy]
-        self.transforms = {} if transforms is None else transforms
+        self.transforms, self.returning = {} if transforms is None else transforms, returning
         self.x = self.y = self.t = self.z = self.maker = None
         self.offered, self.ages = 0, []  # samples of the stream so far; of ring and greedy, when each one came
         self.met = []                    # of greedy, the classes in the order in which they came
@@ -37,10 +40,20 @@ class Buffer:
         """The memory that it takes."""
         return sum(v.numel() * v.element_size() for v in (self.x, self.y, self.t, self.z) if v is not None) / 1e6
 
+    def key(self, t, label):
+        """What a label of a task is counted as, (task, label)."""
+        return self.returning.get((t, label), (t, label)) if self.returning else (t, label)
+
+    @property
+    def keys(self):
+        """The class of each sample, a list."""
+        pairs = [] if self.y is None else zip(self.t.tolist(), self.y.tolist())
+        return [self.key(*pair) for pair in pairs]
+
     @property
     def counts(self):
         """How many samples there are of each class of which there are any."""
-        return Counter([] if self.y is None else zip(self.t.tolist(), self.y.tolist()))
+        return Counter(self.keys)
 
     @property
     def classes(self):
@@ -93,15 +106,32 @@ class Buffer:
         set. features(x): [N,D] for herding; z(x): logits [N,K] if they are to be kept."""
         if self.policy.streams:
             return
-        there = [] if self.y is None else sorted(set(zip(self.t.tolist(), self.y.tolist())))
-        labels = y.unique().tolist()
-        classes = len(there) + len(labels)
+        keys, mine = self.keys, {self.key(t, c): c for c in y.unique().tolist()}
+        there, places = sorted(set(keys) - set(mine)), {}
+        for i, key in enumerate(keys):
+            places.setdefault(key, []).append(i)
+        classes = len(there) + len(mine)
         share, room = self.policy.share(self.size, classes), self.policy.room(self.size, classes)
-        kept = [((self.t == u) & (self.y == c)).nonzero().flatten()[:share] for u, c in there]  # in the order of their worth
-        new = [self.policy.best(share, (y == c).nonzero().flatten(), x, features) for c in labels]
+        kept = [i for key in there for i in places[key][:share]]  # in the order of their worth
+        new = [self.best(share, places.get(key), (y == c).nonzero().flatten(), x, features) for key, c in mine.items()]
         new = torch.cat(new)[:room]
-        kept = torch.cat(kept)[:room - len(new)] if kept else new[:0]
-        mine, labels = new.cpu(), y[new.to(y.device)]
+        self.choose(torch.cat([torch.tensor(kept, dtype=torch.int64)[:room - len(new)], new]), t, x, y, z)
+
+    def best(self, share, places, rows, x, features):
+        """The best of a class's samples, at some places and rows of new images x: numbers of places, or of rows
+        after all places."""
+        if not places:
+            return len(self) + self.policy.best(share, rows, x, features).cpu()
+        before = self.take(torch.tensor(places), x.device).x
+        both = torch.cat([before, x[rows.to(x.device)]])
+        chosen = self.policy.best(share, torch.arange(len(both)), both, features)
+        return torch.cat([torch.tensor(places), len(self) + rows.cpu()])[chosen]
+
+    def choose(self, chosen, t, x, y, z):
+        """Keep of its samples and then those x, y of task t some, by their numbers in a row."""
+        old, mine = chosen < len(self), chosen[chosen >= len(self)] - len(self)
+        kept, order = chosen[old], torch.cat([old.nonzero(), (~old).nonzero()]).flatten().argsort()
+        labels = y[mine.to(y.device)]
         images = self.flat(x.raw(mine)) if t in self.transforms else x[mine]
         fresh = {'x': images, 'y': labels, 't': torch.full_like(labels, t), 'z': None if z is None else z(x[mine])}
         for name, value in fresh.items():
@@ -109,6 +139,7 @@ class Buffer:
             if old is not None and value is not None:
                 old, value = alike(old[kept.to(old.device)], value)
                 value = torch.cat([old, value])
+                value = value[order.to(value.device)]
             setattr(self, name, value)
 
     def draw(self, count, before=None, device='cpu', augment=None):

@@ -16,12 +16,13 @@ SURE = {'max-logit': lambda z: z.max(1).values,
 
 class Inferred(Task):
     """Every task is learnt as if it were told, and at test it is inferred. how: a key of SURE; outer: the
-    scenario whose answers count; right: the share of samples of the last test whose task was found."""
+    scenario whose answers count: a class that several tasks have is the same, whichever of their heads says
+    it; right: the share of samples of the last test whose task was found."""
 
     told, infers = False, True
 
     def __init__(self, how, outer):
-        super().__init__(list(enumerate(outer.ncla)))
+        super().__init__(list(enumerate(map(len, outer.numbers))))  # every task has a head with all its classes
         self.sure, self.outer, self.name, self.right = SURE[how], outer, outer.name, None
 
     def answer(self, t, y):

@@ -53,9 +53,9 @@ class Ring(Policy):
 
     @staticmethod
     def places(kept, t, y):
-        places, there = [], [] if kept.y is None else list(zip(kept.t.tolist(), kept.y.tolist()))
+        places, there = [], kept.keys
         for label in y.tolist():
-            mine, counts = (t, label), Counter(there)
+            mine, counts = kept.key(t, label), Counter(there)
             enough = counts[mine] >= Ring.share(kept.size, len({*counts, mine}))
             if not enough and len(there) < kept.size:
                 place = len(there)
@@ -77,10 +77,10 @@ class Greedy(Policy):
 
     @staticmethod
     def places(kept, t, y):
-        places, there = [], [] if kept.y is None else list(zip(kept.t.tolist(), kept.y.tolist()))
+        places, there = [], kept.keys
         counts = dict.fromkeys(kept.met, 0) | Counter(there)
         for label in y.tolist():
-            mine, place = (t, label), None
+            mine, place = kept.key(t, label), None
             kept.offered += 1
             if mine not in counts or counts[mine] < kept.size // len(counts):
                 place = Greedy.place(kept, there, counts)

@@ -111,18 +111,32 @@ def number(what, name):
     return value if isinstance(value, (int, float)) else None
 
 
-def scenario(args, approach, taskcla):
-    """Return the learning.scenario that the options ask for. Raises UserError for a task of one class where
-    it would not compete with others."""
+def scenario(args, approach, taskcla, classes=None):
+    """Return the learning.scenario that the options ask for; classes: of each task what tells its classes
+    apart (dataloaders.check.classes). Raises UserError for a task of one class where it would not compete with
+    others."""
     one = [t for t, n in taskcla if n < 2]
     apart = args.active_classes == 'current' or getattr(approach, 'isolated', False)
-    alone = args.scenario != 'class' or apart or sum(n for _, n in taskcla) < 2
+    more = {'active': args.active_classes} if args.active_classes else {}
+    if args.scenario == 'class':
+        more['classes'] = classes
+    found = KINDS[args.scenario](taskcla, **more)
+    alone = args.scenario != 'class' or apart or sum(found.ncla) < 2
     if one and alone and not foreign.is_foreign(approach):
         raise UserError('task %d has a single class, which leaves nothing to tell apart: give its tasks two '
                         'classes or more, or use --scenario class, where the classes of all tasks compete, '
                         'for approaches that train one network with all of them' % one[0])
-    more = {'active': args.active_classes} if args.active_classes else {}
-    return KINDS[args.scenario](taskcla, **more)
+    return found
+
+
+def again(approach, scenario):
+    """Return what is to be said of classes that come again, a list of texts."""
+    if not scenario.returning:
+        return []
+    how = 'keeps the logit that it had in the task where it came first'
+    if getattr(approach, 'isolated', False):
+        how = 'has a logit in each task, of which the surest counts'
+    return ['%d classes in all: one that comes again %s' % (len(scenario.firsts), how)]
 
 
 def set_optimizer(appr, args):
@@ -188,6 +202,7 @@ def make(approach, net, args, context):
     appr.transforms.update(transforms(context))
     if not approach.isolated:
         appr.configure(scenario=scenario)
+        appr.returning.update(scenario.returning)
     elif not scenario.told:  # it learns every task as if it were told
         appr.configure(scenario=Inferred(args.infer or 'max-logit', scenario))
     return appr

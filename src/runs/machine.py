@@ -3,6 +3,7 @@ import os
 import platform
 import shutil
 import subprocess
+import warnings
 
 from utils import ROOT, UserError
 
@@ -41,6 +42,7 @@ def prepare():
     import ctypes
     import torch
     torch.set_flush_denormal(True)
+    warnings.filterwarnings('ignore', 'Initializing zero-element tensors')  # heads of tasks without a new class
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None) if os.name == 'posix' else None
     if mallopt:
         for option, value in ((-3, 32 << 20), (-1, 1 << 30)):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD

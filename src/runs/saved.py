@@ -26,7 +26,7 @@ IMAGES = forms.fields({
     'size': forms.items(SIDE, SIDE, SIDE), 'permutation': forms.either(forms.nothing, ORDER),
     'angle': forms.either(forms.nothing, forms.number(-1e6, 1e6))}, cut=forms.of('true or false', lambda v: isinstance(v, bool)))
 TASK = forms.fields({'name': forms.text, 'class_names': forms.either(forms.nothing, forms.listed(forms.text)),
-                     'images': forms.either(forms.nothing, IMAGES)})
+                     'images': forms.either(forms.nothing, IMAGES)}, numbers=forms.listed(forms.whole()))
 PLAIN = forms.of('a plain value', lambda v: isinstance(v, (type(None), bool, int, float, str, list, dict)))
 SETTING = forms.either(forms.of('true or false', lambda v: isinstance(v, bool)), forms.text, forms.number())
 ABOUT = forms.fields({
@@ -54,10 +54,10 @@ def images(split):
 def save(path, t, appr, there, about):
     """Writes the model after task t to a file, whole or not at all; returns its size in MB. about: {'network', 'settings', 'config'}.
     A buffer of samples, which only further training needs, is left out."""
-    data, tasks = there['data'], there['taskcla']
+    data, tasks, numbers = there['data'], there['taskcla'], there['scenario'].numbers
     found = {'version': VERSION, 'done': t + 1, **about, 'inputsize': list(there['inputsize']), 'taskcla': [list(row) for row in tasks],
-             'tasks': [{'name': data[u]['name'], 'class_names': data[u].get('class_names'), 'images': images(data[u]['test'])}
-                       for u, _ in tasks]}
+             'tasks': [{'name': data[u]['name'], 'class_names': data[u].get('class_names'), 'images': images(data[u]['test']),
+                        'numbers': numbers[u]} for u, _ in tasks]}
     attributes, _ = snapshot.write(appr, without=buffers(appr))
     about = Writer().node(found, 'what is said of the model')
     return checkpoint.save({'about': about, 'model': utils.get_model(appr.model), 'approach': attributes}, path)
@@ -80,6 +80,7 @@ def agree(about, record, t):
     demand(about['network'] == config.get('network'), 'the network')
     for (_, ncla), task in zip(about['taskcla'], tasks):
         demand(task['class_names'] is None or len(task['class_names']) == ncla, 'the names of the classes of %s' % task['name'])
+        demand(len(set(task.get('numbers', range(ncla)))) == ncla, 'the numbers of the classes of %s' % task['name'])
         demand(task['images'] is None or makes(task['images'], about['inputsize']), 'the images of %s' % task['name'])
 
 
@@ -144,7 +145,8 @@ class Model:
         """The approach, as it was after the task."""
         args, about = self.args, self.about
         tasks = [tuple(row) for row in about['taskcla']]
-        scenario = build.scenario(args, approach, tasks)
+        numbers = [task.get('numbers') for task in about['tasks']]  # which older files have not
+        self.scenario = scenario = build.scenario(args, approach, tasks, None if None in numbers else numbers)
         utils.seed_everything(args.seed)
         net = self.network(found['model'], tasks if approach.isolated else scenario.taskcla()).to(args.device)
         with contextlib.redirect_stdout(io.StringIO()):
@@ -193,9 +195,8 @@ class Model:
 
     def mine(self, t, z):
         """Of logits [N, classes], those of task t alone."""
-        tasks = [n for _, n in self.about['taskcla']]
-        first = sum(tasks[:t]) if z.shape[1] > tasks[t] else 0
-        return z[:, first:first + tasks[t]]
+        compete = isinstance(self.appr.scenario.heads(t, t + 1, training=False), range)
+        return z[:, self.scenario.own(t)] if compete else z
 
     def own(self, t):
         """A function of images to task t's own logits, by plain code alone, which can be exported."""

@@ -27,9 +27,7 @@ class Setup:
         utils.seed_everything(args.seed)
         data, taskcla, inputsize = build.load_data(self.dataloader, args)
         self.notes = build.augmented(args, data, taskcla, inputsize)
-        self.scenario = build.scenario(args, approach, taskcla)
-        if self.scenario.name == 'class':
-            check.apart(data, taskcla)
+        self.scenario = build.scenario(args, approach, taskcla, check.classes(data, taskcla))
         self.config = {**options.settings(args), 'network': name,
                        'tasks': [data[t]['name'] for t, _ in taskcla], 'data': data.get('sha256', {})}
         about = {'network': name, 'settings': network.all_settings(self.Net, self.settings)}
@@ -65,6 +63,7 @@ class Setup:
         print(data['note'] if 'note' in data else '', end='\n' * ('note' in data))
         for line in self.notes if self.args.augment else ():
             print('warning: ' + line, file=sys.stderr)
+        print(''.join(line + '\n' for line in build.again(self.approach, self.scenario)), end='')
         print('Input size =', self.context['inputsize'], '\nTask info =', self.context['taskcla'])
 
     def describe(self, argv):

@@ -585,25 +585,23 @@ SAME, OTHER = np.arange(64), np.arange(64)[::-1].copy()
 
 
 @pytest.mark.parametrize('first, second, shared', [
-    ({}, {'classes': (3,)}, None), ({}, {'classes': range(1, 4)}, '1, 2'), ({}, {}, '0, 1, 2'), ({'classes': None}, {'classes': (3, 2)}, '3, 2'),
-    ({}, {'permutation': OTHER}, None), ({'permutation': OTHER}, {'permutation': OTHER}, '0, 1, 2'), ({}, {'permutation': SAME}, '0, 1, 2'),
-    ({'angle': 30.}, {'angle': 60.}, None), ({'angle': 30.}, {'angle': 390.}, '0, 1, 2'), ({}, {'angle': 0.}, '0, 1, 2'),
-    ({}, {'mean': (.1,)}, None), ({'mean': (.1,), 'std': (.2,)}, {'std': [.2], 'mean': [.1]}, '0, 1, 2'), ({}, {'raw': 'copy'}, '0, 1, 2'),
-    ({}, {'raw': 'other'}, None)])
-def test_tasks_that_share_classes_with_the_same_pixels_cannot_be_told_apart(first, second, shared):
+    ({}, {'classes': (3,)}, ()), ({}, {'classes': range(1, 4)}, (1, 2,)), ({}, {}, (0, 1, 2,)), ({'classes': None}, {'classes': (3, 2)}, (3, 2,)),
+    ({}, {'permutation': OTHER}, ()), ({'permutation': OTHER}, {'permutation': OTHER}, (0, 1, 2,)), ({}, {'permutation': SAME}, (0, 1, 2,)),
+    ({'angle': 30.}, {'angle': 60.}, ()), ({'angle': 30.}, {'angle': 390.}, (0, 1, 2,)), ({}, {'angle': 0.}, (0, 1, 2,)),
+    ({}, {'mean': (.1,)}, ()), ({'mean': (.1,), 'std': (.2,)}, {'std': [.2], 'mean': [.1]}, (0, 1, 2,)), ({}, {'raw': 'copy'}, (0, 1, 2,)),
+    ({}, {'raw': 'other'}, ())])
+def test_tasks_share_a_class_where_number_data_and_pixels_are_the_same(first, second, shared):
     def made(seed):
         x, y = np.random.RandomState(seed).randint(0, 256, (40, 8, 8)).astype(np.uint8), np.arange(40) % 4
         return lambda: (x, y, x.copy(), y)
     raws = {name: raw.Raw(name=name, make=made(name == 'other')) for name in ('mine', 'copy', 'other')}
     both = [common.Task(n, **{'classes': range(3), **more, 'raw': raws[more.get('raw', 'mine')]}) for n, more in (('a', first), ('b', second))]
     data, taskcla, _ = common.build(both, [1, 8, 8], 0, .1)
-    if shared is None:
-        return check.apart(data, taskcla)
-    with pytest.raises(UserError) as e:
-        check.apart(data, taskcla)
-    assert 'the tasks a and b share the class' in str(e.value) and ' %s of ' % shared in str(e.value)
+    one, two = check.classes(data, taskcla)
+    assert [number for key, number in zip(two, data[1]['classes']) if key in one] == list(shared)
     data[1]['train']['x'] = data[1]['train']['x'] + 1
-    check.apart(data, taskcla)  # of other floats nothing is known
+    one, two = check.classes(data, taskcla)
+    assert not set(one) & set(two)  # of other floats nothing is known
 
 
 @pytest.mark.parametrize('experiment, more', [
@@ -612,22 +610,31 @@ def test_tasks_that_share_classes_with_the_same_pixels_cannot_be_told_apart(firs
 def test_the_experiments_there_are_have_classes_of_their_own(experiment, more, data_dir):
     args, _ = options.parse(['--experiment', experiment, '--approach', 'joint', '--scenario', 'class', '--data-dir', str(data_dir), *more])
     data, taskcla, _ = build.load_data(build.experiment(experiment, data_dir), args)
-    check.apart(data, taskcla)
+    keys = [key for mine in check.classes(data, taskcla) for key in mine]
+    assert len(set(keys)) == len(keys) == data['ncla']
 
 
-def test_shared_classes_are_refused_under_class_alone(loader, refused, capsys):
+def test_loaders_may_share_classes(loader, refused, capsys):
     argv = [*loader('shared-data', (8, 8), [1, 8, 8]), '--approach', 'joint']
-    source = next(a for a in argv if isinstance(a, Path)).parent / 'loaders' / 'shared_data.py'
+    output = next(a for a in argv if isinstance(a, Path))
+    source = output.parent / 'loaders' / 'shared_data.py'
     source.write_text(source.read_text().replace('range(2, 4)', 'range(1, 3)').replace('tasks=None', 'all_tasks=None').replace(', tasks)', ', None)'))
-    line = refused(run.main, [*argv, '--scenario', 'class'])
-    assert 'the tasks one and two share the class 1 of mine' in line and '--scenario task or domain' in line
-    for more in (['--scenario', 'domain'], ['--scenario', 'class', '--tasks', 'two'], ['--tasks', '1,0', '--pixels', 'unit']):
-        sys.modules.pop('dataloaders.shared_data')
+    for more in (['--scenario', 'class'], ['--scenario', 'domain'], ['--scenario', 'class', '--tasks', 'two'], ['--tasks', '1,0', '--pixels', 'unit']):
+        sys.modules.pop('dataloaders.shared_data', None)
         assert run.main([*map(str, argv), *more, '--overwrite']).shape == (1 + ('two' not in more),) * 2
-        assert records.read_record(next(a for a in argv if isinstance(a, Path)))['config']['data'].keys() == {'mine'}
-    source.write_text(source.read_text().replace('return data, taskcla', """for t in (0, 1):
+        assert ('3 classes in all' in capsys.readouterr().out) == (more == ['--scenario', 'class'])
+        assert records.read_record(output)['config']['data'].keys() == {'mine'}
+    text = source.read_text()
+    for numbers, all_classes in (('', 4), ("        data[t]['classes'] = [7, 8 + t]\n", 3), ("        data[t]['classes'] = [7, 7]\n", None)):
+        source.write_text(text.replace('return data, taskcla', """for t in (0, 1):
         for s in ('train', 'valid', 'test'):
             data[t][s] = {k: data[t][s][k] for k in 'xy'}
-    return data, taskcla"""))
-    sys.modules.pop('dataloaders.shared_data')
-    assert run.main([*map(str, argv), '--scenario', 'class', '--overwrite']).shape == (2, 2)  # plain tensors: nothing is known
+        del data[t]['classes']
+%s    return data, taskcla""" % numbers))  # plain tensors: what is known is what is said
+        sys.modules.pop('dataloaders.shared_data')
+        if all_classes is None:
+            line = refused(run.main, [*argv, '--overwrite'])
+            assert 'data[0] has the classes [7, 7], expected 2 different numbers' in line
+            continue
+        assert run.main([*map(str, argv), '--scenario', 'class', '--overwrite']).shape == (2, 2)
+        assert ('3 classes in all' in capsys.readouterr().out) == (all_classes == 3)

@@ -20,10 +20,10 @@ def load(*argv, folder=None):
 def test_a_first_task_may_have_more_classes_than_the_others():
     data, taskcla, _ = load('--experiment', 'split:glyphs:20+5')
     assert [n for _, n in taskcla] == [20, 5, 5, 5, 1] and data['ncla'] == 36
-    assert data['note'] == '36 classes in 5 tasks of 20, 5, 5, 5, 1' and data[1]['source']['classes'] == tuple(range(20, 25))
+    assert data['note'] == '36 classes in 5 tasks of 20, 5, 5, 5, 1' and data[1]['classes'] == tuple(range(20, 25))
     data, taskcla, _ = load('--experiment', 'split:glyphs:20+4', '--class-order', 'seed', '--seed', '3')
     assert [n for _, n in taskcla] == [20, 4, 4, 4, 4] and 'note' not in data
-    assert data[1]['source']['classes'] == tuple(common.shuffle(np.arange(36), 3)[20:24])
+    assert data[1]['classes'] == tuple(common.shuffle(np.arange(36), 3)[20:24])
     args, _ = options.parse(['--approach', 'sgd', '--experiment', 'split:glyphs:20+5'])
     assert build.count_tasks(args) == 5
 
