@@ -185,6 +185,7 @@ def form(record):
         loss=losses, valid_accuracy=each, valid_matrix=square, before_learning=each, untrained=each,
         ledger=taken, largest_change=change, shared_statistics=forms.listed(TEXT), origin=DICTIONARY,
         tags=forms.listed(TEXT), task_inferred=square,
+        calibration=forms.having({'temperature': forms.listed(loss, n, n), 'shift': forms.listed(loss, n, n)}),
         diverged=forms.listed(forms.whole(0, n - 1)), seconds_per_task=forms.listed(SECONDS),
         matrix_sha256=TEXT)
 

@@ -27,6 +27,7 @@ class Setup:
         utils.seed_everything(args.seed)
         data, taskcla, inputsize = build.load_data(self.dataloader, args)
         self.notes = build.augmented(args, data, taskcla, inputsize)
+        build.check_calibration(args, data, taskcla)
         self.scenario = build.scenario(args, approach, taskcla)
         if self.scenario.name == 'class':
             check.apart(data, taskcla)

@@ -15,6 +15,7 @@ import utils
 from results import ledger, records
 from learning import evaluation
 from runs import certificate, launch, saved
+from runs.nodes import Writer
 from synthetic import said
 
 MORE = {'online-meta': ['--sbatch', '10'], 'packnet': ['--retrain', '1'], 'pathnet': ['--generations', '1'], 'hat-test': ['--logpath', 'LOG'],
@@ -61,6 +62,29 @@ def test_a_saved_model_of_every_approach_computes_its_row_of_the_matrix(approach
 @pytest.mark.parametrize('scenario', ['class', 'domain'])
 def test_under_the_other_scenarios_too(approach, scenario, tmp_path, data_dir, one_thread):
     check(trained(tmp_path, data_dir, approach, '--scenario', scenario), data_dir)
+
+
+@pytest.mark.parametrize('approach', ['hat', 'wsn'])
+def test_a_calibrated_model_infers_as_its_run_did_or_by_another_rule(approach, tmp_path, data_dir, capsys, refused):
+    output = trained(tmp_path, data_dir, approach, '--scenario', 'class', '--infer', 'energy', '--calibrate')
+    check(output, data_dir)
+    model, numbers = saved.Model(output, 1), records.read_record(output)['calibration']
+    assert [t for t, _ in model.appr.task_calibration] == numbers['temperature'][:2]
+    assert [shifts['energy'] for _, shifts in model.appr.task_calibration] == numbers['shift'][:2]
+    for rule, other in (('energy', False), ('min-entropy', True)):
+        capsys.readouterr()
+        assert evaluate.main([str(output), '--infer', rule]) == 0
+        printed = capsys.readouterr().out
+        assert ('The row of the record is the same' in printed) != other and ('the record has' in printed) == other
+    path = saved.path(output, 2)
+    found = torch.load(path, weights_only=True)
+    found['approach']['task_calibration'] = Writer().node([[1., {}]] * 3, 'a calibration without shifts')
+    torch.save(found, path)
+    assert 'does not fit its run' in refused(call, [output])
+
+
+def test_no_other_rule_where_no_task_is_inferred(tmp_path, data_dir, refused):
+    assert '--infer' in refused(call, [trained(tmp_path, data_dir, 'sgd'), '--infer', 'energy'])
 
 
 def test_a_model_has_no_averages_of_the_optimizer(tmp_path, data_dir, one_thread):
