@@ -4,7 +4,7 @@
     python src/evaluate.py res/glyphs_hat_0.json --corrupt noise:0.1,blur:1
 """
 from approaches.hyper import Hyper
-from runs import launch, parsing
+from runs import commandline, launch, parsing
 from utils import UserError, visible
 
 
@@ -18,6 +18,7 @@ def build():
     parser.add_argument('--data-dir', metavar='DIR', help='default: the run\'s')
     parser.add_argument('--corrupt', default='', metavar='KIND:AMOUNT,...', help='disturb the images: noise:0.1 adds normal noise of that '
                         'deviation, in shares of the range of the pixels; blur:1 is a Gaussian blur of that deviation in pixels')
+    parser.add_argument('--infer', choices=commandline.ALL['infer'].choices, help='infer tasks by this rule instead of the run\'s')
     parser.add_argument('--device', default='cpu', help='default %(default)s')
     parser.add_argument('--table', choices=('markdown', 'csv', 'latex'), default='markdown', help='default %(default)s')
     parser.add_argument('--matrix', action='store_true', help='also print the confusion matrix')
@@ -50,6 +51,15 @@ def corrupted(x, how, std):
     return x
 
 
+def infer(model, how):
+    """Let a model infer tasks by another rule; return whether it is another. Raises UserError for one that infers none."""
+    scenario = model.appr.scenario
+    if not scenario.infers:
+        raise UserError('--infer: %s infers no task' % visible(model.output))
+    before, scenario.how = scenario.how, how
+    return how != before
+
+
 def numbered(appr, t, told):
     """Labels that an approach tells of task t, as classes of all tasks; of those of one head for all, as they are."""
     return appr.scenario.numbered(t, told) if appr.scenario.told else told
@@ -65,6 +75,7 @@ def main(argv=None):
     how, output = corruptions(args.corrupt), canvas.target(args.output)
     machine.prepare()
     model = saved.Model(args.run, args.after, args.device)
+    changed = bool(how) or bool(args.infer) and infer(model, args.infer)
     appr, tasks = model.appr, [model.learnt(args.task)] if args.task else range(model.t + 1)
     data, _, _ = model.data(args.data_dir)
     row, same, wanted, told = model.record['accuracy'][model.t], True, [], []
@@ -75,13 +86,13 @@ def main(argv=None):
         if how:
             x = corrupted(x, how, getattr(getattr(data[u]['test'], 'pixels', None), 'std', (1.,)))
         loss, accuracy = appr.eval(u, x, y)
-        differ = not how and np.float32(accuracy).round(6) != np.float32(row[u])
+        differ = not changed and np.float32(accuracy).round(6) != np.float32(row[u])
         same = same and not differ
         print('>>> Test on task {:2d} - {:15s}: loss={:.3f}, acc={:.4f}% <<<{}'.format(
-            u, visible(model.names[u]), loss, 100 * accuracy, ' the record has %.4f%%' % (100 * row[u]) if differ or how else ''))
+            u, visible(model.names[u]), loss, 100 * accuracy, ' the record has %.4f%%' % (100 * row[u]) if differ or changed else ''))
         told.append(numbered(appr, u, evaluation.told(appr, u, x).cpu()).numpy())
         wanted.append(numbered(appr, u, appr.scenario.answer(u, y)).numpy())
-    if not how:
+    if not changed:
         print('The row of the record is the same' if same else 'It is not the row of the record: %s then, %s now' % (
             visible(model.record.get('device')), machine.describe(model.args.device)['device']))
     names = classes(model)

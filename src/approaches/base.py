@@ -69,6 +69,7 @@ class Appr(Declared):
     logs = None            # what run.py pickles at the end, at self.logpath
     fitting = Fitting      # what trains a task; of an instance, the one of its own
     wing = None            # what computes steps and tests instead of plain code, with the same numbers
+    task_calibration = ()  # of each task learnt, what learning.calibration fits, if it is asked to
 
     def __init__(self, model, nepochs=100, sbatch=64, lr=0.05, lr_min=1e-4, lr_factor=3, lr_patience=5, clipgrad=None,
                  *values, args=None, **named):
@@ -132,6 +133,7 @@ class Appr(Declared):
         self.fitting.run(t, xtrain, ytrain, xvalid, yvalid)
         self.end_task(t, xtrain, ytrain)
         self.configure(at=dict(IDLE))
+        self.scenario.learnt(self, t, xvalid, yvalid)
 
     def train_epoch(self, t, x, y):
         """One pass over the training set in shuffled batches, the last one smaller, or as far as the

@@ -100,6 +100,9 @@ class Task:
         """Task t's labels y [N] as they are to be told at test."""
         return y
 
+    def learnt(self, appr, t, x, y):
+        """Called once task t is learnt, with its validation set."""
+
     def earlier(self, t):
         """The heads of which the earlier tasks' outputs are made, for distillation: a list of numbers and
         ranges."""

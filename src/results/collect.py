@@ -182,11 +182,11 @@ def sequences(experiment, approaches, folders, seeds=None, tags=()):
 
 
 def ledgers(found):
-    """Return the ledgers of HAT's rows. Raises UserError if there are none, or of different networks."""
-    out = [(r['record'] or {}).get('ledger') for by in found.values() for r in by.values()]
+    """Return the ledgers of rows of HAT or AdaHAT. Raises UserError if there are none, or of different networks."""
+    out = [ledger.of(r['record'] or {}) for by in found.values() for r in by.values()]
     if None in out:
         raise UserError(
-            'the results of %s have no ledger: that is of hat and hat-test, of runs since there is '
+            'the results of %s have no ledger: that is of hat, adahat and hat-test, of runs since there is '
                         'one' % ', '.join(found))
     if len({str(ledger.sizes(entries)) for entries in out}) > 1:
         raise UserError('the ledgers are of networks of different sizes')

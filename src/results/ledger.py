@@ -26,6 +26,24 @@ def entries(masks, connections=()):
     return out
 
 
+def of(record):
+    """Return a record's ledger, None if it has none; where it says what capacity the network had for each task
+    (AdaHAT: the mean rate of its weights), with that, too."""
+    found, capacity = record.get('ledger'), record.get('capacity')
+    known = isinstance(capacity, list) and found is not None and len(capacity) == len(found)
+    if not known or not all(type(c) in (int, float) and 0 <= c <= 1 for c in capacity):
+        return found
+    return [{**entry, 'capacity': c} for entry, c in zip(found, capacity)]
+
+
+def capacity(found):
+    """Return the capacity of each task in per cent, means over the ledgers of some seeds, or None where one
+    does not say it."""
+    if any('capacity' not in entry for entries in found for entry in entries):
+        return None
+    return 100 * np.mean([[entry['capacity'] for entry in entries] for entries in found], 0)
+
+
 def forecast(found):
     """Return (after how many more such tasks the first layer has no free unit, the same at the largest and at
     the smallest taking), or None while nothing is taken. At the mean of what the tasks so far took anew."""
@@ -44,6 +62,8 @@ def lines(found, names):
             for n, row in zip(names, last['layers'])]
     held = '' if last['protected'] is None else ', weights protected: %.1f%%' % (100 * last['protected'])
     out.append('Masks within %g of 0 or 1: %.1f%%%s' % (BINARY, 100 * last['binary'], held))
+    if 'capacity' in last:
+        out.append('Network capacity: %.3g%%' % (100 * last['capacity']))
     more = forecast(found)
     if more:
         out.append('At this rate a layer has no free unit after %.1f more tasks (%.1f to %s)' % (
@@ -60,13 +80,15 @@ def shares(found, layer):
 
 def table(found):
     """Return a row per task and layer of the ledgers of some seeds, means over them."""
-    rows = []
+    rows, left = [], capacity(found)
     for t in range(len(found[0])):
         for i in range(len(found[0][t]['layers'])):
             rows.append([t, i + 1, *map(float, np.mean([shares(f, i)[t] for f in found], 0)),
                          100 * float(np.mean([f[t]['binary'] for f in found]))])
+            rows[-1] += [] if left is None else [float(left[t])]
+    more = [] if left is None else ['network capacity %']
     return Table(['task', 'layer', 'reused %', 'newly taken %', 'taken, not used %', 'free %',
-                  'masks binary %'], rows)
+                  'masks binary %', *more], rows)
 
 
 def sizes(found):

@@ -188,6 +188,7 @@ def form(record):
         tags=forms.listed(TEXT), task_inferred=square,
         test_samples=forms.listed(forms.whole(1), n), minimum_accuracy=share, worst_case_accuracy=share,
         stability_gap=drop, stability_gaps=forms.listed(forms.listed(drop, n, n), n, n),
+        calibration=forms.having({'temperature': forms.listed(loss, n, n), 'shift': forms.listed(loss, n, n)}),
         diverged=forms.listed(forms.whole(0, n - 1)), seconds_per_task=forms.listed(SECONDS),
         matrix_sha256=TEXT)
 

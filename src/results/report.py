@@ -62,7 +62,7 @@ def section(label, approaches, query):
         return {'label': label, 'table': None, 'reason': str(e)}
     names = [n for n in ORDER if n not in ('paired', 'bars') or len(approaches) > 1]
     drawn = [figure(n, label, approaches, query) for n in names]
-    drawn += [figure('ledger', label, [a], query) for a in approaches if a == 'hat']
+    drawn += [figure('ledger', label, [a], query) for a in approaches if a in ('hat', 'adahat')]
     return {'label': label, 'table': metrics.summary_table(found, metrics.summaries(found)), 'figures': drawn}
 
 
@@ -81,7 +81,7 @@ def run(row, query):
            'ledger': None}
     if record.get('ledger'):
         layers = ['layer %d' % (i + 1) for i in range(len(record['ledger'][-1]['layers']))]
-        out['ledger'] = ledger.lines(record['ledger'], layers)
+        out['ledger'] = ledger.lines(ledger.of(record), layers)
     try:
         lines = epochs.load(query.epochs(row['path'].with_suffix('.txt')))
         out['curve'] = curve(lines) if lines else None

@@ -23,11 +23,13 @@ def capacity(fig, logs):
 
 
 def ledger(fig, results, found):
-    """Draw what each task takes of every layer, means over the ledgers of some seeds."""
+    """Draw what each task takes of every layer, means over the ledgers of some seeds, and the network's
+    capacity for each, where they say it."""
+    left = books.capacity(found)
     layers, (names, remark) = len(found[0][0]['layers']), captions.places(results)
     names, start = short(names)
-    axes = fig.panels(layers)
-    for i, ax in enumerate(axes):
+    axes = fig.panels(layers + (left is not None))
+    for i, ax in enumerate(axes[:layers]):
         values, bottom = np.mean([books.shares(f, i) for f in found], 0), 0
         for k, name in enumerate(('reused', 'newly taken', 'taken before, not used', 'free')):
             color = ('C0', 'C1', '0.8', 'white')[k]
@@ -36,6 +38,11 @@ def ledger(fig, results, found):
             bottom = bottom + values[:, k]
         ticks(ax, names, first=1)
         finish(ax, 'task ' + start, 'units (%)' if i % 3 == 0 else '', 'layer %d' % (i + 1))
+    if left is not None:
+        axes[layers].plot(np.arange(len(left)) + 1, left, **style(0))
+        ticks(axes[layers], names, first=1)
+        axes[layers].set_ylim(0, 103)
+        finish(axes[layers], 'task ' + start, 'mean rate of the weights (%)', 'network capacity')
     fig.key()
     fig.note(captions.label(results, ''), ', '.join(results), 'means over ' + captions.seeds(results), USED,
              remark)

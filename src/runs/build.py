@@ -6,6 +6,8 @@ import re
 from argparse import Namespace
 from types import SimpleNamespace
 
+import torch
+
 import utils
 from dataloaders.augment import Augment
 from dataloaders.images import Split
@@ -103,6 +105,16 @@ def held_out(dataloader, args):
     if args.pc_valid is not None:
         return args.pc_valid
     return default if isinstance(default, (int, float)) else None
+
+
+def check_calibration(args, data, taskcla):
+    """Raise UserError if --calibrate would fit to what was trained on: where a task validates on its training
+    set, or on a copy of it, as dataloaders of the original's layout do."""
+    for task in (data[t] for t, _ in taskcla) if args.calibrate else ():
+        train, valid = task['train'], task['valid']
+        if train is valid or all(torch.equal(train[k], valid[k]) for k in 'yx'):
+            raise UserError('--calibrate: %s is validated on its training set, to which a calibration must '
+                            'not be fitted: give --pc-valid, as in 0.1, or --valid-samples' % task['name'])
 
 
 def number(what, name):
@@ -204,5 +216,5 @@ def make(approach, net, args, context):
         appr.configure(scenario=scenario)
         appr.returning.update(scenario.returning)
     elif not scenario.told:  # it learns every task as if it were told
-        appr.configure(scenario=Inferred(args.infer or 'max-logit', scenario))
+        appr.configure(scenario=Inferred(args.infer or 'max-logit', scenario, args.calibrate))
     return appr

@@ -109,8 +109,13 @@ OPTIONS = {
         Option('active_classes', 'class: which classes compete in the loss in training (default all-so-far)',
                choices=('all-so-far', 'all', 'current'), record=CHANGED),
         Option('infer', 'class and domain, for approaches with a mask or a network per task: how the task is '
-               'inferred, by running all of them (default max-logit)',
-               choices=('max-logit', 'max-softmax', 'min-entropy'), record=CHANGED),
+               'inferred, by running all of them: the one with the largest logit, the largest probability or '
+               'the smallest entropy (Kim et al. 2022), or the largest log-sum-exp of its logits, the energy '
+               '(Liu et al. 2020) (default max-logit)',
+               choices=('max-logit', 'max-softmax', 'min-entropy', 'energy'), record=CHANGED),
+        switch('calibrate', 'makes what --infer compares comparable: divides the logits of each task by a '
+               'temperature (Guo et al. 2017) and shifts its scores to a mean of 0, both fitted on the '
+               "task's validation set when it has been learnt", record=CHANGED),
         named('network', 'networks', "instead of the experiment's; the approach's variant of it is taken",
               record=CHANGED),
         Option('net', 'settings of the network, as in nhid=400,nlayers=2,pdrop=0', '', record=CHANGED,

@@ -7,6 +7,7 @@ from runs.commandline import ALL, DESCENT
 from utils import UserError
 
 PATIENCE = 'no_patience', 'schedule', 'warmup', 'iterations'
+INFERENCE = 'infer', 'calibrate'
 OPTIMIZER = tuple(name for name in DESCENT if name not in (*PATIENCE, 'augment'))
 
 
@@ -72,11 +73,11 @@ TABLE = (
      '(...)); it can: {scenarios}', ()),
     (lambda a, k: a.active_classes and a.scenario != 'class',
      '--active-classes is for --scenario class: otherwise only one head competes', ()),
-    (lambda a, k: a.infer and a.scenario == 'task',
-     '--infer: under --scenario task the task is known', ()),
-    (lambda a, k: a.infer and (not k.isolated),
-     '--infer: {a.approach} has one network for all tasks, whose logits compete: there is no task to infer',
-     ('infer',)),
+    (lambda a, k: given(a, INFERENCE) and a.scenario == 'task',
+     '{inference}: under --scenario task the task is known', ()),
+    (lambda a, k: given(a, INFERENCE) and (not k.isolated),
+     '{inference}: {a.approach} has one network for all tasks, whose logits compete: there is no task to '
+     'infer', INFERENCE),
     (lambda a, k: a.active_classes and k.isolated,
      '--active-classes: {a.approach} trains every task with its own head alone, and infers the task at '
      'test', ('active_classes',)),
@@ -152,5 +153,6 @@ def check(a, kind):
             text = message.format(
                 a=a, k=k, own=', '.join(flags(a.approach)) or 'it has none', scenarios=', '.join(k.scenarios),
                 active=k.cannot.get(a.active_classes), descent=listed(given(a, k.descent)),
-                patience=listed(given(a, PATIENCE)), optimizer=listed(given(a, OPTIMIZER)))
+                patience=listed(given(a, PATIENCE)), optimizer=listed(given(a, OPTIMIZER)),
+                inference=listed(given(a, INFERENCE)))
             raise Unfit(text, names) if names else UserError(text)

@@ -104,6 +104,7 @@ class Record(Listener):
             record['valid_matrix'] = run.outcome.valid[:n, :n].tolist()
         if run.infers():
             record['task_inferred'] = run.outcome.inferred[:n, :n].round(6).tolist()
+            record.update(run.appr.scenario.account(run.appr, n))
         if records.has_log(run.appr):
             self.log(n)
         print('Save at %s' % run.place.output, flush=True)

@@ -158,7 +158,7 @@ class Model:
             appr.configure(seen=about['done'])
             x = torch.zeros(1, *about['inputsize'], device=args.device)
             for t in range(about['done']):  # what cannot be used is not of this run
-                evaluation.measure(appr, t, x, torch.zeros(1, dtype=torch.int64, device=args.device))
+                appr.eval(t, x, torch.zeros(1, dtype=torch.int64, device=args.device))
         except Exception as e:  # anything may be in somebody's file
             raise UserError('%s does not fit its run (%s: %s)' % (self.path, type(e).__name__, e))
         return appr

@@ -27,6 +27,7 @@ class Setup:
         utils.seed_everything(args.seed)
         data, taskcla, inputsize = build.load_data(self.dataloader, args)
         self.notes = build.augmented(args, data, taskcla, inputsize)
+        build.check_calibration(args, data, taskcla)
         self.scenario = build.scenario(args, approach, taskcla, check.classes(data, taskcla))
         self.config = {**options.settings(args), 'network': name,
                        'tasks': [data[t]['name'] for t, _ in taskcla], 'data': data.get('sha256', {})}

@@ -85,8 +85,8 @@ def test_what_an_approach_cannot_take_is_left_out_of_its_runs_and_said(tmp_path,
     assert all({'--save', 'adam'} <= set(calls[a]) for a in ('sgd', 'hat'))
     assert not {'--save', '--optimizer', 'adam', '--weight-decay=0.1'} & set(calls['random']) and '2' in calls['random']
     assert [' random: ' in line for line in said] == [True] * 2 and any('--save' in line for line in said)
-    calls, said = planned(capsys, *folder, passed=['--scenario', 'class', '--infer', 'max-softmax'])
-    assert '--infer' in calls['hat'] and '--infer' not in calls['sgd'] and len(said) == 2
+    calls, said = planned(capsys, *folder, passed=['--scenario', 'class', '--infer', 'energy', '--calibrate'])
+    assert {'--infer', '--calibrate'} <= set(calls['hat']) and not {'--infer', '--calibrate'} & set(calls['sgd']) and len(said) == 2
     for passed, approaches, says in ((['--save'], 'random', 'has no model'), (['--lr', '1e-9'], 'random,sgd', 'below --lr-min'),
                                      (['--lamb', '1'], 'sgd,hat', 'is an option of')):
         with pytest.raises(UserError, match=says):  # nobody can take it, or it is not an approach that cannot

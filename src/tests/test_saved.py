@@ -15,6 +15,7 @@ import utils
 from results import ledger, records
 from learning import evaluation
 from runs import certificate, launch, saved
+from runs.nodes import Writer
 from synthetic import said
 
 MORE = {'online-meta': ['--sbatch', '10'], 'packnet': ['--retrain', '1'], 'pathnet': ['--generations', '1'], 'hat-test': ['--logpath', 'LOG'],
@@ -61,6 +62,29 @@ def test_a_saved_model_of_every_approach_computes_its_row_of_the_matrix(approach
 @pytest.mark.parametrize('scenario', ['class', 'domain'])
 def test_under_the_other_scenarios_too(approach, scenario, tmp_path, data_dir, one_thread):
     check(trained(tmp_path, data_dir, approach, '--scenario', scenario), data_dir)
+
+
+@pytest.mark.parametrize('approach', ['hat', 'wsn'])
+def test_a_calibrated_model_infers_as_its_run_did_or_by_another_rule(approach, tmp_path, data_dir, capsys, refused):
+    output = trained(tmp_path, data_dir, approach, '--scenario', 'class', '--infer', 'energy', '--calibrate')
+    check(output, data_dir)
+    model, numbers = saved.Model(output, 1), records.read_record(output)['calibration']
+    assert [t for t, _ in model.appr.task_calibration] == numbers['temperature'][:2]
+    assert [shifts['energy'] for _, shifts in model.appr.task_calibration] == numbers['shift'][:2]
+    for rule, other in (('energy', False), ('min-entropy', True)):
+        capsys.readouterr()
+        assert evaluate.main([str(output), '--infer', rule]) == 0
+        printed = capsys.readouterr().out
+        assert ('The row of the record is the same' in printed) != other and ('the record has' in printed) == other
+    path = saved.path(output, 2)
+    found = torch.load(path, weights_only=True)
+    found['approach']['task_calibration'] = Writer().node([[1., {}]] * 3, 'a calibration without shifts')
+    torch.save(found, path)
+    assert 'does not fit its run' in refused(call, [output])
+
+
+def test_no_other_rule_where_no_task_is_inferred(tmp_path, data_dir, refused):
+    assert '--infer' in refused(call, [trained(tmp_path, data_dir, 'sgd'), '--infer', 'energy'])
 
 
 def test_a_model_has_no_averages_of_the_optimizer(tmp_path, data_dir, one_thread):
@@ -241,17 +265,32 @@ def test_the_ledger_counts_what_each_task_takes_of_each_layer():
     assert ledger.forecast(ledger.entries([[np.zeros(3)]])) is None
 
 
-def test_the_ledger_is_printed_recorded_and_drawn(tmp_path, data_dir, capsys):
-    output = trained(tmp_path, data_dir, 'hat')
+def test_the_ledger_has_the_capacity_of_the_network_where_a_record_says_it():
+    found = [{'layers': [[4, 2, 0, 2, 2]], 'binary': 1., 'protected': None}, {'layers': [[4, 2, 1, 1, 1]], 'binary': 1., 'protected': None}]
+    for capacity in ([1], [1, 2], [1, None], 'all', None):  # of somebody else's account
+        assert ledger.of({'ledger': found, 'capacity': capacity}) == found
+    assert ledger.of({}) is None and ledger.of({'capacity': [1.]}) is None and ledger.capacity([found]) is None
+    one, other = (ledger.of({'ledger': found, 'capacity': [1, c]}) for c in (.5, .25))
+    assert ledger.capacity([one, other]).tolist() == [100, 37.5] and ledger.capacity([one, found]) is None
+    assert 'Network capacity: 50%' in ledger.lines(one, ['fc1'])
+    plain, more = ledger.table([found]), ledger.table([one, other])
+    assert more.columns == [*plain.columns, 'network capacity %'] and [row[-1] for row in more.rows] == [100, 37.5]
+    assert [row[:-1] for row in more.rows] == plain.rows
+
+
+@pytest.mark.parametrize('approach', ['hat', 'adahat'])
+def test_the_ledger_is_printed_recorded_and_drawn(approach, tmp_path, data_dir, capsys):
+    output = trained(tmp_path, data_dir, approach)
     printed = capsys.readouterr().out
     assert printed.count('Units of') == 3 and 'At this rate' in printed
     found = records.read_record(output)['ledger']
     assert [row[0] for row in found[2]['layers']] == [12, 12] and len(found) == 3
-    (tmp_path / 'smnist_hat_0.txt').write_bytes(output.read_bytes())
-    (tmp_path / 'smnist_hat_0.json').write_bytes(output.with_suffix('.json').read_bytes())
-    argv = ['--figure', 'ledger', '--experiment', 'smnist', '--approaches', 'hat', '--folders', str(tmp_path)]
+    for suffix in ('.txt', '.json'):
+        (tmp_path / ('smnist_%s_0%s' % (approach, suffix))).write_bytes(output.with_suffix(suffix).read_bytes())
+    argv = ['--figure', 'ledger', '--experiment', 'smnist', '--approaches', approach, '--folders', str(tmp_path)]
     assert plot_results.main([*argv, '--output', str(tmp_path / 'l.png'), '--table', 'csv']) == 0
     rows = capsys.readouterr().out.splitlines()
     assert len(rows) == 7 and (tmp_path / 'l.png').stat().st_size > 5000
+    assert ('network capacity' in rows[0]) == (approach == 'adahat')
     units, used, reused, new, free = found[1]['layers'][1]
     assert [float(v) for v in rows[4].split(',')[2:6]] == pytest.approx([100 * v / units for v in (reused, new, units - used - free, free)])

@@ -6,10 +6,11 @@ import torch
 import run
 import utils
 from approaches import base, joint, lwf, sgd
-from learning import inference, scenario as scenarios
+from learning import calibration, inference, scenario as scenarios
 from learning.recipe import Recipe
 from networks import layers, mlp
 from results import records
+from runs import commandline
 from synthetic import batch_of, goes_on, logits, tasks
 
 DATA, TASKCLA, SIZE = tasks('hard', 160)  # two tasks of four classes
@@ -132,6 +133,70 @@ def test_the_task_is_inferred_by_the_surest_head(how, task, kind):
     assert appr.eval(1 - task, x, torch.zeros_like(y))[1] == 1
 
 
+def test_the_energy_is_the_log_of_the_sum_of_exponentials():
+    z = torch.tensor([[9., 8.9, 8.9], [9.5, -5., -5.]])
+    assert torch.allclose(inference.SURE['energy'](z), z.exp().sum(1).log())
+    assert inference.SURE['energy'](z).argmax() == 0 and inference.SURE['max-logit'](z).argmax() == 1
+    assert tuple(inference.SURE) == commandline.ALL['infer'].choices
+
+
+def test_a_temperature_has_the_least_cross_entropy_and_is_finite_where_all_is_right():
+    g = torch.Generator().manual_seed(0)
+    y = torch.randint(3, (200,), generator=g)
+    z = 4 * torch.nn.functional.one_hot(y, 3) + 3 * torch.randn(200, 3, generator=g)
+    found, n = calibration.temperature(z, y), torch.bincount(y)
+    target = torch.full((200, 3), 0.) + 1 / (n[y, None] + 3)
+    target[range(200), y] = (n[y] + 1) / (n[y] + 3)
+    loss = [torch.nn.functional.cross_entropy(z / t, target).item() for t in (.98 * found, found, 1.02 * found)]
+    assert loss[1] < min(loss[0], loss[2]) and 1 < found < 10
+    assert calibration.temperature(10 * z, y) == pytest.approx(10 * found, rel=1e-5)  # of float32 logits
+    right = 5. * torch.nn.functional.one_hot(y, 3)
+    assert .1 < calibration.temperature(right, y) < 2
+    assert calibration.temperature(-right, y) == pytest.approx(calibration.MOST)  # as nothing can be learnt of it
+
+
+def test_shifts_bring_the_mean_score_of_a_task_s_validation_data_to_0():
+    g = torch.Generator().manual_seed(0)
+    z, y = 20 + 5 * torch.randn(50, 4, generator=g), torch.randint(4, (50,), generator=g)
+    temperature, shifts = calibration.fit(z, y, inference.SURE)
+    assert shifts.keys() == inference.SURE.keys() and temperature > 1
+    for how, shift in shifts.items():
+        scores = inference.Inferred(how, scenarios.Class([(0, 4)]), True).sure(z, temperature, shifts)
+        assert scores.mean().abs() < 1e-5 and torch.allclose(scores, inference.SURE[how](z / temperature) + shift)
+
+
+def test_calibrated_scores_choose_once_all_tasks_have_been_learnt():
+    taskcla = [(0, 3), (1, 3)]
+    appr, (x, y) = Isolated(net(taskcla)), batch()
+    appr.table = torch.tensor([[9., 8., 8.], [3., 1., 1.]])
+    scenario = inference.Inferred('max-logit', scenarios.Class(taskcla), calibrate=True)
+    appr.configure(scenario=scenario, seen=2, task_calibration=[[3., {'max-logit': -3.}], [2., {'max-logit': -1.}]])
+    assert (scenario.choose(appr, x, 2)[0] == 1).all()  # 9/3 - 3 against 3/2 - 1
+    appr.configure(task_calibration=appr.task_calibration[:1])
+    assert (scenario.choose(appr, x, 2)[0] == 0).all()
+    scenario.learnt(appr, 1, x, torch.zeros_like(y))
+    assert len(appr.task_calibration) == 2 and appr.task_calibration[0][0] == 3
+    scenario.calibrate = False
+    scenario.learnt(appr, 0, x, y)
+    assert len(appr.task_calibration) == 2
+
+
+@pytest.mark.parametrize('approach', ['hat', 'progressive'])
+def test_calibrating_changes_nothing_but_which_task_is_inferred(approach, tmp_path, capsys):
+    found = []
+    for more in ([], ['--calibrate']):
+        output = tmp_path / ('o%d.txt' % len(more))
+        run.main([*SHORT, '--approach', approach, '--net', 'nhid=20,nlayers=2', '--nepochs', '2', '--scenario', 'class', *more,
+                  '--output', str(output)])
+        found.append(records.read_record(output))
+    plain, calibrated = found
+    assert plain['loss'] == calibrated['loss'] and plain['accuracy'][0] == calibrated['accuracy'][0]  # a single task
+    assert 'calibration' not in plain and 'calibrate' not in plain['config'] and calibrated['config']['calibrate'] is True
+    numbers = calibrated['calibration']
+    assert len(numbers['temperature']) == len(numbers['shift']) == 2 and min(numbers['temperature']) > 0
+    assert len(set(numbers['temperature'])) == 2 and plain['task_inferred'] != calibrated['task_inferred']
+
+
 def learner(name, kind):
     """An approach under a scenario, on the synthetic tasks."""
     utils.seed_everything(0)
@@ -140,7 +205,7 @@ def learner(name, kind):
     network = {'hat': 'mlp_hat', 'progressive': 'mlp_progressive', 'lfl': 'mlp_lfl'}.get(name, 'mlp')
     model = utils.load('networks', network).Net(SIZE, TASKCLA if isolated else scenario.taskcla(), nhid=60)
     appr = module.Appr(model, nepochs=3, lr=0.1, lr_patience=1)
-    appr.configure(scenario=inference.Inferred('max-logit', scenario) if isolated else scenario)
+    appr.configure(scenario=inference.Inferred('energy', scenario, calibrate=True) if isolated else scenario)
     return appr
 
 
@@ -166,6 +231,9 @@ def test_the_command_line_names_the_scenario_in_result_and_record(scenario, tmp_
     (['--approach', 'hat', '--scenario', 'class', '--active-classes', 'all'], 'infers the task'),
     (['--approach', 'sgd', '--scenario', 'class', '--infer', 'max-logit'], 'no task to infer'),
     (['--approach', 'hat', '--infer', 'max-logit'], 'the task is known'),
+    (['--approach', 'hat', '--calibrate'], '--calibrate: under --scenario task the task is known'),
+    (['--approach', 'er', '--scenario', 'domain', '--infer', 'energy', '--calibrate'], '--infer, --calibrate: er has one network'),
+    (['--approach', 'hat', '--scenario', 'class', '--calibrate', '--pc-valid', '0'], 'validated on its training set'),
     (['--approach', 'sgd', '--scenario', 'shared'], 'invalid choice'),
     (['--approach', 'random', '--forward-transfer'], 'no labels'), (['--approach', 'pathnet', '--forward-transfer'], 'no path'),
     (['--approach', 'pathnet', '--no-patience'], 'patience of its own'), (['--approach', 'pathnet', '--momentum', '.5'], 'tournament'), (['--approach', 'random', '--weight-decay', '.1'], 'trains nothing'),
