@@ -3,5 +3,5 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 script=steps.py
-case ${1:-} in hat|scaling|methods|small) script=$1.py; shift;; esac
+case ${1:-} in hat|scaling|methods|small|resnet) script=$1.py; shift;; esac
 exec "$PYTHON" "$ROOT/scripts/bench/$script" "$@"

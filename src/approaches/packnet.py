@@ -3,6 +3,8 @@ import torch
 
 from approaches import base
 from approaches.hyper import Hyper
+from learning.braking import Braked
+from learning.recipe import is_plain
 from learning.shadow import Shadow
 from networks import layers
 
@@ -26,7 +28,8 @@ class Appr(base.Appr):
 
     fraction 0 leaves every task the same number: of T tasks, the t-th prunes 1 - 1/(T-t+1) of what is free,
     the last nothing. Biases and normalising layers are those of the first task, as in the authors' code;
-    heads are per task and not pruned. The second training has `retrain` epochs.
+    heads are per task and not pruned. The second training has `retrain` epochs. Of an optimizer that remembers, or
+    that decays weights, the step itself is masked, not the gradient alone.
     """
 
     family = 'isolation'
@@ -38,7 +41,6 @@ class Appr(base.Appr):
     )
     phases, first_norms = 2, True
     scenarios, isolated = ('task', 'class', 'domain'), True
-    cannot = {'optimizer': 'momentum, weight decay and Adam move weights whose gradient is masked, and with them earlier tasks'}
     learnt = 0  # number of tasks that are frozen
 
     def __init__(self, *args, **kwargs):
@@ -66,15 +68,26 @@ class Appr(base.Appr):
         with self.under(Shadow(self.model, self.weights_of(batch.task))):
             return super().outputs(batch)
 
+    def rates(self, t):
+        """Return [(parameter, the share of its step that is left to it)] in task t, a tensor of 0s and 1s: 0 for
+        weights of earlier tasks and, after pruning, for free ones; for biases after the first task."""
+        mine, there = self.at['phase'] * (t + 1), self.params()
+        found = [(there[n], (owner == mine).to(there[n].dtype)) for n, owner in self.owners.items()]
+        rest = self.shared - self.owners.keys() if t else ()
+        return found + [(there[n], torch.zeros_like(there[n])) for n in rest]
+
     def after_backward(self, batch):
-        """No gradient for weights of earlier tasks nor, after pruning, for free ones; none for biases
-        after the first task."""
-        mine = self.at['phase'] * (batch.task + 1)
-        for n, p in self.params().items():
-            if n in self.owners and p.grad is not None:
-                p.grad.mul_(self.owners[n] == mine)
-            elif n in self.shared and batch.task > 0 and p.grad is not None:
-                p.grad.zero_()
+        """Keeps what is not the task's to move."""
+        rates = self.rates(batch.task)
+        for p, rate in rates:
+            if p.grad is not None:
+                p.grad.mul_(rate)
+        if not is_plain(self.optimizer):
+            batch.braked = Braked(self.optimizer, rates)
+
+    def after_step(self, batch):
+        if hasattr(batch, 'braked'):
+            batch.braked.finish()
 
     def end_phase(self, t, phase):
         """Prunes; after the second training, freezes."""

@@ -1,4 +1,4 @@
-"""What follows a layer's linear map: ReLU, dropout, 2x2 max-pooling and HAT's gate, in few passes over the largest maps."""
+"""What follows a layer's linear map: ReLU, dropout, pooling and HAT's gate, in few passes over the largest maps."""
 import torch
 from torch.nn import functional as F
 
@@ -16,7 +16,7 @@ class Units(torch.autograd.Function):
         ctx.scale, ctx.gated = scale, gate is not None
         if ctx.gated:
             ctx.save_for_backward(a, gate)
-            return a * (gate * scale).to(a.dtype)
+            return a * column(gate * scale, a).to(a.dtype)
         ctx.save_for_backward(a)
         ctx.mark_dirty(z)
         return a
@@ -27,7 +27,9 @@ class Units(torch.autograd.Function):
         dz = torch.ops.aten.threshold_backward(d, a, 0)  # a > 0 only where both relu and dropout let z pass
         if not ctx.gated:
             return dz.mul_(ctx.scale) if ctx.scale != 1 else dz, None, None, None
-        return dz.mul_(gate[0] * ctx.scale), None, None, (d * a).sum(0, keepdim=True, dtype=gate[0].dtype).mul_(ctx.scale)
+        over = [k for k in range(a.dim()) if k != 1]
+        total = (d * a).sum(over, dtype=gate[0].dtype)[None].mul_(ctx.scale)
+        return dz.mul_(column(gate[0] * ctx.scale, a)), None, None, total
 
 
 class Maps(torch.autograd.Function):
@@ -71,16 +73,23 @@ def largest(z):
     return torch.maximum(above, below), torch.add(corners, lower, alpha=side).add_(right)
 
 
-def finish(z, p, training, among=None, gate=None, pool=False):
-    """ReLU, dropout with probability p if training (among: as in dropout.draw), 2x2 max-pooling if pool,
+def column(gate, z):
+    """A gate [1, units] as a factor of z [B, units(, H, W)]."""
+    return gate.view(1, -1, *[1] * (z.dim() - 2))
+
+
+def finish(z, p, training, among=None, gate=None, pool='none'):
+    """ReLU, dropout with probability p if training (among: as in dropout.draw), pooling as in layers.Layer,
     and the gate [1, units] if there is one, of a linear map z [B, units(, H, W)], which is overwritten."""
+    most = pool == 'max'
     if is_plain(z):
         h = F.dropout(F.relu(z), p, training)
-        h = F.max_pool2d(h, 2) if pool else h
+        h = F.max_pool2d(h, 2) if most else h
     else:
         scale = 1 / (1 - p) if training else 1.
-        keep = draw(z, p, among, scale if pool or gate is None else 1.) if training and p else None
-        if not pool:
+        keep = draw(z, p, among, scale if most or gate is None else 1.) if training and p else None
+        if pool == 'none':
             return Units.apply(z, keep, scale, gate)
-        h = Maps.apply(z, keep, scale)
-    return h if gate is None else h * gate.view(1, -1, *[1] * (h.dim() - 2))
+        h = Maps.apply(z, keep, scale) if most else Units.apply(z, keep, scale, None)
+    h = h.mean((2, 3)) if pool == 'average' else h
+    return h if gate is None else h * column(gate, h)

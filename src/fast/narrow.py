@@ -1,16 +1,18 @@
 """The part of a gated network that takes part in one task at one steepness, as a smaller network of its own."""
-import copy
 from dataclasses import replace
 
 import torch
 from torch import nn
 
+from fast import blocks
+from fast.chosen import cut, put
 from fast.dropout import dropout
 from fast.factors import Factors
 from fast.finish import finish
 from fast.products import mapped
 from networks.geometry import inputs, uses
 from networks.layers import Layered
+from networks.parts import Part, plain
 
 OFF = -89.  # float32's sigmoid is exactly 0 below: 1 / (1 + exp(89)), and exp(89) is infinite
 
@@ -42,11 +44,12 @@ class Narrow(Layered):
         self.among = [None if c is None else (c, layer.width) for layer, c in zip(net.layers, chosen)]
         self.columns = [None] + [inputs(c, n) for c, n in zip(chosen, [*net.positions[1:], 1])]
         for i, layer in enumerate(net.layers):
-            self.add_module(layer.name, self.part(getattr(net, layer.name), chosen[i], self.columns[i]))
-        self.head = self.part(net.heads()[t], None, self.columns[-1])
+            self.add_module(layer.name, self.cut(getattr(net, layer.name), i))
+        self.head = cut(net.heads()[t], None, self.columns[-1])
         rows = [e.detach()[t] for e in net.embeddings()]
         self.e = nn.Parameter(torch.cat([r if c is None else r[c] for r, c in zip(rows, chosen)]))
         self.gates = [self.e]  # what the steepness acts on
+        self.plain = plain(self.layers)  # then gradients of linear layers may wait
 
     def guard(self):
         """To be trained: gives the weights the factors of their gradients. Units have to be in ascending
@@ -54,65 +57,54 @@ class Narrow(Layered):
         for i, layer in enumerate(self.layers):
             out = torch.ones(layer.width, device=self.e.device) if self.free is None else self.free[i]
             below = self.free[i - 1].repeat_interleave(self.positions[i]) if self.free and i > 0 else None
-            getattr(self, layer.name).factors = Factors(out, below)
+            module = getattr(self, layer.name)
+            (module.map if isinstance(module, Part) else module).factors = Factors(out, below)
+            if getattr(module, 'skip', None) is not None:
+                module.skip.factors = Factors(out, self.free[i - layer.skip] if self.free else None)
 
-    @staticmethod
-    def part(module, rows, columns):
-        """A module like the given one with some of its outputs and inputs (None: all), without copying all
-        of it."""
-        part = copy.copy(module)
-        part._parameters = dict(part._parameters)
-        if rows is not None or columns is not None:
-            for n, p in module._parameters.items():
-                if p is not None:
-                    p = p.detach()
-                    p = p if rows is None else p.index_select(0, rows)
-                    p = p if columns is None or n == 'bias' else p.index_select(1, columns)
-                    part._parameters[n] = nn.Parameter(p)
-        return part
+    def cut(self, module, i):
+        """What is there of the net's layer i."""
+        if isinstance(module, Part):
+            return blocks.narrowed(module, self.t, self.chosen[i], self.columns[i])
+        return cut(module, self.chosen[i], self.columns[i])
 
     def forward(self, x, s, tape=None):
         """(task t's logits [B, classes], masks) of images x [B,C,H,W] at steepness s; masks: [1, units]
         per layer; tape: as in fast.products."""
         masks = torch.sigmoid(s * self.e)[None].split(self.below[1:], 1)
-        h = dropout(x, self.pdrop_input, self.training)
+        h, tape, outputs = dropout(x, self.pdrop_input, self.training), tape if self.plain else None, []
         for i, (layer, m) in enumerate(zip(self.layers, masks)):
-            z = mapped(getattr(self, layer.name), self.shaped(i, h), tape, self.training)
-            h = finish(z, layer.pdrop, self.training, self.among[i], m, pool=layer.kernel > 0)
+            module, h = getattr(self, layer.name), self.shaped(i, h)
+            if isinstance(module, Part):
+                z, m = blocks.gated(module, h, outputs[i - layer.skip] if layer.skip else None, m)
+            else:
+                z = mapped(module, h, tape, self.training)
+            h = finish(z, layer.pdrop, self.training, self.among[i], m, layer.pool if layer.kernel else 'none')
+            outputs.append(h if not self.plain else None)
         return mapped(self.head, h, tape, self.training), masks
 
     def protect(self):
         """Multiplies the gradients of gated layers that exist as tensors by their factors."""
-        for layer in self.layers if self.free else ():
-            module = getattr(self, layer.name)
-            if module.weight.grad is not None:
-                module.weight.grad.mul_(module.factors.full(module.weight.dim()))
-                module.bias.grad.mul_(module.factors.out)
+        for module in self.modules() if self.free else ():
+            factors = getattr(module, 'factors', None)
+            if factors is not None and module.weight.grad is not None:
+                module.weight.grad.mul_(factors.full(module.weight.dim()))
+                if module.bias is not None:
+                    module.bias.grad.mul_(factors.out)
 
     def write_back(self):
         """Puts the trained copies into the network."""
         net = self.net[0]
         with torch.no_grad():
             for i, layer in enumerate(self.layers):
-                self.put(getattr(net, layer.name), getattr(self, layer.name), self.chosen[i], self.columns[i])
-            self.put(net.heads()[self.t], self.head, None, self.columns[-1])
+                module, where = getattr(net, layer.name), (self.chosen[i], self.columns[i])
+                if isinstance(module, Part):
+                    blocks.put_back(module, getattr(self, layer.name), self.t, *where)
+                else:
+                    put(module, getattr(self, layer.name), *where)
+            put(net.heads()[self.t], self.head, None, self.columns[-1])
             for e, new, units in zip(net.embeddings(), self.e.split(self.below[1:]), self.chosen):
                 e[self.t, slice(None) if units is None else units] = new
-
-    @staticmethod
-    def put(module, part, rows, columns):
-        """The reverse of part()."""
-        for n, p in part._parameters.items():
-            whole = module._parameters[n]
-            if p is None or p is whole:
-                continue
-            if n != 'bias' and columns is not None:
-                kept = whole if rows is None else whole.index_select(0, rows)
-                p = kept.index_copy_(1, columns, p)
-            if rows is not None:
-                whole.index_copy_(0, rows, p)
-            elif p is not whole:
-                whole.copy_(p)
 
     def cost(self, widths=None):
         """Multiplications per image with so many units per layer (default: as they are)."""

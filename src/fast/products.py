@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
-from networks.layers import is_bare
+from networks.parts import is_bare
 
 
 @dataclass

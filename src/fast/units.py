@@ -9,6 +9,7 @@ import torch
 from fast.kept import Kept
 from fast.narrow import Narrow, active
 from networks import gated
+from networks.parts import plain
 
 MULTIPLE = {'cpu': 16, 'cuda': 128}  # the number of units that is run in a layer is a multiple of this
 CHECK = {'cpu': 8, 'cuda': 64}  # batches after which it is looked again which units take part (on CUDA that waits)
@@ -20,7 +21,7 @@ class Attended:
     """Chooses the parts of a gated network."""
 
     def __init__(self, net):
-        self.net, self.kept = net, Kept(net)
+        self.net, self.kept, self.loose = net, Kept(net), loose(net.layers)
         self.protect(None)
 
     def protect(self, mask_pre):
@@ -54,13 +55,17 @@ class Attended:
     def make(self, t, s):
         """The part of the units that take part in task t at steepness s."""
         rows = [e.detach()[t] for e in self.net.embeddings()]
-        there = [torch.ones_like(r).bool() if s == 0 else active(r, s) for r in rows]
+        there = self.there(rows, s)
         return part(self.net, t, there, [len(r) for r in rows] if s == 0 else counts(there), self.free)
+
+    def there(self, rows, s):
+        """bool [units] for each layer: which units of these embeddings are to be run; at s = 0 all."""
+        return [active(r, s) if s and loose else torch.ones_like(r).bool() for r, loose in zip(rows, self.loose)]
 
     def fewer(self, whole, t, s, left):
         """The part without the units whose attention has become 0, where leaving them out costs less than
         the rest of the epoch gains by it."""
-        there = active(whole.e.detach(), s).split(whole.below[1:])
+        there = self.there(whole.e.detach().split(whole.below[1:]), s)
         units = counts(there)
         gain = whole.cost() - whole.cost([size(n, u) for n, u in zip(units, there)])
         rebuild = REBUILD * whole.cost([layer.width for layer in self.net.layers])
@@ -68,6 +73,13 @@ class Attended:
             return whole
         whole.write_back()
         return part(self.net, t, there, units, self.free, whole.chosen)
+
+
+def loose(layers):
+    """For each layer whether its units can be left out: not those that a shortcut starts from or leads to, where
+    units of several layers are added, nor those that a norm mixes."""
+    sources = {i - layer.skip for i, layer in enumerate(layers) if layer.skip}
+    return [i not in sources and not layer.skip and layer.norm != 'group' for i, layer in enumerate(layers)]
 
 
 def size(n, units):
@@ -87,10 +99,10 @@ def part(net, t, there, counts, free=None, among=None):
 
     counts: how many they are in each layer; among: what they are numbered by, as in Narrow.chosen (default:
     all of the net's); free: None or for each layer the factors [units] of its weights' gradients; in
-    training, units are put in ascending order of them.
+    training, units of linear maps alone are put in ascending order of them.
     """
     nothing = [None] * len(there)
-    rank = free is not None and net.training
+    rank = free is not None and net.training and plain(net.layers)
     chosen, factors = zip(*(choose(u, size(n, u), a, f, rank) for u, n, a, f in zip(
         there, counts, among or nothing, free or nothing)))
     narrow = Narrow(net, t, chosen, None if free is None else factors).train(net.training)

@@ -2,7 +2,8 @@
 from fast.dropout import dropout
 from fast.finish import finish
 from fast.products import mapped
-from networks.layers import Layered, is_bare
+from networks.layers import Layered
+from networks.parts import is_known
 
 PARTS = ('run', 'product', 'drop', 'finish')  # what a view does in its own way
 
@@ -15,7 +16,7 @@ class Fast:
     def run(self, i, h, module=None, gate=None, source=None, task=None):
         module = module or getattr(self, self.layers[i].name)
         z = self.mapped(module, self.shaped(i, h), gate, source, task)
-        return self._finish(i, z if is_bare(module) else z.clone(), gate)
+        return self._finish(i, z if is_known(module) else z.clone(), gate)
 
     def product(self, module, h):
         return mapped(module, h, type(self).tape, self.training)
@@ -30,9 +31,7 @@ class Fast:
     def _finish(self, i, z, gate):
         """As finish, but overwrites z."""
         layer = self.layers[i]
-        if layer.kernel and layer.pool != 'max':
-            return Layered.finish(self, i, z, gate)
-        return finish(z, layer.pdrop, self.training, gate=gate, pool=layer.kernel > 0)
+        return finish(z, layer.pdrop, self.training, gate=gate, pool=layer.pool if layer.kernel else 'none')
 
 
 def view(net):

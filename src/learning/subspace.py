@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from learning import samples
-from networks.layers import is_bare
+from networks.parts import is_bare
 
 NOISE = 1e-12  # share of all squares below which a direction is rounding's
 

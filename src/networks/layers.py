@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from networks import parts
 from networks.geometry import geometry
-from networks.parts import Part
+from networks.parts import Part, is_known
 from utils import UserError
 
 PARTS = ('run', 'mapped', 'through', 'product', 'drop', 'finish', 'shaped', 'outputs')  # what networks of layers compute by
@@ -59,15 +59,6 @@ def without_dropout(net):
             module.p = 0.
 
 
-def is_bare(module):
-    """Return whether an nn.Linear or nn.Conv2d computes its map by its own parameters alone: it is of no
-    derived class, has no hooks, and its weights are not made of others."""
-    kinds = ('forward', 'forward_pre', 'backward', 'backward_pre')
-    hooks = any(getattr(module, '_%s_hooks' % kind) for kind in kinds)
-    own = all(p is None or isinstance(p, nn.Parameter) for p in module._parameters.values())
-    return type(module) in (nn.Linear, nn.Conv2d) and own and not hooks
-
-
 def keeps(kind, base, *more):
     """Return whether a class is of a base and computes its parts, and more, as that does."""
     return issubclass(kind, base) and all(getattr(kind, n) is getattr(base, n) for n in (*PARTS, *more))
@@ -87,7 +78,7 @@ class Layered(nn.Module):
 
     def is_bare(self):
         """Return whether its layers and heads are what was declared and nothing else."""
-        return all(map(is_bare, [getattr(self, layer.name) for layer in self.layers] + self.heads()))
+        return all(map(is_known, [getattr(self, layer.name) for layer in self.layers] + self.heads()))
 
     def build(self, i):
         """Return new weights for layer i: its map alone, or a parts.Part."""

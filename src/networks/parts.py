@@ -70,6 +70,25 @@ class Part(nn.Module):
         return z if source is None else z + self.shortcut(source, task, gate)
 
 
+def is_bare(module, kinds=(nn.Linear, nn.Conv2d)):
+    """Return whether a module computes by its own parameters alone: it is of some kinds and of no derived class,
+    has no hooks, and its weights are not made of others."""
+    hooks = any(getattr(module, '_%s_hooks' % kind) for kind in ('forward', 'forward_pre', 'backward', 'backward_pre'))
+    own = all(p is None or isinstance(p, nn.Parameter) for p in module._parameters.values())
+    return type(module) in kinds and own and not hooks
+
+
+def is_known(module):
+    """Return whether a layer or head is what was declared and nothing else."""
+    inner = Part, Norms, nn.Linear, nn.Conv2d, nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm
+    return is_bare(module, (Part, *inner[2:4])) and all(is_bare(m, inner) for m in module.modules())
+
+
+def plain(layers):
+    """Return whether layers are linear maps alone."""
+    return not any(layer.norm or layer.skip for layer in layers)
+
+
 def rest(net):
     """Put the norms whose parameters are frozen into evaluation mode: their statistics stay, too."""
     for m in net.modules():

@@ -218,7 +218,7 @@ CLASHING = [
     'icarl --scenario class --active-classes current', 'er --scenario domain --joined-heads', 'sgd --optimizer adam --momentum .5',
     'ours --dry-run', 'random --profile', 'ours --resume', 'ours --keep-checkpoint', 'ours --save', 'ours --forward-transfer',
     'ours --optimizer adam', 'ours --plain', 'random --save', 'random --forward-transfer', 'pathnet --no-patience',
-    'packnet --momentum .5', 'independent --joined-heads', 'sgd --joined-heads', 'hat --compile',
+    'gdumb --momentum .5', 'independent --joined-heads', 'sgd --joined-heads', 'hat --compile',
     'sgd --no-patience --schedule cosine', 'sgd --warmup 201', 'batches --augment flip', 'sgd --valid-samples 5 --pc-valid .1']
 
 

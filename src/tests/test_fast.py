@@ -351,7 +351,7 @@ def test_a_layer_is_finished_as_stated(shape, pool, p, gated, dtype):
             h = F.max_pool2d(h, 2) if pool else h
             h = h if gate is None else h * gate.view(1, -1, *[1] * (h.dim() - 2))
         else:
-            h = finish(z * 1, p, True, gate=gate, pool=pool)
+            h = finish(z * 1, p, True, gate=gate, pool='max' if pool else 'none')
         direction = torch.arange(h.numel(), dtype=torch.float32).sin().view_as(h)
         outputs.append(h.detach().float())
         gradients.append(torch.autograd.grad((h.float() * direction).sum(), [z] if gate is None else [z, gate]))
@@ -365,9 +365,9 @@ def test_a_layer_is_finished_as_stated(shape, pool, p, gated, dtype):
 def test_frozen_layers_and_evaluation_see_the_same(training):
     z = maps((4, 3, 12, 12), False)
     torch.manual_seed(0)
-    trained = finish((z.clone().requires_grad_() * 1), .5, training, pool=True).detach()
+    trained = finish((z.clone().requires_grad_() * 1), .5, training, pool='max').detach()
     torch.manual_seed(0)
-    assert torch.equal(finish(z.clone(), .5, training, pool=True), trained)
+    assert torch.equal(finish(z.clone(), .5, training, pool='max'), trained)
 
 
 
@@ -386,13 +386,17 @@ def scenarios_of(name):
 
 CASES = [(a, s, 'mlp') for a in utils.choices('approaches') if a != 'random' for s in scenarios_of(a)]
 CASES += [(a, 'task', 'alexnet') for a in ('sgd', 'ewc', 'hat', 'lfl', 'progressive', 'wsn', 'gpm')]
+CASES += [(a, 'task', 'resnet18') for a in ('sgd', 'hat', 'packnet', 'progressive')]
 CASES += [(a, 'task', 'normed') for a in ('sgd', 'ewc', 'er', 'packnet', 'imm-mode', 'wsn', 'gpm')]
+
+
+SIZES = {'alexnet': [3, 16, 16], 'resnet18': [3, 16, 16]}  # of images, where not [1, 12, 12]
 
 
 def made(name, scenario, network, plain, tmp_path):
     """An approach as run.py makes it, for three tasks of four classes."""
     from runs import build, network as chosen, options
-    size = [3, 16, 16] if network == 'alexnet' else [1, 12, 12]
+    size = SIZES.get(network, [1, 12, 12])
     taskcla = [(t, 4) for t in range(3)]
     argv = ['--experiment', 'smnist', '--approach', name, '--scenario', scenario, '--network', network, *['--plain'] * plain]
     for key, value in SMALL.get(name, {}).items():
@@ -402,7 +406,7 @@ def made(name, scenario, network, plain, tmp_path):
     utils.seed_everything(0)
     there = {'taskcla': taskcla, 'scenario': build.scenario(args, kind, taskcla), 'data': {t: {'train': None} for t in range(3)}}
     Net = chosen.choose(argparse.Namespace(), args, kind)[1]
-    width = {'nhid': 30} if network == 'mlp' else {}
+    width = {'mlp': {'nhid': 30}, 'resnet18': {'maps': 3}}.get(network, {})
     net = Net(size, taskcla if kind.isolated else there['scenario'].taskcla(), **width)
     appr = build.make(kind, net, args, there)
     machine.apply(appr, args)
@@ -412,7 +416,7 @@ def made(name, scenario, network, plain, tmp_path):
 def samples(network, t, n=48):
     """Images and labels of a task."""
     g = torch.Generator().manual_seed(t)
-    x = torch.randn(n, *((3, 16, 16) if network == 'alexnet' else (1, 12, 12)), generator=g)
+    x = torch.randn(n, *SIZES.get(network, [1, 12, 12]), generator=g)
     return x, torch.arange(n) % 4
 
 
@@ -455,7 +459,8 @@ def test_fast_and_plain_are_the_same(name, scenario, network, tmp_path, monkeypa
         assert torch.equal(state, plain_state)
         for n, w in weights.items():
             step, gap = (w - before[n]).abs().max(), (w - plain_weights[n]).abs().max()
-            assert gap <= (0 if exact else 2e-6 + 1e-5 * step), (t, seed, n, gap, step)
+            share = 1e-3 if network == 'resnet18' else 1e-5  # norms of few values magnify rounding (test_fast_blocks has it in float64)
+            assert gap <= (0 if exact else 2e-6 + share * step), (t, seed, n, gap, step)
 
 
 def learn_one(appr, network, t):

@@ -17,6 +17,7 @@ from dataloaders.images import Images, Pixels
 from fast.quadratic import Quadratic, of as closed
 from learning import buffer, evaluation, policies, projection, samples, scenario as scenarios, vae
 from learning.batch import Batch, parts
+from learning.recipe import Recipe
 from networks import layers, mlp
 from results import records
 from published import cases, tensor
@@ -382,15 +383,23 @@ def test_pruning(case):
 
 
 # Each method's own idea
-@pytest.mark.parametrize('fraction', [0., .6])
-def test_packnet_leaves_the_outputs_of_old_tasks_bit_for_bit(fraction, capsys):
+@pytest.mark.parametrize('fraction, recipe', [
+    (0., Recipe()), (.6, Recipe()), (0., Recipe('adam', weight_decay=.1, keep=True)), (.6, Recipe(momentum=.9, weight_decay=.01)),
+    (.6, Recipe('adam', keep=True))])
+def test_packnet_leaves_the_outputs_of_old_tasks_bit_for_bit(fraction, recipe, capsys):
     utils.seed_everything(0)
-    appr, (x, y) = packnet.Appr(mlp.Net([1, 4, 4], [(0, 2), (1, 2), (2, 2)], 2, 12, .1), nepochs=3, lr=.5, sbatch=8, fraction=fraction, retrain=2), batch()
+    appr, (x, y) = packnet.Appr(mlp.Net([1, 4, 4], [(0, 2), (1, 2), (2, 2)], 2, 12, .1), nepochs=3, lr=.05, sbatch=8, fraction=fraction, retrain=2), batch()
+    appr.configure(recipe=recipe)
     kept = []
     for t in range(3):
+        before = utils.get_model(appr.model)
+        held = {n: owner > 0 for n, owner in appr.owners.items()}
         appr.train(t, x, (y + t) % 2, x, (y + t) % 2)
         kept.append(said(appr, t, x))
         assert all(torch.equal(said(appr, u, x), z) for u, z in enumerate(kept))
+        after = utils.get_model(appr.model)
+        assert all(torch.equal(after[n][h], before[n][h]) and not torch.equal(after[n], before[n]) for n, h in held.items())
+        assert torch.equal(after['fc1.bias'], before['fc1.bias']) == (t > 0)
         used = {n: (o == t + 1).float().mean().item() for n, o in appr.owners.items()}
         assert all(abs(v - (1 / 3 if not fraction else .4 * .6 ** t)) < .02 for v in used.values()), used
     assert not torch.equal(kept[0], kept[1])

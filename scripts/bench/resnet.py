@@ -1,0 +1,123 @@
+"""A step on resnet18 with 20 maps: of sgd and of hat, as run.py has them and by plain code, against a bare PyTorch loop.
+
+    bash scripts/bench.sh resnet [--rounds 5] [--maps 20] [--side 32] [--off 60]
+
+In turns, with batches of 64 images; a line is min/median/max over the rounds of milliseconds per step, the ratio is of medians
+over the rounds, to the bare loop over modules of the same kinds in the same memory format. Of hat all units are on, or, in the lines
+that say so, a share --off of the units in the middle of blocks is off.
+"""
+import argparse
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'src'))
+
+SBATCH = 64
+
+
+def logits(net, x):
+    """The network as everybody writes it, by its modules."""
+    import torch
+    outputs = []
+    for layer in net.layers:
+        part = getattr(net, layer.name)
+        z = part.norm(part.map(x))
+        if layer.skip:
+            source = outputs[-layer.skip]
+            z = z + (source if part.skip is None else part.skip_norm(part.skip(source)))
+        x = torch.relu(z)
+        outputs.append(x)
+    return net.last[0](x.mean((2, 3)))
+
+
+def bare(net, x, y, optimizer):
+    """An epoch of the loop that everybody writes."""
+    import torch
+    net.train()
+    r = torch.randperm(len(x))
+    for i in range(0, len(x), SBATCH):
+        b = r[i:i + SBATCH]
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(logits(net, x[b]), y[b])
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 10000)
+        optimizer.step()
+
+
+def test(net, x, y):
+    """An evaluation of the loop that everybody writes."""
+    import torch
+    net.eval()
+    with torch.no_grad():
+        return sum(torch.nn.functional.cross_entropy(logits(net, b), c) for b, c in zip(x.split(256), y.split(256))).item()
+
+
+def switch_off(net, share):
+    """Switch off a share of the units in the middle of blocks, for every task."""
+    import torch
+    with torch.no_grad():
+        for layer, e in zip(net.layers, net.embeddings()):
+            e.fill_(6)
+            if layer.name.endswith('a'):
+                e[:, :round(share * e.shape[1])] = -6
+
+
+def ways(args):
+    """{name: (an epoch of training, an evaluation)}."""
+    import torch
+    import utils
+    from networks import resnet18, variants
+    from runs import machine
+    size = [3, args.side, args.side]
+    x, y = torch.randn(args.steps * SBATCH, *size), torch.randint(0, 10, (args.steps * SBATCH,))
+
+    def approach(name, plain=False, off=0.):
+        torch.manual_seed(0)
+        kind = utils.load('approaches', name).Appr
+        Net = variants.of(resnet18.Net, '_hat') if name == 'hat' else resnet18.Net
+        appr = kind(Net(size, [(t, 10) for t in range(5)], maps=args.maps), lr=.01, sbatch=SBATCH)
+        if name == 'hat':
+            switch_off(appr.model, off)
+        options = {'tf32': False, 'channels_last': args.channels_last, 'amp': None, 'compile': False, 'plain': plain}
+        machine.apply(appr, argparse.Namespace(**options))
+        appr.configure(seen=1)
+        return lambda: appr.train_epoch(0, x, y), lambda: appr.eval(0, x, y)
+
+    def loop(layout):
+        torch.manual_seed(0)
+        net = resnet18.Net(size, [(0, 10)], maps=args.maps).to(memory_format=layout)
+        optimizer = torch.optim.SGD(net.parameters(), lr=.01)
+        return lambda: bare(net, x, y, optimizer), lambda: test(net, x, y)
+    return {'bare loop': loop(torch.contiguous_format), 'bare loop, channels last': loop(torch.channels_last),
+            'sgd': approach('sgd'), 'sgd, plain': approach('sgd', True), 'hat': approach('hat'), 'hat, plain': approach('hat', True),
+            'hat, %d %% off' % args.off: approach('hat', off=args.off / 100)}
+
+
+def main():
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in (('rounds', 5), ('maps', 20), ('side', 32), ('off', 60), ('steps', 8)):
+        parser.add_argument('--' + name, type=int, default=default)
+    parser.add_argument('--channels-last', action='store_true')
+    args = parser.parse_args()
+    from runs import machine
+    machine.prepare()
+    found = ways(args)
+    times = {name: ([], []) for name in found}
+    for _ in range(args.rounds + 1):
+        for name, way in found.items():
+            for k, part in enumerate(way):
+                tick = time.perf_counter()
+                part()
+                times[name][k].append(1000 * (time.perf_counter() - tick) / args.steps)
+    for k, what in enumerate(('training', 'evaluation')):
+        for name, both in times.items():
+            ts, base = both[k][1:], times['bare loop'][k][1:]
+            ratio = sorted(t / b for t, b in zip(ts, base))[len(ts) // 2]
+            print('%-10s %-26s %.0f/%.0f/%.0f ms per step, %.2f times the bare loop, %.2f by the least' % (
+                what, name, min(ts), sorted(ts)[len(ts) // 2], max(ts), ratio, min(ts) / min(base)))
+
+
+if __name__ == '__main__':
+    main()

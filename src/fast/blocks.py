@@ -1,0 +1,79 @@
+"""Layers with a norm or a shortcut, of one task, in few passes: the gate is folded into the norm's scale and shift.
+
+A gate m is not negative, so that relu(m BN(z)) is relu of a norm of scale m w and shift m b. Of a unit that is
+left out, plain code's running statistics still follow its map: they are noted here, too.
+"""
+import copy
+
+import torch
+from torch.nn import functional as F
+
+from fast.chosen import cut, put
+from fast.finish import column
+from networks.parts import Norms
+
+
+def of_task(norm, t):
+    """The norm that a task has; or None."""
+    return norm[t] if isinstance(norm, Norms) else norm
+
+
+def narrowed(part, t, rows=None, columns=None):
+    """Task t's parts.Part with some outputs and inputs (None: all), as a module of its own; its `rest` are the map
+    and norm of the other outputs, or None. A shortcut leads only where all are there."""
+    out = copy.copy(part)
+    out._modules, out.rest = dict(part._modules), None
+    for name, module in part._modules.items():
+        if module is not None:
+            module = of_task(module, t)
+            whole = name.startswith('skip')
+            setattr(out, name, cut(module) if whole else cut(module, rows, None if name == 'norm' else columns))
+    if rows is not None and part.kind == 'batch':
+        others = torch.ones(len(part.map.weight), dtype=torch.bool, device=rows.device).index_fill_(0, rows, False)
+        others = others.nonzero().flatten()
+        out.rest = others, cut(part.map, others, columns), cut(of_task(part.norm, t), others)
+    return out
+
+
+def put_back(part, out, t, rows=None, columns=None):
+    """The reverse of narrowed()."""
+    for name, module in part._modules.items():
+        if module is not None:
+            whole = name.startswith('skip')
+            where = (None, None) if whole else (rows, None if name == 'norm' else columns)
+            put(of_task(module, t), out._modules[name], *where)
+    if out.rest is not None:
+        others, _, norm = out.rest
+        put(of_task(part.norm, t), norm, others)
+
+
+def note(norm, module, h):
+    """Lets running statistics follow a map of h, and does no more."""
+    with torch.no_grad():
+        torch.batch_norm_update_stats(module(h), norm.running_mean, norm.running_var, norm.momentum)
+
+
+def normed(norm, z, gate, mixes):
+    """gate * norm(z); mixes: whether the norm is one of groups, which those that are off must not enter."""
+    weight, bias = norm.weight * gate[0], norm.bias * gate[0]
+    if mixes:
+        return F.group_norm(z * column(gate, z), norm.num_groups, weight, bias, norm.eps)
+    if norm.training:
+        norm.num_batches_tracked.add_(1)
+    return F.batch_norm(z, norm.running_mean, norm.running_var, weight, bias, norm.training, norm.momentum, norm.eps)
+
+
+def gated(part, h, source, gate):
+    """(what ReLU follows, new, to be overwritten; what is then still to be multiplied by, None or the gate) of a
+    narrowed() Part, its input, the output that its shortcut adds, or None, and the gate [1, units]."""
+    mixes = part.kind == 'group'
+    if part.norm is None:
+        return part.map(h) + (source if part.skip is None else part.skip(source)), gate
+    z = normed(part.norm, part.map(h), gate, mixes)
+    if part.rest is not None and part.norm.training:
+        note(part.rest[2], part.rest[1], h)
+    if source is not None and part.skip is None:
+        z = z.addcmul_(source, column(gate, z).to(z.dtype))
+    elif source is not None:
+        z = z.add_(normed(part.skip_norm, part.skip(source), gate, mixes))
+    return z, None
