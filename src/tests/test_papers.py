@@ -70,7 +70,7 @@ def test_a_cell_passes_within_three_standard_errors_or_two_points(published, spr
 @pytest.mark.parametrize('name', sorted(p.stem for p in papers.FOLDER.glob('*.json')))
 def test_the_tables_of_the_project_can_be_planned(name):
     table = papers.Paper(name)
-    assert len(table.cells) > 5 and all(c.measure in papers.MEASURES for c in table.cells)
+    assert len(table.cells) > 3 and all(c.measure in papers.MEASURES for c in table.cells)
     by_name = {}
     for c in table.cells:
         plan.Run(['--seed', '0', *c.options, '--output', 'o.txt'])
