@@ -27,6 +27,7 @@ def directions_held(path):
 SPREADS = {'sd': 'standard deviation', 'sem': 'standard error'}
 MEASURES = {  # name: (a result's path to a number, how far the means may be apart)
     'average accuracy %': (lambda path: 100 * measures.average_accuracy(collect.matrix(path)), 2.),
+    'learning accuracy %': (lambda path: 100 * measures.learning_accuracy(collect.matrix(path)), 2.),
     'backward transfer %': (lambda path: 100 * measures.backward_transfer(collect.matrix(path)), 2.),
     'weights kept %': (weights_kept, 2.),
     'directions held': (directions_held, 5.),
