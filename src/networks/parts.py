@@ -6,6 +6,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from utils import UserError
 
+NORMS = {'batch': 'batch', 'group': 'group', 'none': '', 'task': 'batch'}  # a network's setting: what its layers have
 GROUPS = 32  # of group normalisation, or as many as divide the maps
 
 

@@ -1,9 +1,9 @@
 """Residual networks, declared as layers (He et al., Deep Residual Learning for Image Recognition, CVPR 2016)."""
 from networks.layers import Layer, Plain
+from networks.parts import NORMS
 from utils import UserError
 
 LEAST = 16  # pixels to a side
-NORMS = 'batch', 'group', 'none', 'task'
 
 
 def layers(blocks, widths, norm, init=''):
@@ -11,7 +11,7 @@ def layers(blocks, widths, norm, init=''):
     the first block of every width but the first at half the size; average pooling."""
     def conv(name, width, **more):
         return Layer(name, width, kernel=3, padding=1, bias=norm == 'none', norm=kind, pool='none', init=init, **more)
-    kind = {'none': '', 'task': 'batch'}.get(norm, norm)
+    kind = NORMS[norm]
     out = [conv('conv1', widths[0])]
     for i, width in enumerate(widths):
         for j in range(blocks):
@@ -24,7 +24,7 @@ class ResNet(Plain):
     """norm: batch, group (32 groups, or as many as divide the maps), none (then with biases), or task: batch
     normalisation of which every task has its own. Gated networks always have the task's own."""
 
-    choices = {'norm': NORMS}  # of the settings that are texts
+    choices = {'norm': tuple(NORMS)}  # of the settings that are texts
 
     def __init__(self, found, inputsize, taskcla, norm):
         if min(inputsize[1:]) < LEAST or inputsize[1] != inputsize[2]:

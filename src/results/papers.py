@@ -19,10 +19,18 @@ def weights_kept(path):
     return float(masks.compression_table({'': unpickler.load_log(Path(path).with_suffix('.pkz'))}).rows[0][2])
 
 
+def directions_held(path):
+    """Return how many directions of its layers' inputs a run of gpm holds at the end, of all layers together."""
+    return sum(held for held, _ in records.read_record(path)['bases'].values())
+
+
 SPREADS = {'sd': 'standard deviation', 'sem': 'standard error'}
 MEASURES = {  # name: (a result's path to a number, how far the means may be apart)
     'average accuracy %': (lambda path: 100 * measures.average_accuracy(collect.matrix(path)), 2.),
+    'learning accuracy %': (lambda path: 100 * measures.learning_accuracy(collect.matrix(path)), 2.),
+    'backward transfer %': (lambda path: 100 * measures.backward_transfer(collect.matrix(path)), 2.),
     'weights kept %': (weights_kept, 2.),
+    'directions held': (directions_held, 5.),
     'forgetting ratio': (None, 0.05)}
 
 # What a table's file has to be.

@@ -57,7 +57,7 @@ def test_a_cell_passes_within_three_standard_errors_or_two_points(published, spr
 @pytest.mark.parametrize('name', sorted(p.stem for p in papers.FOLDER.glob('*.json')))
 def test_the_tables_of_the_project_can_be_planned(name):
     table = papers.Paper(name)
-    assert len(table.cells) > 5 and all(c.measure in papers.MEASURES for c in table.cells)
+    assert len(table.cells) > 3 and all(c.measure in papers.MEASURES for c in table.cells)
     by_name = {}
     for c in table.cells:
         plan.Run(['--seed', '0', *c.options, '--output', 'o.txt'])
@@ -141,6 +141,22 @@ def test_malformed_tables_and_kept_results_are_refused(text, tmp_path, kept, ref
     kept.parent.mkdir()
     kept.write_bytes(b'nonsense')
     assert 'cannot be read' in refused(main, [written(tmp_path), '--res_folder', tmp_path / 'res'])
+
+
+def test_backward_transfer_and_directions_can_be_compared(tmp_path, kept, monkeypatch, capsys):
+    carried_out(monkeypatch)
+    columns = {name: {'run': 'run', 'measure': name} for name in ('backward transfer %', 'directions held', 'learning accuracy %')}
+    rows = [{'name': 'GPM', 'options': '--approach gpm --scenario domain --net nhid=8,nlayers=1,bias=0', 'cells': dict.fromkeys(columns, [0, None])}]
+    path = written(tmp_path, columns=columns, rows=rows)
+    argv = [path, '--res_folder', str(tmp_path), '--seeds', '0', '--table', 'csv']
+    paper.main([*argv, '--execute'])
+    capsys.readouterr()
+    paper.main(argv)
+    transfer, directions, learning = (float(line.split(',')[3]) for line in capsys.readouterr().out.splitlines()[1:4])
+    a = collect.matrix(tmp_path / 'gpm_run_0.txt')
+    assert transfer == pytest.approx(100 * (a[1, 0] - a[0, 0]), abs=.01) and learning == pytest.approx(50 * (a[0, 0] + a[1, 1]), abs=.01)
+    bases = json.loads((tmp_path / 'gpm_run_0.json').read_text())['bases']
+    assert set(bases) == {'fc1', 'last.0'} and directions == bases['fc1'][0] + bases['last.0'][0]
 
 
 @pytest.mark.parametrize('name, cells, passed', [('hsu2018', 39, 35), ('vandeven2022', 21, 21)])

@@ -11,7 +11,8 @@ import fast
 import run
 import utils
 from learning import evaluation, normalising
-from networks import gated, layers, parts, resnet18, resnet32, variants
+from networks import gated, layers, mlp, parts, resnet18, resnet32, variants
+from results import records
 from runs import checkpoint
 from synthetic import progress
 from utils import UserError
@@ -209,3 +210,22 @@ def test_a_user_s_network_of_a_few_lines_has_all_variants():
             assert net(x)[1].shape == (4, 4)
         else:
             assert net(torch.tensor([1]), x)[0][1].shape == (4, 3)
+
+
+def test_a_multi_layer_perceptron_has_norms_before_its_relus(tmp_path, capsys, refused):
+    net = mlp.Net([1, 4, 4], TASKCLA, 2, 8, 0., 1, 'batch').train()
+    x, h = torch.randn(6, 1, 4, 4), None
+    for layer in (net.fc1, net.fc2):
+        z = F.linear(x.flatten(1) if h is None else h, layer.map.weight, layer.map.bias)
+        h = F.relu((z - z.mean(0)) / (z.var(0, unbiased=False) + 1e-5).sqrt())
+    assert torch.allclose(net(x)[1], F.linear(h, net.last[1].weight, net.last[1].bias), atol=1e-5)
+    assert not parts.own(net) and len(parts.own(mlp.Net([1, 4, 4], TASKCLA, norm='task'))) == 3
+    argv = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '2', '--device', 'cpu']
+    found = []
+    for k, more in enumerate((['--net', 'nhid=20,norm=batch'], ['--net', 'nhid=20,norm=batch', '--plain'], ['--net', 'nhid=20'])):
+        output = tmp_path / ('%d.txt' % k)
+        run.main([*argv, '--approach', 'ewc', *more, '--output', str(output)])
+        found.append(records.matrix(output))
+    assert np.array_equal(found[0], found[1]) and not np.array_equal(found[0], found[2])
+    line = refused(run.main, [*argv, '--approach', 'sgd', '--net', 'norm=layer', '--output', tmp_path / 'o.txt'])
+    assert 'one of batch, group, none, task' in line
