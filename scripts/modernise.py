@@ -6,6 +6,7 @@ beside it, or into --output.
 """
 import argparse
 import ast
+import functools
 import re
 import sys
 from pathlib import Path
@@ -67,7 +68,7 @@ def edit(path, output, helpers=None):
         raise UserError('%s is no Python 3: line %s: %s' % (path, e.lineno, e.msg))
     new, changes = modern(text)
     if helpers:
-        new, copied = with_helpers(new, helpers.read_text('utf-8'))
+        new, copied = with_helpers(new, helper_source(helpers))
         changes += ['copied from %s: %s' % (helpers, ', '.join(copied))] if copied else []
     print('%s: %s' % (path, '; '.join(changes) or 'nothing to change'))
     if new == text and output == path:
@@ -77,6 +78,12 @@ def edit(path, output, helpers=None):
             f.write(text)
     with utils.replacing(output) as f:
         f.write(new)
+
+
+@functools.cache
+def helper_source(path):
+    """Return the source of a utils.py with the edits made."""
+    return modern(path.read_text('utf-8'))[0]
 
 
 def modern(text):
@@ -136,6 +143,8 @@ def of_call(node, text):
     """Return (what it is, the node, its new source) of a call of an old form, None of any other."""
     name = getattr(node.func, 'attr', getattr(node.func, 'id', ''))
     keywords = {k.arg: k.value for k in node.keywords}
+    if name not in CALLS and 'size_average' not in keywords:
+        return None
 
     def source(part):
         return ast.get_source_segment(text, part)
@@ -152,7 +161,7 @@ def of_call(node, text):
         more = ['%s=%s' % (k.arg, source(k.value)) if k.arg else '**' + source(k.value) for k in node.keywords
                 if k.arg != 'size_average']
         return made('size_average is reduction', *plain, *more, 'reduction=%r' % ('mean' if mean else 'sum'))
-    if keywords or name not in CALLS or any(isinstance(part, ast.Starred) for part in node.args):
+    if keywords or any(isinstance(part, ast.Starred) for part in node.args):
         return None
     tensor = getattr(getattr(node.func, 'value', None), 'id', '') == 'torch'  # torch.add(input, alpha, other)
     first, rest = plain[:tensor], plain[tensor:]
@@ -181,14 +190,15 @@ def attributes(text, owner):
 
 def with_helpers(text, theirs):
     """Return (a source with what it uses of a utils.py, and utils has not, at its end, the names)."""
-    theirs, _ = modern(theirs)
     body = ast.parse(theirs).body
     there = {node.name: node for node in body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
-    lacking = [name for name in there if name not in defined(text) and not hasattr(utils, name)]
+    own = defined(text)
+    lacking = [name for name in there if name not in own and not hasattr(utils, name)]
     used = attributes(text, 'utils') | (bare(ast.parse(text)) if 'from utils import *' in text else set())
     wanted = [name for name in lacking if name in used]
     for name in wanted:  # and what those use
-        wanted += [n for n in lacking if n in bare(there[name]) and n not in wanted]
+        used = bare(there[name])
+        wanted += [n for n in lacking if n in used and n not in wanted]
     if not wanted:
         return text, []
     used = {name for copied in wanted for name in bare(there[copied])}
