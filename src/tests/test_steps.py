@@ -117,6 +117,12 @@ def test_the_class_rule_is_that_of_the_final_test(folder):
     assert record['worst_case_accuracy'] == pytest.approx((2 * record['minimum_accuracy'] + float(lines[-1][5])) / 3)
 
 
+def test_tasks_are_inferred_as_in_the_final_test(folder):
+    """Of networks apart, what is said of earlier tasks changes with the present one, which competes."""
+    _, lines, _ = go(folder, 'infer', 'independent', *SMALL, '--eval-every', '1', '--scenario', 'class', '--lr', '1')
+    assert len({line[3] for line in [line for line in lines if line[0] == '1'][:-1]}) > 1
+
+
 @pytest.mark.parametrize('approach, more', [('packnet', ['--retrain', '1']), ('er', []), ('hat', [])])
 def test_each_step_is_tested_once_where_a_run_is_resumed_within_a_task(approach, more, folder, monkeypatch, capsys):
     options = [*SMALL, *more, '--eval-every', '2', '--checkpoint-every', '0', '--keep-checkpoint']
@@ -148,6 +154,17 @@ from approaches import base
 class Appr(base.Appr):
     """Mine."""
 '''
+
+
+def test_what_tests_note_on_an_approach_does_not_stay(folder, monkeypatch):
+    """Of a method that counts what it has been tested on."""
+    (folder / 'mine').mkdir()
+    (folder / 'mine' / 'counting.py').write_text(
+        OWN + '    tested = 0\n    def eval(self, t, x, y):\n        self.tested += len(y)\n        return super().eval(t, x, y)\n')
+    monkeypatch.setattr(approaches, '__path__', [*approaches.__path__, str(folder / 'mine')])
+    _, _, logs = go(folder, 'plain', 'counting', *SMALL, '--keep-checkpoint')
+    _, _, others = go(folder, 'tested', 'counting', *SMALL, '--keep-checkpoint', '--eval-every', '4')
+    assert alike(state(logs), state(others)) and checkpoint.load(logs / 'checkpoint.pt')['approach']['tested']
 
 
 def test_what_it_cannot_be_had_for_is_refused_in_a_line(folder, refused, monkeypatch):
