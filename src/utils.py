@@ -106,10 +106,10 @@ def choice(folder, name, option):
         found = ', '.join(n for n in defined(path) if ' ' in n) or 'nothing'
         raise UserError('%s %s: %s/%s has no %s (it has %s)%s' % (
             option, name, folder, path.name, NEEDED[folder], found, nested(path, NEEDED[folder])))
-    known = choices(folder)
-    near = difflib.get_close_matches(name.replace('_', '-').lower(), known, 1)
-    raise UserError('%s: no %r%s; there are: %s' % (
-        option, name, ' (perhaps %s)' % near[0] if near else '', ', '.join(known)))
+    kind, colon, rest = name.replace('_', '-').lower().partition(':')
+    near = difflib.get_close_matches(kind, choices(folder), 1)
+    perhaps = ' (perhaps %s)' % (near[0] + colon + rest) if near else ''
+    raise UserError('%s: no %r%s; there are: %s' % (option, name, perhaps, shown(folder)))
 
 
 def nested(path, needed):
@@ -136,20 +136,28 @@ def examples(kind):
 
 
 def form(kind):
-    """Return 'split:<data set>:<number of tasks>' of a kind of experiments, as its file says."""
-    parts = ast.literal_eval(defined(file('dataloaders', kind))['form'])
-    return ':'.join([kind, *('<%s>' % WORDS.get(part, part) for part in parts)])
+    """Return 'split:<data set>:<number of tasks>' of a kind of experiments, as its file says by form = (...); where
+    it has several forms, all of them, 'a or b', in the order of its examples.
+
+    The others are in the file's docstring, such as split:<name>:<first>+<step>.
+    """
+    path = file('dataloaders', kind)
+    parts = ast.literal_eval(defined(path)['form'])
+    usual = ':'.join([kind, *('<%s>' % part for part in parts)])
+    said = re.findall(r'\b%s(?::(?:<\w+>\+?)+)+' % re.escape(kind), ast.get_docstring(tree(path)) or '')
+    found = dict.fromkeys([usual, *said])
+    return re.sub(r'<(\w+)>', lambda m: '<%s>' % WORDS.get(m[1], m[1]), ' or '.join(found))
 
 
 def shown(folder):
     """Return the choices in a folder as help lists them: for experiments of a form, it and examples."""
-    plain, forms = [], []
+    plain, formed = [], []
     for name in choices(folder):
         if folder == 'dataloaders' and has_form(name):
-            forms.append('%s, as in %s' % (form(name), ' or '.join(examples(name))))
+            formed.append('%s, as in %s' % (form(name), ' or '.join(examples(name))))
         else:
             plain.append(name)
-    return '; '.join([', '.join(plain), *forms])
+    return '; '.join([', '.join(plain), *formed])
 
 
 def formed(name, option):

@@ -69,9 +69,12 @@ def diverged(loss):
 
 
 def lowest_and_last(accuracy):
-    """Return (lowest, last), accuracies [T,T], of the tests while and after tasks are learnt, one list per task:
-    row t the least and the last of those in task t, column u on task u. accuracy[t]: [tests, T]."""
-    return np.stack([np.fmin.reduce(a) for a in accuracy]), np.stack([a[-1] for a in accuracy])
+    """Return (lowest, last), accuracies [T,T]: row t the least and the last in the tests while task t is learnt,
+    column u on task u, nan where u > t. accuracy[t]: of those tests, [tests, t + 1]."""
+    lowest, last = np.full((2, len(accuracy), len(accuracy)), np.nan)
+    for t, found in enumerate(accuracy):
+        lowest[t, :t + 1], last[t, :t + 1] = np.min(found, 0), found[-1]
+    return lowest, last
 
 
 def minimum_accuracy(lowest):

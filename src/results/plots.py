@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Callable
 
 from results import collect, curves, epochs, figures, ledger, masks, metrics
-from results import surfaces, task_figures, unit_figures
+from results import steps, surfaces, task_figures, unit_figures
 from results.comparable import warn
 from results.unpickler import load_log
 from utils import ROOT, UserError
@@ -68,6 +68,9 @@ KINDS = {
                    lambda found, query: collect.ledgers(found)),
     'curves': Kind('a number of every epoch, task after task (--measure)', curves.table, task_figures.curves,
                    learning_curves),
+    'gap': Kind('accuracy on earlier tasks at every test within a task (of run.py --eval-every), where it falls after '
+                'a switch', steps.table, task_figures.gap,
+                lambda found, query: load_steps(found, query)),
     'surface': Kind('accuracy over the hyper-parameters of a grid by work.py (one approach; --over)',
                     surfaces.table,
                     figures.surface, lambda found, query: surfaces.points(found, query.over), surfaces.grid),
@@ -121,23 +124,41 @@ def compute(query):
 
 def load_epochs(found, query):
     """Return {approach: {seed: epochs}} of collected results. Raises UserError naming all missing."""
+    def read(row):
+        rows = epochs.load(query.epochs(row['path']))
+        last = max((r['task'] for r in rows), default=0)
+        if last >= len(row['acc']):
+            raise UserError('the epochs of %s are of another run: they have task %d' % (row['path'].name, last))
+        return rows
+    return load_each(found, query, read)
+
+
+def load_steps(found, query):
+    """Return {approach: {seed: what steps.load returns}} of collected results. Raises UserError naming all
+    missing."""
+    def read(row):
+        loaded = steps.load(query.epochs(row['path']).with_name('steps.csv'))
+        if len(loaded[0]) != len(row['acc']):
+            raise UserError('the tests of %s are of another run: they are of %d tasks' % (
+                row['path'].name, len(loaded[0])))
+        return loaded
+    return load_each(found, query, read)
+
+
+def load_each(found, query, read):
+    """Return {approach: {seed: read(row)}} of collected results. Raises UserError naming all that is wrong."""
     out, wrong = {}, []
     for a, by in found.items():
         for seed, row in by.items():
             try:
-                rows = epochs.load(query.epochs(row['path']))
-                last = max((r['task'] for r in rows), default=0)
-                if last >= len(row['acc']):
-                    raise UserError('the epochs of %s are of another run: they have task %d' % (
-                        row['path'].name, last))
-                out.setdefault(a, {})[seed] = rows
+                out.setdefault(a, {})[seed] = read(row)
             except UserError as e:
                 wrong.append(str(e))
-    if wrong and not (query.lenient and out):
+    if wrong and not (query.lenient and any(out.values())):
         raise UserError('; '.join(wrong))
     for line in wrong:
         warn('%s: left out' % line)
-    return out
+    return {a: by for a, by in out.items() if by}
 
 
 def compute_logs(query, kind):

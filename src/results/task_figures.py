@@ -1,7 +1,7 @@
 """Draw accuracies task by task, as metrics.py and curves.py computed them: each function fills a page."""
 import numpy as np
 
-from results import captions, curves as learning
+from results import captions, curves as learning, steps
 from results.drawing import MANY, band, finish, heat, plain, short, style, ticks
 
 ACCURACY = 'accuracy (%)'
@@ -66,6 +66,34 @@ def tasks(fig, found, by):
     fig.note(captions.label(found), captions.seeds(found), bands,
              'a line begins where its task is learnt and goes on at its final value to the right edge',
              len(shown) < n and '%d of %d tasks are shown' % (len(shown), n), remark)
+
+
+def gap(fig, found, runs):
+    """Draw the accuracy on each task over the steps of the tasks after it, one plot per approach.
+
+    runs: {approach: {seed: what steps.load returns}}.
+    """
+    names, remark = captions.places(found)
+    names, start = short(names)
+    shown, axes = min(len(names), MANY), fig.panels(len(runs))
+    for k, (ax, (a, tasks)) in enumerate(zip(axes, steps.gather(runs).items())):
+        for u in range(min(shown, len(tasks) - 1)):
+            x, values = steps.later(tasks, u)
+            mean, least, most, _ = learning.summary(values)
+            ax.plot(x, mean, label=names[u], markevery=max(1, len(x) // 8), **style(u))
+            band(ax, x, least, most, u)
+        edges = np.cumsum([last[-1] for last, _ in tasks])
+        for edge in edges[:-1]:
+            ax.axvline(edge, color='0.4', linewidth=0.8)
+        ax.set_xlim(edges[0] - 0.02 * edges[-1], edges[-1])
+        finish(ax, 'step, task after task', ACCURACY if k % 3 == 0 else '', plain(a))
+    lowest, highest = (f(end for ax in axes for end in ax.get_ylim()) for f in (min, max))
+    for ax in axes:
+        ax.set_ylim(lowest, highest)
+    fig.key(title='on task ' + start)
+    bands = captions.spread('lines: means, bands: least to most, over the seeds', map(len, runs.values()))
+    fig.note(captions.label(found), captions.seeds(found), bands, 'a line begins at the end of its task; upright: a '
+             'task ends', shown < len(names) and 'the first %d tasks are shown' % shown, remark)
 
 
 def order(fig, found, by):

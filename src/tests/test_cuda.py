@@ -87,6 +87,12 @@ def test_every_approach_learns_and_its_steps_do_not_wait(group, fake):
         assert more - less >= 40 and sum(steps.values()) <= WAITS[approach] * (more - less), steps
 
 
+def test_tests_within_tasks_are_the_same_on_the_device(fake):
+    """HAT's part of the network is written back there, too."""
+    found, err = fake(*(['--approach', a, '--sbatch', '16', '--eval-every', '3'] for a in ('hat', 'er', 'packnet')))
+    assert all(status == 0 for status, _, _ in found), err[-3000:]
+
+
 def test_every_approach_is_in_a_group():
     import utils
     assert sorted([*NOT, *(a for group in GROUPS for a in group)]) == utils.choices('approaches')

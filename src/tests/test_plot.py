@@ -120,6 +120,15 @@ def write_epochs(folder, monkeypatch, lengths=((3, 2), (4, 2), (2, 2))):
     return path
 
 
+def write_steps(folder, monkeypatch):
+    """A steps.csv for each result of a folder, of two tasks."""
+    monkeypatch.setattr(place, 'ROOT', folder)
+    for f in folder.glob('toy_*.txt'):
+        path = checkpoint.folder(f) / 'steps.csv'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('task,name,step,accuracy_0,accuracy_1\n0,a,0,.5,\n0,a,8,.9,\n1,b,0,.8,.5\n1,b,8,.6,.9\n')
+
+
 @pytest.mark.parametrize('suffix', ['png', 'pdf'])
 @pytest.mark.parametrize('figure', list(plots.KINDS))
 def test_every_figure_is_drawn(figure, suffix, folder, capsys, monkeypatch):
@@ -130,6 +139,8 @@ def test_every_figure_is_drawn(figure, suffix, folder, capsys, monkeypatch):
         options = base(folder, figure=figure)
     if figure == 'curves':
         write_epochs(folder, monkeypatch)
+    if figure == 'gap':
+        write_steps(folder, monkeypatch)
     if figure == 'orders':
         for f in list(folder.glob('toy_*.txt')):
             for k in (0, 1):

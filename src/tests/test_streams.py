@@ -115,6 +115,9 @@ def test_a_file_may_give_its_form_without_an_example(tmp_path, monkeypatch, refu
     (tmp_path / 'twice.py').write_text("form = ('name', 'ntasks')\ndef get():\n    pass\n")
     monkeypatch.setattr(dataloaders, '__path__', [*dataloaders.__path__, str(tmp_path)])
     assert utils.choice('dataloaders', 'twice:x:3', '--experiment') == 'twice:x:3'
+    assert 'twice:<data set>:<number of tasks>, as in twice:mnist:5' in refused(run.main, ['--experiment', 'nothing', '--approach', 'sgd'])
+    assert '(perhaps twice:x:3)' in refused(run.main, ['--experiment', 'twic:x:3', '--approach', 'sgd'])
+    assert utils.form('split') == 'split:<data set>:<number of tasks> or split:<data set>:<first>+<step>'
     assert 'expected twice:<data set>:<number of tasks>, as in twice:mnist:5' in refused(
         run.main, ['--experiment', 'twice:x', '--approach', 'sgd'])
 
