@@ -3,7 +3,7 @@ of Bang et al. (CVPR 2021), that share of every task's training images is of the
 
 Every task gives that share of its images to the others, as many to each. Images keep their classes, and a task
 has all classes of which it has images: that many logits where the task is told, and under --scenario class each
-class has one, in the task where it came first. Test images go nowhere: they are of the task that has their
+class has one, in the task where it came first. --samples leaves the shares as they are. Test images go nowhere: they are of the task that has their
 class in the split, and none else. Validation images are a share of a task's own and received ones.
 """
 import numpy as np
@@ -28,4 +28,7 @@ def get(seed=0, fixed_order=False, pc_valid=0.10, tasks=None, data_dir=None, nam
     train = dealing.exchanged(train, percent, seed)
     classes = [sorted({*c, *arrays['y_train'][rows].tolist()}) for c, rows in zip(own, train)]
     names = ['blurry-%s-%d' % (name, t) for t in range(ntasks)]
-    return dealing.build(name, arrays, names, classes, train, test, seed, pc_valid, data_dir, tasks)
+    data, taskcla, size = dealing.build(name, arrays, names, classes, train, test, seed, pc_valid, data_dir, tasks)
+    for t, _ in taskcla:
+        data[t]['even'] = False
+    return data, taskcla, size

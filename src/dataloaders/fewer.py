@@ -1,4 +1,5 @@
-"""Fewer samples per task than there are, of every class as many as can be: --samples and --valid-samples."""
+"""Fewer samples per task than there are, of every class as many as can be: --samples and --valid-samples. Of a
+task with even = False, whose classes are to be as frequent as they are, any."""
 import zlib
 
 import numpy as np
@@ -33,7 +34,7 @@ def hold_out(task, n, key):
     """Make n samples the validation samples, of those or, where they are the same, of the training samples,
     which they then leave."""
     train, shared = task['train'], same(task)
-    chosen = even(task['valid']['y'].numpy(), n, key)
+    chosen = places(task, 'valid', n, key)
     task['valid'] = some(task['valid'], chosen)
     if shared:
         rest = np.setdiff1d(np.arange(len(train['y'])), chosen)
@@ -44,9 +45,15 @@ def hold_out(task, n, key):
 def keep(task, n, key):
     """Leave n training samples, which stay the validation samples where they are."""
     shared = same(task)
-    task['train'] = some(task['train'], even(task['train']['y'].numpy(), n, key))
+    task['train'] = some(task['train'], places(task, 'train', n, key))
     if shared:
         task['valid'] = task['train']
+
+
+def places(task, s, n, key):
+    """Return the places, in order, of n samples of a task's split s, or of all, drawn by a seed."""
+    y = task[s]['y'].numpy()
+    return even(y, n, key) if task.get('even', True) else np.sort(common.shuffle(np.arange(len(y)), key)[:n])
 
 
 def even(y, n, key):

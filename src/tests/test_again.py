@@ -101,6 +101,8 @@ def test_blurry_gives_that_share_to_the_others_and_tests_on_the_split(folder):
         foreign = Counter((numbers(data, t, 'train') // 2).tolist())
         assert foreign == {t: 64, (t + 1) % 3: 8, (t + 2) % 3: 8}  # of 80 images of its own
         assert set(numbers(data, t, 'test')) == {2 * t, 2 * t + 1} and len(data[t]['test']['y']) == 30
+    few, _ = load(folder, '--experiment', 'blurry:tiny:3:20', '--samples', '40', '--valid-samples', '20')
+    assert [len(few[t]['train']['y']) for t in range(3)] == [40] * 3 and min((numbers(few, t, 'train') // 2 == t).mean() for t in range(3)) > .6
     drawn, _ = load(folder, '--experiment', 'blurry:tiny:3:20', '--class-order', 'seed', '--seed', '2')
     assert set(numbers(drawn, 0, 'test')) != {0, 1} and len(set(numbers(drawn, 0, 'test'))) == 2
 
