@@ -38,6 +38,7 @@ class Appr(base.Appr):
     )
     phases, first_norms = 2, True
     scenarios, isolated = ('task', 'class', 'domain'), True
+    promise = 'exact'
     cannot = {'optimizer': 'momentum, weight decay and Adam move weights whose gradient is masked, and with them earlier tasks'}
     learnt = 0  # number of tasks that are frozen
 
