@@ -1,11 +1,17 @@
 """All approaches on split MNIST with the task known, unknown, and as domains: a table of the readme.
 
-    python scripts/methods.py [--data-dir dat] [--nproc 2] [--seeds 0-1] [--nepochs 3]
+    python scripts/methods.py [--data-dir dat] [--nproc 2] [--seeds 0-1] [--nepochs 3] [--approaches hat,wsn]
 
-Networks of 2 x 400 units, every other setting the default, but: online-meta with 2 x 100 without dropout, in batches of 10, one epoch;
-icarl with Adam, as its loss, a mean over samples and classes, hardly moves at the default learning rate (lr 0.05: 66 %).
-Results go to res/methods; what is there is not run again. A cell is average accuracy after the last task, forgetting, in per
-cent; seconds are the mean over what was run, memory what is kept besides one network of the plain kind, after the class scenario.
+Networks of 2 x 400 units, every other setting the default, but: online-meta with 2 x 100 without
+dropout, in batches of 10, one epoch; icarl with Adam, as its loss, a mean over samples and classes,
+hardly moves at the default learning rate (lr 0.05: 66 %). Results go to res/methods; what is there is
+not run again.
+
+A cell is average accuracy after the last task, forgetting, in per cent. Task known: whether it has to
+be, or is inferred where it is not told. Forgets nothing: what the class promises of tasks that are
+told; the largest change is what the certificate found in old tasks' logits, in the first of the
+scenarios that the approach has. Seconds are the mean over what was run, memory what is kept besides one
+network of the plain kind, after the class scenario.
 """
 import argparse
 import sys
@@ -17,25 +23,64 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'src'))
 
 import run_multi
 import utils
-from results import collect, measures, records
+from results import collect, measures
 from runs import advice, launch
 
 SCENARIOS, FOLDER = {'smnist': 'task', 'smnist-class': 'class', 'smnist-domain': 'domain'}, 'res/methods'
+HEAD = ('approach', 'family', 'task known', 'task', 'class', 'domain', 'forgets nothing', 'largest change',
+        'seconds', 'MB')
 
 
-def plan(scenario, args):
+def kind(approach):
+    """The class of an approach's name."""
+    return utils.load('approaches', approach).Appr
+
+
+def plan(scenario, names, nepochs):
     """[(approaches, options)] of the runs of a scenario."""
-    mine = [a for group in advice.by_family().values() for a in group if scenario in utils.load('approaches', a).Appr.scenarios]
-    usual = ['--nepochs', str(args.nepochs), '--net', 'nhid=400,nlayers=2']
-    return [([a for a in mine if a not in ('hat-test', 'online-meta', 'icarl')], usual),
-            ([a for a in mine if a == 'icarl'], [*usual, '--optimizer', 'adam']),
-            (['online-meta'], ['--nepochs', '1', '--net', 'nhid=100,nlayers=2,pdrop=0', '--sbatch', '10'])]
+    mine = [a for a in names if scenario in kind(a).scenarios]
+    usual = ['--nepochs', str(nepochs), '--net', 'nhid=400,nlayers=2']
+    groups = [([a for a in mine if a not in ('hat-test', 'online-meta', 'icarl')], usual),
+              ([a for a in mine if a == 'icarl'], [*usual, '--optimizer', 'adam']),
+              ([a for a in mine if a == 'online-meta'],
+               ['--nepochs', '1', '--net', 'nhid=100,nlayers=2,pdrop=0', '--sbatch', '10'])]
+    return [group for group in groups if group[0]]
 
 
 def cell(by):
     """'accuracy, forgetting' of the results of some seeds."""
     a = [r['acc'] for r in by.values()]
     return '%.1f, %.1f' % tuple(100 * np.mean([f(m) for m in a]) for f in (measures.average_accuracy, measures.forgetting))
+
+
+def known(appr):
+    """Whether an approach of a class has to know the task."""
+    if appr.isolated:
+        return 'inferred'
+    return 'yes' if appr.scenarios == ('task',) else 'no'
+
+
+def change(rows):
+    """The largest change of an old task's logits in the certificates of some results, as text."""
+    return '%.0e' % max(max(r['record']['largest_change']['logits']) for r in rows)
+
+
+def parameters():
+    """How many a plain network has."""
+    net = utils.load('networks', 'mlp').Net([1, 28, 28], [(t, 2) for t in range(5)], nhid=400, nlayers=2)
+    return sum(p.numel() for p in net.parameters())
+
+
+def row(approach, mine):
+    """The cells of an approach. mine: {experiment: {seed: result}}."""
+    appr, last = kind(approach), mine.get('smnist-class', mine[list(mine)[-1]])
+    record = last[min(last)]['record']
+    seconds = np.mean([r['seconds'] for by in mine.values() for r in by.values()])
+    memory = record.get('kept_megabytes', 0) + max(0, record['parameters'] - parameters()) * 4e-6
+    cells = [cell(mine[e]) if e in mine else '' for e in SCENARIOS]
+    moved = change(mine[list(mine)[0]].values()) if approach != 'random' else ''
+    return ['`%s`' % approach, appr.family, known(appr), *cells, appr.promise or 'no', moved, '%.0f' % seconds,
+            '%.1f' % memory]
 
 
 def main():
@@ -45,23 +90,23 @@ def main():
     parser.add_argument('--nproc', default='2')
     parser.add_argument('--seeds', default='0-1')
     parser.add_argument('--nepochs', type=int, default=3)
+    parser.add_argument('--approaches', metavar='A,...', help='default: all')
     args = parser.parse_args()
-    found = {}
+    everything = [a for group in advice.by_family().values() for a in group]
+    names, found = args.approaches.split(',') if args.approaches else everything, {}
     for experiment, scenario in SCENARIOS.items():
-        for names, options in plan(scenario, args):
-            if not names:
-                continue
-            run_multi.main(['--experiments', 'smnist', '--approaches', ','.join(names), '--seeds', args.seeds, '--nproc', args.nproc,
-                            '--res_folder', FOLDER, '--execute', '--', '--data-dir', args.data_dir, '--scenario', scenario, *options])
-            found.update({(a, experiment): collect.collect(experiment, [a], [utils.ROOT / FOLDER])[a] for a in names})
-    print('| approach | task | class | domain | seconds | MB |\n| --- | ---: | ---: | ---: | ---: | ---: |')
-    plain = records.read_record(utils.ROOT / FOLDER / ('smnist-class_sgd_%d.txt' % launch.seeds(args.seeds)[0]))['parameters']
-    for a in dict.fromkeys(a for a, _ in found):
-        mine = {e: found[a, e] for e in SCENARIOS if (a, e) in found}
-        record = records.read_record(utils.ROOT / FOLDER / ('smnist-class_%s_%d.txt' % (a, launch.seeds(args.seeds)[0])))
-        seconds = np.mean([r['seconds'] for by in mine.values() for r in by.values()])
-        memory = record.get('kept_megabytes', 0) + max(0, record['parameters'] - plain) * 4e-6
-        print('| `%s` | %s | %.0f | %.1f |' % (a, ' | '.join(cell(mine[e]) if e in mine else '' for e in SCENARIOS), seconds, memory))
+        for group, options in plan(scenario, names, args.nepochs):
+            run_multi.main(['--experiments', 'smnist', '--approaches', ','.join(group), '--seeds', args.seeds,
+                            '--nproc', args.nproc, '--res_folder', FOLDER, '--execute', '--',
+                            '--data-dir', args.data_dir, '--scenario', scenario, *options])
+            for a in group:
+                by = collect.collect(experiment, [a], [utils.ROOT / FOLDER], launch.seeds(args.seeds))[a]
+                found.setdefault(a, {})[experiment] = by
+    rule = ['---'] * 3 + ['---:'] * 3 + ['---'] + ['---:'] * 3
+    print('| %s |\n| %s |' % (' | '.join(HEAD), ' | '.join(rule)))
+    for a in names:
+        if a in found:
+            print('| %s |' % ' | '.join(row(a, found[a])))
 
 
 if __name__ == '__main__':

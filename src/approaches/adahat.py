@@ -4,6 +4,7 @@ import torch
 from approaches import gates, hat
 from approaches.hyper import Hyper
 
+BOUNDS = 1e-30, 1e30  # of r, beyond which r / (0 + r) would be no number
 FEW = 10  # with no more free units, the share of them that is attended counts as 0, as in the authors' code
 
 
@@ -29,7 +30,7 @@ class Appr(hat.Appr):
               'takes', choices=('on', 'off'), source='Eq. 9; off: an ablation', positional=False),
         gates.INIT, gates.ANNEAL, gates.COMPENSATION,
     )
-    binary = 'on'
+    binary, promise = 'on', ''
     counts = None  # how many tasks use each unit, one [1, units] per layer
     capacity = ()  # of each task learnt, the mean rate of all gated weights, 1 if nothing was used
 
@@ -52,7 +53,7 @@ class Appr(hat.Appr):
             taken = [torch.zeros_like(share) for share in taken]
         found = []
         for n, p, count in gates.views(self.model, self.counts):
-            r = self.alpha / (self.eps + taken[self.owners[n]])
+            r = (self.alpha / (self.eps + taken[self.owners[n]])).clamp(*BOUNDS)
             count = count if self.count == 'importance' else torch.full_like(count, t + 1)
             found.append((p, r / (count + r)))
         return found

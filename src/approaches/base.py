@@ -63,13 +63,14 @@ class Appr(Declared):
     isolated = False       # whether every task has a network or a mask of its own: then a task not told is inferred
     cumulative = False     # True: trains on the data of all tasks so far
     first_norms = False    # whether layers with running statistics stay what the first task makes them
+    promise = ''           # how what is said of old tasks, if they are told, stays: 'exact', 'up to masks'
     cannot = {}            # {'optimizer', 'save', 'untrained', 'validation', 'current' or 'steps': why it cannot have that}
     declarations = ('variants', 'clipgrad', 'phases', 'scenarios', 'isolated', 'cumulative', 'first_norms',
-                    'cannot', 'logs', 'fitting', 'hyperparameters')  # what a class may say
+                    'promise', 'cannot', 'logs', 'fitting', 'hyperparameters')  # what a class may say
     logs = None            # what run.py pickles at the end, at self.logpath
     fitting = Fitting      # what trains a task; of an instance, the one of its own
     wing = None            # what computes steps and tests instead of plain code, with the same numbers
-    task_calibration = ()  # of each task learnt, what learning.calibration fits, if it is asked to
+    task_calibration = ()  # (temperature, shift) of each task's logits, if they are to be compared
 
     def __init__(self, model, nepochs=100, sbatch=64, lr=0.05, lr_min=1e-4, lr_factor=3, lr_patience=5, clipgrad=None,
                  *values, args=None, **named):

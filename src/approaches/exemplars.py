@@ -12,8 +12,9 @@ from learning.scenario import joined
 WAITING = tuple(n for n, kind in policies.KINDS.items() if not kind.streams)
 POLICY = replace(replay.POLICY, default='herding', choices=WAITING, help='which exemplars are kept at the '
                  'end of a task: as many of each class so far, at random or those nearest to its mean '
-                 'feature; or the buffer\'s size of each class')
-T = Hyper('T', float, 2., (1, 2, 4), 'temperature of the distillation', above=0)
+                 'feature; or the buffer\'s size of each class',
+                 source='herding: iCaRL\'s, as BiC and WA have it')
+T = Hyper('T', float, 2., (1, 2, 4), 'temperature of the distillation', 'BiC and WA: 2', above=0)
 
 
 class Exemplars(replay.Replay):

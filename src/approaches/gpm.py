@@ -39,6 +39,7 @@ class Appr(base.Appr):
               positional=False),
     )
     first_norms = True
+    promise = 'up to thresholds'
     scenarios = ('task', 'class', 'domain')
 
     def __init__(self, *args, **kwargs):

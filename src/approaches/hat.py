@@ -30,6 +30,7 @@ class Appr(Inspected, base.Appr):
         LAMB, SMAX, gates.BINARY, gates.INIT, gates.ANNEAL, gates.COMPENSATION, gates.USED,
     )
     variants, scenarios, isolated = ('_hat',), ('task', 'class', 'domain'), True
+    promise = 'up to masks'       # as far as these are 0 or 1
     eval_factor = 1               # evaluation uses s = eval_factor * smax
     mask_pre, full = None, False  # cumulative attentions of the tasks learnt, one [1, units] per layer; all of them 1?
 

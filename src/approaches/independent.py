@@ -9,6 +9,7 @@ class Appr(sgd_restart.Appr):
 
     family = 'baselines'
     isolated = True
+    promise = 'exact'
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

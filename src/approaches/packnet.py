@@ -41,6 +41,7 @@ class Appr(base.Appr):
     )
     phases, first_norms = 2, True
     scenarios, isolated = ('task', 'class', 'domain'), True
+    promise = 'exact'
     learnt = 0  # number of tasks that are frozen
 
     def __init__(self, *args, **kwargs):

@@ -76,6 +76,7 @@ class Appr(base.Appr):
                              'tournament per task', 'Section 2.1', least=1, short=1),)
     variants, clipgrad = ('_pathnet',), 1000
     scenarios, isolated = ('task', 'class', 'domain'), True
+    promise = 'exact'
     cannot = {'optimizer': 'its tournament starts a new optimizer for every path',
               'untrained': 'a task has no path before it is learnt'}
     fitting = Tournament

@@ -8,6 +8,7 @@ class Appr(base.Appr):
     family = 'isolation'
     variants = ('_progressive',)
     scenarios, isolated = ('task', 'class', 'domain'), True
+    promise = 'exact'
 
     def begin_task(self, t, x, y):
         """Freezes all columns but the task's."""

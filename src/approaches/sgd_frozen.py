@@ -10,6 +10,7 @@ class Appr(base.Appr):
 
     family = 'baselines'
     first_norms = True
+    promise = 'exact'
     scenarios = ('task', 'class', 'domain')
 
     def end_task(self, t, x, y):

@@ -45,6 +45,7 @@ class Appr(base.Appr):
     )
     first_norms = True
     scenarios, isolated = ('task', 'class', 'domain'), True
+    promise = 'exact'
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

@@ -114,8 +114,9 @@ OPTIONS = {
                '(Liu et al. 2020) (default max-logit)',
                choices=('max-logit', 'max-softmax', 'min-entropy', 'energy'), record=CHANGED),
         switch('calibrate', 'makes what --infer compares comparable: divides the logits of each task by a '
-               'temperature (Guo et al. 2017) and shifts its scores to a mean of 0, both fitted on the '
-               "task's validation set when it has been learnt", record=CHANGED),
+               'temperature (Guo et al. 2017) and shifts them so that the mean energy is 0 (as CLOM shifts, '
+               "Kim et al. 2022), both fitted on the task's validation set when it has been learnt",
+               record=CHANGED),
         named('network', 'networks', "instead of the experiment's; the approach's variant of it is taken",
               record=CHANGED),
         Option('net', 'settings of the network, as in nhid=400,nlayers=2,pdrop=0', '', record=CHANGED,

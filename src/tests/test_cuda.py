@@ -69,6 +69,7 @@ GROUPS = [['sgd', 'hat', 'joint', 'progressive', 'imm-mode', 'ewc', 'lwf', 'hat-
 NOT = ['dgr']  # its generator's Adam asks the CUDA driver, which is not there
 MORE = {'pathnet': ['--generations', '1'], 'packnet': ['--retrain', '1'], 'icarl': ['--scenario', 'class'],
         'bic': ['--scenario', 'class'], 'wa': ['--scenario', 'class'], 'gdumb': ['--passes', '2'],
+        'adahat': ['--scenario', 'class', '--infer', 'energy', '--calibrate'],
         'online-meta': ['--net', 'nhid=20,nlayers=1']}
 WAITS = {'sgd': 0, 'ewc': 0, 'lwf': 0, 'joint': 0, 'imm-mean': 0, 'imm-mode': 0, 'hat': 1 / 32,
          'l2': 0, 'ewc-online': 0, 'mas': 0, 'si': 0, 'rwalk': 0, 'wsn': 0, 'gpm': 0}  # per step, at most

@@ -265,6 +265,16 @@ def test_values_that_an_option_cannot_have_are_refused(kind, name, value, says):
         kind.resolve(named={name: value})
 
 
+@pytest.mark.parametrize('values, moving', [
+    ({'alpha': 1e-300}, False), ({'eps': 1e300}, False), ({'alpha': 1e30, 'eps': 1e-300}, True)])
+def test_a_rate_is_a_number_whatever_alpha_and_eps(values, moving, capsys):
+    appr = made(adahat.Appr, MLP, **values)
+    learn(appr, MLP)
+    masks = appr.kept(2)
+    for (_, rate), (_, _, count) in zip(appr.rates(2, masks), gates.views(appr.model, appr.counts)):
+        assert torch.allclose(rate, torch.ones_like(count) if moving else (count == 0).float(), atol=1e-6)
+
+
 @pytest.mark.parametrize('recipe', [SGD, DECAYED])
 @pytest.mark.parametrize('alpha, values', [(1e-30, {}), (1e30, {'used': 'free'})])
 def test_adahat_lies_between_binary_hat_and_fine_tuning_under_gates(alpha, values, recipe, capsys):

@@ -1,4 +1,5 @@
 """Plans of many runs: run_multi.py, work.py, their failures, and a real Slurm where there is one."""
+import importlib.util
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 import dataloaders
@@ -91,6 +93,29 @@ def test_what_an_approach_cannot_take_is_left_out_of_its_runs_and_said(tmp_path,
                                      (['--lamb', '1'], 'sgd,hat', 'is an option of')):
         with pytest.raises(UserError, match=says):  # nobody can take it, or it is not an approach that cannot
             planned(capsys, *folder, approaches=approaches, passed=passed)
+
+
+def test_the_table_of_methods_has_what_their_classes_promise_and_the_certificate_found(monkeypatch, capsys):
+    spec = importlib.util.spec_from_file_location('methods', ROOT / 'scripts' / 'methods.py')
+    methods = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(methods)
+    plans, change = [], {'smnist': .5, 'smnist-class': 9, 'smnist-domain': 9}
+
+    def found(experiment, approaches, folders, seeds):
+        record = {'parameters': methods.parameters() + 250000, 'kept_megabytes': .5,
+                  'largest_change': {'logits': [change[experiment], 0.]}}
+        acc = np.float32([[1, 0], [.5, 1]])
+        return {a: {s: {'acc': acc, 'seconds': 2., 'record': record} for s in seeds} for a in approaches}
+    monkeypatch.setattr(methods.run_multi, 'main', plans.append)
+    monkeypatch.setattr(methods.collect, 'collect', found)
+    monkeypatch.setattr(sys, 'argv', ['methods.py', '--approaches', 'hat,icarl,er', '--seeds', '0-1'])
+    methods.main()
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        '| `hat` | isolation | inferred | 75.0, 50.0 | 75.0, 50.0 | 75.0, 50.0 | up to masks | 5e-01 | 2 | 1.5 |',
+        '| `icarl` | replay | no |  | 75.0, 50.0 |  | no | 9e+00 | 2 | 1.5 |',
+        '| `er` | replay | no | 75.0, 50.0 | 75.0, 50.0 | 75.0, 50.0 | no | 5e-01 | 2 | 1.5 |']
+    assert [(p[3], p[p.index('--scenario') + 1], 'adam' in p) for p in plans] == [
+        ('hat,er', 'task', False), ('hat,er', 'class', False), ('icarl', 'class', True), ('hat,er', 'domain', False)]
 
 
 def test_a_plan_takes_settings_for_each_approach_and_names_of_run_py(tmp_path, capsys):

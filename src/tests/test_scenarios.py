@@ -155,14 +155,15 @@ def test_a_temperature_has_the_least_cross_entropy_and_is_finite_where_all_is_ri
     assert calibration.temperature(-right, y) == pytest.approx(calibration.MOST)  # as nothing can be learnt of it
 
 
-def test_shifts_bring_the_mean_score_of_a_task_s_validation_data_to_0():
+def test_a_shift_brings_the_mean_energy_of_a_task_s_validation_data_to_0():
     g = torch.Generator().manual_seed(0)
     z, y = 20 + 5 * torch.randn(50, 4, generator=g), torch.randint(4, (50,), generator=g)
-    temperature, shifts = calibration.fit(z, y, inference.SURE)
-    assert shifts.keys() == inference.SURE.keys() and temperature > 1
-    for how, shift in shifts.items():
-        scores = inference.Inferred(how, scenarios.Class([(0, 4)]), True).sure(z, temperature, shifts)
-        assert scores.mean().abs() < 1e-5 and torch.allclose(scores, inference.SURE[how](z / temperature) + shift)
+    temperature, shift = calibration.fit(z, y)
+    rules = {how: inference.Inferred(how, scenarios.Class([(0, 4)]), True).sure for how in inference.SURE}
+    scores = {how: sure(z, temperature, shift) for how, sure in rules.items()}
+    assert temperature > 1 and scores['energy'].mean().abs() < 1e-5 and scores['max-logit'].mean() < 0
+    assert torch.allclose(scores['max-softmax'], (z / temperature).softmax(1).max(1).values)
+    assert all(torch.equal(sure(z), inference.SURE[how](z)) for how, sure in rules.items())
 
 
 def test_calibrated_scores_choose_once_all_tasks_have_been_learnt():
@@ -170,7 +171,7 @@ def test_calibrated_scores_choose_once_all_tasks_have_been_learnt():
     appr, (x, y) = Isolated(net(taskcla)), batch()
     appr.table = torch.tensor([[9., 8., 8.], [3., 1., 1.]])
     scenario = inference.Inferred('max-logit', scenarios.Class(taskcla), calibrate=True)
-    appr.configure(scenario=scenario, seen=2, task_calibration=[[3., {'max-logit': -3.}], [2., {'max-logit': -1.}]])
+    appr.configure(scenario=scenario, seen=2, task_calibration=[(3., -3.), (2., -1.)])
     assert (scenario.choose(appr, x, 2)[0] == 1).all()  # 9/3 - 3 against 3/2 - 1
     appr.configure(task_calibration=appr.task_calibration[:1])
     assert (scenario.choose(appr, x, 2)[0] == 0).all()
