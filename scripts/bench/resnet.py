@@ -4,8 +4,8 @@
 
 In turns, with batches of 64 images; a line is min/median/max over the rounds of milliseconds per step, its ratios, the median over
 the rounds and that of the least, are to the bare loop in the memory format that run.py chooses. Of hat all units are on, or, in the
-line that says so, a share --off of the units in the middle of blocks is off. --cpu-time counts the process's own seconds, for a
-machine that is busy otherwise (with OMP_NUM_THREADS=1).
+line that says so, a share --off of the units in the middle of blocks is off once the steepness has risen, in epochs of --steps.
+--cpu-time counts the process's own seconds, for a machine that is busy otherwise (with OMP_NUM_THREADS=1).
 """
 import argparse
 import sys
@@ -105,10 +105,12 @@ def main():
         parser.add_argument('--' + name, type=int, default=default)
     parser.add_argument('--channels-last', choices=('on', 'off'))
     parser.add_argument('--cpu-time', action='store_true')
+    parser.add_argument('--only', default='', help="names of lines, beside the bare loop")
     args = parser.parse_args()
     from runs import machine
     machine.prepare()
-    found, clock = ways(args), time.process_time if args.cpu_time else time.perf_counter
+    found = {n: way for n, way in ways(args).items() if n == 'bare loop' or not args.only or n in args.only.split(';')}
+    clock = time.process_time if args.cpu_time else time.perf_counter
     times = {name: ([], []) for name in found}
     for _ in range(args.rounds + 1):
         for name, way in found.items():
