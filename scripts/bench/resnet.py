@@ -1,10 +1,11 @@
 """A step on resnet18 with 20 maps: of sgd and of hat, as run.py has them and by plain code, against a bare PyTorch loop.
 
-    bash scripts/bench.sh resnet [--rounds 5] [--maps 20] [--side 32] [--off 60]
+    bash scripts/bench.sh resnet [--rounds 5] [--maps 20] [--side 32] [--off 60] [--cpu-time] [--channels-last on|off]
 
-In turns, with batches of 64 images; a line is min/median/max over the rounds of milliseconds per step, the ratio is of medians
-over the rounds, to the bare loop over modules of the same kinds in the same memory format. Of hat all units are on, or, in the lines
-that say so, a share --off of the units in the middle of blocks is off.
+In turns, with batches of 64 images; a line is min/median/max over the rounds of milliseconds per step, its ratios, the median over
+the rounds and that of the least, are to the bare loop in the memory format that run.py chooses. Of hat all units are on, or, in the
+line that says so, a share --off of the units in the middle of blocks is off once the steepness has risen, in epochs of --steps.
+--cpu-time counts the process's own seconds, for a machine that is busy otherwise (with OMP_NUM_THREADS=1).
 """
 import argparse
 import sys
@@ -89,7 +90,10 @@ def ways(args):
         net = resnet18.Net(size, [(0, 10)], maps=args.maps).to(memory_format=layout)
         optimizer = torch.optim.SGD(net.parameters(), lr=.01)
         return lambda: bare(net, x, y, optimizer), lambda: test(net, x, y)
-    return {'bare loop': loop(torch.contiguous_format), 'bare loop, channels last': loop(torch.channels_last),
+    other, layout = torch.contiguous_format, torch.channels_last
+    if args.channels_last == 'off':
+        other, layout = layout, other
+    return {'bare loop': loop(layout), 'bare loop, the other format': loop(other),
             'sgd': approach('sgd'), 'sgd, plain': approach('sgd', True), 'hat': approach('hat'), 'hat, plain': approach('hat', True),
             'hat, %d %% off' % args.off: approach('hat', off=args.off / 100)}
 
@@ -99,23 +103,26 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in (('rounds', 5), ('maps', 20), ('side', 32), ('off', 60), ('steps', 8)):
         parser.add_argument('--' + name, type=int, default=default)
-    parser.add_argument('--channels-last', action='store_true')
+    parser.add_argument('--channels-last', choices=('on', 'off'))
+    parser.add_argument('--cpu-time', action='store_true')
+    parser.add_argument('--only', default='', help="names of lines, beside the bare loop")
     args = parser.parse_args()
     from runs import machine
     machine.prepare()
-    found = ways(args)
+    found = {n: way for n, way in ways(args).items() if n == 'bare loop' or not args.only or n in args.only.split(';')}
+    clock = time.process_time if args.cpu_time else time.perf_counter
     times = {name: ([], []) for name in found}
     for _ in range(args.rounds + 1):
         for name, way in found.items():
             for k, part in enumerate(way):
-                tick = time.perf_counter()
+                tick = clock()
                 part()
-                times[name][k].append(1000 * (time.perf_counter() - tick) / args.steps)
+                times[name][k].append(1000 * (clock() - tick) / args.steps)
     for k, what in enumerate(('training', 'evaluation')):
         for name, both in times.items():
             ts, base = both[k][1:], times['bare loop'][k][1:]
             ratio = sorted(t / b for t, b in zip(ts, base))[len(ts) // 2]
-            print('%-10s %-26s %.0f/%.0f/%.0f ms per step, %.2f times the bare loop, %.2f by the least' % (
+            print('%-10s %-27s %.0f/%.0f/%.0f ms per step, %.2f times the bare loop, %.2f by the least' % (
                 what, name, min(ts), sorted(ts)[len(ts) // 2], max(ts), ratio, min(ts) / min(base)))
 
 

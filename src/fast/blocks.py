@@ -29,8 +29,9 @@ def narrowed(part, t, rows=None, columns=None):
             whole = name.startswith('skip')
             setattr(out, name, cut(module) if whole else cut(module, rows, None if name == 'norm' else columns))
     if rows is not None and part.kind == 'batch':
-        others = torch.ones(len(part.map.weight), dtype=torch.bool, device=rows.device).index_fill_(0, rows, False)
-        others = others.nonzero().flatten()
+        total = len(part.map.weight)
+        there = torch.zeros(total, dtype=torch.int64, device=rows.device).index_fill_(0, rows, 1)
+        others = there.argsort(stable=True)[:total - len(rows)]  # no nonzero(), which waits for the device
         out.rest = others, cut(part.map, others, columns), cut(of_task(part.norm, t), others)
     return out
 

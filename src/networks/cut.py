@@ -3,8 +3,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from networks import gated
-from networks.geometry import inputs
+from networks import gated, parts
+from networks.folded import Folded, chosen, folds, linear
 from networks.layers import Features, Plain, keeps
 
 
@@ -64,25 +64,10 @@ def sequential(net, t, weights, masks=None, least=None):
     return nn.Sequential(*parts).eval()
 
 
-def chosen(mask, least):
-    """Return the units whose mask is not below least (None: all), or else the strongest."""
-    there = torch.arange(len(mask)) if least is None else (mask >= least).nonzero().flatten()
-    return there if len(there) else mask.argmax()[None]
-
-
-def linear(weights, name, rows, below, scale, positions):
-    """Return a Linear or Conv2d of some rows of a layer's weights and the columns of some units below, each
-    of so many positions, times the units' scale; None: all, or 1."""
-    weight, bias = weights[name + '.weight'].detach(), weights.get(name + '.bias')
-    weight = weight if rows is None else weight[rows]
-    weight = weight if below is None else weight[:, inputs(below, positions)]
-    if scale is not None:
-        weight = weight * scale.repeat_interleave(positions).view(1, -1, *[1] * (weight.dim() - 2))
-    out, units, *kernel = weight.shape
-    more = {} if bias is None else {'bias': bias.detach() if rows is None else bias.detach()[rows]}
-    module = nn.Conv2d(units, out, kernel, bias=bool(more)) if kernel else nn.Linear(units, out, bool(more))
-    module.load_state_dict({'weight': weight, **more})
-    return module
+def follow(layers):
+    """Return whether layers are what sequential() knows: linear maps, convolutions with max-pooling, no more."""
+    bare = [layer for layer in layers if not layer.kernel or (layer.stride, layer.padding, layer.pool) == (1, 0, 'max')]
+    return parts.plain(layers) and len(bare) == len(layers)
 
 
 def plain(net):
@@ -94,6 +79,7 @@ def plain(net):
 def network(net, t, weights, logits, masks=None, least=None):
     """Return task t's network, ready to be exported. weights: {name: tensor} by which it is tested; logits: a
     function of images to its logits [B, classes]; masks, least: of a gated network, as in sequential."""
-    if masks is not None and gated.is_standard(net):
-        return sequential(net, t, weights, masks, least)
-    return sequential(net, t, weights) if plain(net) else Whole(net, logits).eval()
+    standard = plain(net) if masks is None else gated.is_standard(net)
+    if not standard or not folds(net.layers):
+        return Whole(net, logits).eval()
+    return (sequential if follow(net.layers) else Folded)(net, t, weights, masks, least)

@@ -23,7 +23,7 @@ class Norms(nn.ModuleList):
 
 class Part(nn.Module):
     """The map of a layer, its norm, and the shortcut by which an earlier output is added: the identity, or a 1x1
-    convolution with a norm of its own where sizes differ.
+    convolution, or linear map, with a norm of its own where sizes differ.
 
     units: of the map's input; shortcut: None, or (units, stride) of the earlier output; tasks: how many of them
     have statistics of their own, None if all share them.
@@ -35,7 +35,7 @@ class Part(nn.Module):
         self.map, self.norm = layer.map(units), self.normalising(layer, tasks)
         self.skip = self.skip_norm = None
         if shortcut and shortcut != (layer.width, 1):
-            self.skip = layer.replaced(kernel=1, stride=shortcut[1], padding=0).map(shortcut[0])
+            self.skip = layer.replaced(kernel=min(1, layer.kernel), stride=shortcut[1], padding=0).map(shortcut[0])
             self.skip_norm = self.normalising(layer, tasks)
 
     @staticmethod

@@ -21,8 +21,8 @@ class Option:
     """One option: its name, help and default, how its text is read, and what it is to a run's result.
 
     parse: the value of a text, or UserError; choices: what it may be; switch: whether it takes no value;
-    record: ALWAYS, CHANGED or '' if the result does not depend on it; once: whether it is of one run alone,
-    so that a record used as --config does not give it; shown: what help puts in the place of a value; folder:
+    bare: what it is if it is given without one; record: ALWAYS, CHANGED or '' if the result does not depend on
+    it; once: whether it is of one run alone, so that a record used as --config does not give it; shown: what help puts in the place of a value; folder:
     whose choices help lists; number: what its value is checked as.
     """
     name: str
@@ -31,6 +31,7 @@ class Option:
     parse: Callable = str
     choices: tuple = ()
     switch: bool = False
+    bare: str = None
     record: str = ''
     once: bool = False
     shown: str = None
@@ -46,9 +47,14 @@ class Option:
         unsaid = self.default not in (None, '', []) and 'default' not in self.help
         more = ' (default %s)' % self.default if unsaid else ''
         more += utils.shown(self.folder) if self.folder else ''
+        bare = {'nargs': '?', 'const': self.bare} if self.bare else {}
         group.add_argument(flag(self.name), dest=self.name, type=self.parse, default=self.default,
                            required=self.required, choices=self.choices or None, metavar=self.shown,
-                           help=(self.help + more).replace('%', '%%'))
+                           help=(self.help + more).replace('%', '%%'), **bare)
+
+    def is_flag(self, value):
+        """Return whether a file gives it, by this value, as true or false."""
+        return self.switch or bool(self.bare) and isinstance(value, bool)
 
 
 def number(name, kind, default, help, record='', shown=None, once=False, **limits):
@@ -206,7 +212,9 @@ OPTIONS = {
         switch('overwrite', 'replace an existing result or checkpoint, even one of another configuration',
                once=True)),
     'speed, for results that are as good but not the same digit by digit': (
-        switch('channels_last', 'train convolutions in channels-last memory format', record=CHANGED),
+        Option('channels_last', 'compute convolutions in channels-last memory format; on if no more is said '
+               '(default: on the CPU for networks with norms or shortcuts, where it is faster)',
+               choices=('on', 'off'), bare='on', record=CHANGED),
         Option('amp', 'compute products in bfloat16; the weights stay float32', choices=('bf16',),
                record=CHANGED),
         switch('compile', 'compile the network with torch.compile, on CUDA with graphs (needs a C++ '

@@ -34,7 +34,7 @@ def line(name, found, rest, approach=None):
     theirs = found.get('approach', approach)
     if approach or theirs:
         plain = {key: value for key, value in found.items() if key in commandline.ALL and key not in NEVER}
-        said = [w for key, value in plain.items() for w in word(name, key, value, commandline.ALL[key].switch)]
+        said = [w for key, value in plain.items() for w in word(name, key, value, commandline.ALL[key].is_flag(value))]
         options.prepare([*said, *rest])
     kind = options.approach(approach or theirs)
     found = positional(name, found, options.approach(theirs))
@@ -53,7 +53,7 @@ def line(name, found, rest, approach=None):
             perhaps = '; perhaps %s' % near[0] if near else ''
             raise UserError('%s: there is no option %s%s' % (name, key, perhaps))
         if (key in known or not (approach or theirs)) and key not in mine and APART.get(key) not in mine:
-            out += word(name, key, value, key in known and known[key].switch)
+            out += word(name, key, value, key in known and known[key].is_flag(value))
             sources[flag(key)] = name
     return out + rest, sources
 

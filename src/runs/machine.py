@@ -57,7 +57,7 @@ def apply(appr, args):
     from approaches.base import Appr
     # PyTorch's default: convolutions alone
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = args.tf32
-    if args.channels_last and hasattr(appr, 'model'):
+    if hasattr(appr, 'model') and is_channels_last(args.channels_last, appr.model):
         appr.model.to(memory_format=torch.channels_last)
     if not isinstance(appr, Appr):
         return
@@ -70,6 +70,25 @@ def apply(appr, args):
         appr.model.compile(mode='reduce-overhead' if appr.device.type == 'cuda' else None)
     elif not args.plain:
         appr.configure(wing=fast.of(appr))
+
+
+def is_channels_last(choice, model):
+    """Return whether a model's convolutions are to be computed in channels-last memory format: as it is chosen,
+    'on' or 'off', or else where layers have norms or shortcuts, on the CPU (scripts/bench.sh resnet). Others stay
+    as they are, to the bit."""
+    from networks import parts
+    from networks.layers import Layered
+    if choice or not isinstance(model, Layered):
+        return choice == 'on'
+    maps = any(layer.kernel for layer in model.layers)
+    return maps and not parts.plain(model.layers) and next(model.parameters()).device.type == 'cpu'
+
+
+def memory_format(model):
+    """Return {'memory_format': 'channels_last'} of a model with such weights, for a run's record, else {}."""
+    import torch
+    last = [p.is_contiguous(memory_format=torch.channels_last) and not p.is_contiguous() for p in model.parameters() if p.dim() == 4]
+    return {'memory_format': 'channels_last'} if any(last) else {}
 
 
 def processor():

@@ -73,7 +73,7 @@ class Setup:
         return {
             'status': 'running', 'command': ['src/run.py', *argv], 'config': self.config,
             'origin': args.origin, **machine.describe(args.device),
-            'parameters': sum(p.numel() for p in self.net.parameters()),
+            'parameters': sum(p.numel() for p in self.net.parameters()), **machine.memory_format(self.net),
             'tasks': self.config['tasks'], 'tags': args.tag, 'scenario': self.scenario.name,
             'normalisation': context['data'].get('normalisation'), 'net': context['about']['settings'],
             'pc_valid': build.held_out(self.dataloader, args),

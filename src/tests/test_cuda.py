@@ -53,6 +53,7 @@ def fake(tmp_path):
     waits: times}), and all that was printed to stderr."""
     def call(*runs):
         (tmp_path / 'tiny.py').write_text(DATA)
+        (tmp_path / 'wide.py').write_text(DATA.replace('8, 8', '16, 16'))
         (tmp_path / 'mixed.py').write_text(MIXED)
         (tmp_path / 'driver.py').write_text(DRIVER % {'tests': str(TESTS), 'src': str(TESTS.parent), 'more': str(tmp_path),
                                                       'runs': [[str(a) for a in argv] for argv in runs]})
@@ -92,6 +93,16 @@ def test_tests_within_tasks_are_the_same_on_the_device(fake):
     """HAT's part of the network is written back there, too."""
     found, err = fake(*(['--approach', a, '--sbatch', '16', '--eval-every', '3'] for a in ('hat', 'er', 'packnet')))
     assert all(status == 0 for status, _, _ in found), err[-3000:]
+
+
+def test_residual_networks_learn_and_their_steps_do_not_wait(fake):
+    net = ['--experiment', 'wide', '--network', 'resnet18', '--net', 'maps=4']
+    runs = [['--approach', a, '--sbatch', n, *net] for a, n in (('sgd', 4), ('sgd', 8), ('hat', 8))]
+    runs += [['--approach', 'packnet', '--momentum', '0.9', '--sbatch', 16, *MORE['packnet'], *net]]
+    found, err = fake(*runs)
+    assert all(status == 0 for status, _, _ in found), err[-3000:]
+    (_, more, waits), (_, less, waits_of_less), *_ = found
+    assert more - less >= 40 and sum(n - waits_of_less.get(k, 0) for k, n in waits.items()) == 0
 
 
 def test_every_approach_is_in_a_group():

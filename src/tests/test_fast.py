@@ -19,7 +19,7 @@ from fast.narrow import Narrow
 from fast.view import view
 from learning import evaluation
 from networks import alexnet, alexnet_hat, mlp, mlp_hat
-from runs import checkpoint, machine
+from runs import checkpoint, config, machine
 from synthetic import batch_of, progress, tasks
 
 DATA, TASKCLA, SIZE = tasks('mlp')
@@ -527,6 +527,21 @@ def test_options_for_speed_run_and_are_recorded(options, approach, tmp_path, cap
     speed = {k: config.get(k) for k in ('channels_last', 'tf32', 'amp', 'plain', 'compile')}
     given = {o[2:].replace('-', '_') for o in options if o.startswith('--')}
     assert {k for k, v in speed.items() if v} == given
+
+
+@pytest.mark.parametrize('network, options, last', [
+    ('resnet18', [], True), ('resnet18', ['--channels-last', 'off'], False), ('alexnet', [], False), ('alexnet', ['--channels-last'], True)])
+def test_the_memory_format_follows_a_rule_or_what_is_said(network, options, last, tmp_path, capsys):
+    import json
+    output = tmp_path / 'a.txt'
+    few = ['--net', 'maps=2'] if network == 'resnet18' else []
+    argv = ['--experiment', 'glyphs', '--tasks', '0', '--iterations', '1', '--device', 'cpu', '--approach', 'sgd', '--network', network, *few]
+    run.main([*argv, *options, '--output', str(output)])
+    record = json.loads(output.with_suffix('.json').read_text())
+    assert record.get('memory_format') == ('channels_last' if last else None)
+    assert record['config'].get('channels_last') == (None if not options else 'on' if last else 'off')
+    # as files say it that know no more than on
+    assert '--channels-last' in config.line('a', {'channels_last': True}, [])[0] and config.line('a', {'channels_last': False}, [])[0] == []
 
 
 def test_options_for_speed_are_refused_where_they_cannot_be_had(refused, tmp_path):

@@ -1,6 +1,7 @@
 """Using a saved model: image files told, one task's network exported."""
 import importlib.util
 import json
+import re
 import struct
 
 import numpy as np
@@ -71,6 +72,16 @@ def test_a_file_of_any_approach_computes_without_the_project(approach, tmp_path,
     wanted = said(model.appr, 1, split['x'])
     for n in (1, 5):
         assert torch.allclose(logits(program, split.source[split.rows][:n]), wanted[:n], atol=1e-3)
+
+
+def test_a_gated_resnet_becomes_a_smaller_plain_one(tmp_path, data_dir, capsys, one_thread):
+    output = trained(tmp_path, data_dir, 'hat', '--network', 'resnet18', '--net', 'maps=3', '--binary', 'on', '--tasks', '0,1')
+    capsys.readouterr()
+    assert export.main([str(output), '--task', '1', '--output', str(tmp_path / 't.pt2')]) == 0
+    printed = capsys.readouterr().out
+    part, whole = map(int, re.search(r'Weights: (\d+) of (\d+)', printed).groups())
+    assert 'agree on 100.00%' in printed and part < .8 * whole
+    assert float(printed.split('largest difference of logits ')[1].split()[0]) < 1e-3
 
 
 def as_command(main):
