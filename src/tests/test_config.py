@@ -207,7 +207,7 @@ def test_every_option_that_a_result_depends_on_is_in_the_record_with_its_origin(
     args, _ = options.parse([*SHORT, '--approach', 'er', '--momentum', '0.9', '--scenario', 'class', '--amp', 'bf16', '--buffer', 'ring'])
     found, changed = options.settings(args), {'momentum': .9, 'scenario': 'class', 'amp': 'bf16'}
     always = [n for n, option in commandline.ALL.items() if option.record == commandline.ALWAYS]
-    assert set(found) == {*always, *changed, 'buffer', 'buffer_size', 'weighting'} and changed.items() <= found.items()
+    assert set(found) == {*always, *changed, 'net', 'buffer', 'buffer_size', 'weighting'} and changed.items() <= found.items()
     assert args.origin.keys() == found.keys() and args.origin['momentum'] == '--momentum' and args.origin['sbatch'] == 'default'
 
 
