@@ -47,7 +47,7 @@ def of_a_choice(error):
 def hint(error, frame):
     """Return what a file may have missed, nothing where no advice fits."""
     missed, whole = getattr(error, 'name', None), ' '.join(str(error).split())
-    helpers = 'utils has no %s: copy it into this file (scripts/modernise.py --helpers THEIR_UTILS does)'
+    helpers = 'utils has no %s: if theirs has, scripts/modernise.py --helpers THEIR_UTILS FILE copies it into this file'
     if isinstance(error, AttributeError):
         owner = getattr(error, 'obj', None)
         if owner is utils:
@@ -57,8 +57,10 @@ def hint(error, frame):
         return of_network(frame) if is_network(owner) else ''
     if isinstance(error, ImportError):
         names = re.findall(r"cannot import name '(\w+)' from 'utils'", whole)
-        return helpers % names[0] if names else (
-            'it imports what is not there: a file of its own goes beside utils.py, a package into the environment')
+        if names or not missed:
+            return helpers % names[0] if names else ''
+        return 'it imports what is not there: a file of its own goes to src/%s.py, a package into the environment' % (
+            missed.replace('.', '/'))
     if isinstance(error, NameError) and frame and 'from utils import *' in Path(frame.filename).read_text('utf-8'):
         return helpers % missed
     if isinstance(error, (TypeError, ValueError)):
