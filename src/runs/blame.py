@@ -72,8 +72,9 @@ def of_args(missed, args, frame):
     """Return how to give all attributes of args that a file reads and that are not there."""
     missing = Source(Path(frame.filename)).missing(args) if frame else []
     missing = list(dict.fromkeys([missed, *missing]))
-    return 'args has no %s: give %s with --set %s' % (
-        ', '.join(missing), 'it' if len(missing) == 1 else 'them', ','.join('%s=VALUE' % name for name in missing))
+    them, what = ('it', 'a number or a text') if len(missing) == 1 else ('them', 'numbers or texts')
+    return 'args has no %s: give %s with --set %s, %s' % (
+        ', '.join(missing), them, ','.join('%s=VALUE' % name for name in missing), what)
 
 
 def is_network(what):
@@ -87,7 +88,7 @@ def of_call(message, frame):
     called = re.match(r'(?:\w+\.)*(\w+)\(\) (?:got|missing|takes)', message)
     if called and called[1] in original.NAMES:
         return 'utils.%s takes %s' % (called[1], inspect.signature(getattr(original, called[1])))
-    if called and called[1] == 'forward' or 'unpack' in message and 'int' not in message:
+    if called and called[1] == 'forward' or 'unpack' in message and 'int' not in message or "'Net'" in message:
         return of_network(frame)
     if re.search(r"'int' object is not (subscriptable|iterable)|non-iterable int", message) and of_approach(frame):
         return 'if it trains on the data of all tasks so far, its class says so with cumulative = True'
@@ -98,7 +99,8 @@ def of_network(frame):
     """Return how a method says which network it needs."""
     if not of_approach(frame):
         return ''
-    return "if it needs a network of its own, its class says so with variants, as in variants = ('_hat',)"
+    return ("if it needs another network, --network gives it, or its class says so with variants, as in "
+            "variants = ('_hat',)")
 
 
 def of_approach(frame):
