@@ -47,7 +47,7 @@ def of_a_choice(error):
 def hint(error, frame):
     """Return what a file may have missed, nothing where no advice fits."""
     missed, whole = getattr(error, 'name', None), ' '.join(str(error).split())
-    helpers = 'utils has no %s: copy it into this file (scripts/modernise.py --helpers THEIR_UTILS does)'
+    helpers = 'utils has no %s: if theirs has, scripts/modernise.py --helpers THEIR_UTILS FILE copies it into this file'
     if isinstance(error, AttributeError):
         owner = getattr(error, 'obj', None)
         if owner is utils:
@@ -57,8 +57,10 @@ def hint(error, frame):
         return of_network(frame) if is_network(owner) else ''
     if isinstance(error, ImportError):
         names = re.findall(r"cannot import name '(\w+)' from 'utils'", whole)
-        return helpers % names[0] if names else (
-            'it imports what is not there: a file of its own goes beside utils.py, a package into the environment')
+        if names or not missed:
+            return helpers % names[0] if names else ''
+        return 'it imports what is not there: a file of its own goes to src/%s.py, a package into the environment' % (
+            missed.replace('.', '/'))
     if isinstance(error, NameError) and frame and 'from utils import *' in Path(frame.filename).read_text('utf-8'):
         return helpers % missed
     if isinstance(error, (TypeError, ValueError)):
@@ -70,8 +72,9 @@ def of_args(missed, args, frame):
     """Return how to give all attributes of args that a file reads and that are not there."""
     missing = Source(Path(frame.filename)).missing(args) if frame else []
     missing = list(dict.fromkeys([missed, *missing]))
-    return 'args has no %s: give %s with --set %s' % (
-        ', '.join(missing), 'it' if len(missing) == 1 else 'them', ','.join('%s=VALUE' % name for name in missing))
+    them, what = ('it', 'a number or a text') if len(missing) == 1 else ('them', 'numbers or texts')
+    return 'args has no %s: give %s with --set %s, %s' % (
+        ', '.join(missing), them, ','.join('%s=VALUE' % name for name in missing), what)
 
 
 def is_network(what):
@@ -85,7 +88,7 @@ def of_call(message, frame):
     called = re.match(r'(?:\w+\.)*(\w+)\(\) (?:got|missing|takes)', message)
     if called and called[1] in original.NAMES:
         return 'utils.%s takes %s' % (called[1], inspect.signature(getattr(original, called[1])))
-    if called and called[1] == 'forward' or 'unpack' in message and 'int' not in message:
+    if called and called[1] == 'forward' or 'unpack' in message and 'int' not in message or "'Net'" in message:
         return of_network(frame)
     if re.search(r"'int' object is not (subscriptable|iterable)|non-iterable int", message) and of_approach(frame):
         return 'if it trains on the data of all tasks so far, its class says so with cumulative = True'
@@ -96,7 +99,8 @@ def of_network(frame):
     """Return how a method says which network it needs."""
     if not of_approach(frame):
         return ''
-    return "if it needs a network of its own, its class says so with variants, as in variants = ('_hat',)"
+    return ("if it needs another network, --network gives it, or its class says so with variants, as in "
+            "variants = ('_hat',)")
 
 
 def of_approach(frame):

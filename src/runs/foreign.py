@@ -5,6 +5,7 @@ import inspect
 import os
 import reprlib
 import sys
+from pathlib import Path
 
 import original
 from approaches.hyper import NUMBER
@@ -24,11 +25,12 @@ def is_foreign(kind):
 
 
 def provide(values):
-    """Fill, and return, the args that arguments.get_args() gives to files that ask for them, with {name: value}."""
+    """Fill, and return, the args that arguments.get_args() gives to files that ask for them, with {name: value}; paths
+    are texts there, as the original's are."""
     sys.modules['arguments'] = original  # also where somebody has dropped in a file of that name
     args = original.get_args()
     vars(args).clear()
-    vars(args).update(values)
+    vars(args).update((n, str(v) if isinstance(v, Path) else v) for n, v in values.items())
     return args
 
 

@@ -444,6 +444,18 @@ def test_advice_is_given_where_it_fits_alone(drop, fails):
     assert code == 1 and 'variants' not in line and 'cumulative' not in line
 
 
+def test_the_paths_of_args_are_texts(drop, learns, tmp_path):
+    drop('approaches', 'asking', PLAIN.replace('self.logger.save()', "open(args.output + '_more', 'w').close()"))
+    learns('--approach', 'asking', *SET)
+    assert (tmp_path / 'o.txt_more').exists()
+
+
+def test_what_is_not_there_is_named_with_its_place(drop, fails):
+    drop('approaches', 'asking', 'from approaches.their_base import Base\n' + PLAIN)
+    line = fails('--approach', 'asking', *SET)[1]
+    assert "No module named 'approaches.their_base'" in line and 'goes to src/approaches/their_base.py' in line
+
+
 def test_a_network_is_found_by_its_file_s_own_name(drop, fails):
     drop('networks', 'conv_net_Small', NETWORK)
     drop('networks', 'other_gates', NETWORK)

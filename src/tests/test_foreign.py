@@ -177,9 +177,10 @@ OWN = 'class Appr(object):\n    def __init__(self, model, nepochs=100, lr=0.05, 
 
 @pytest.mark.parametrize('source, says', [
     ('import utils\n' + OWN % ('utils.no_such_helper()', 'pass'), ['line 4', 'utils has no no_such_helper']),
-    (OWN % ('self.g = args.gamma', 'pass'), ['args has no gamma', '--set gamma=VALUE']),
+    (OWN % ('self.g = args.gamma', 'pass'), ['args has no gamma', '--set gamma=VALUE, a number or a text']),
     ('import nowhere\n' + OWN % ('pass', 'pass'), ["No module named 'nowhere'", 'imports what is not there']),
     (OWN % ('self.model = model', 'outputs, masks = self.model(xtrain, s=1)'), ['line 5', 'variants']),
+    (OWN % ('self.count = len(model)', 'pass'), ['line 3', "type 'Net'", '--network', 'variants']),
     (OWN % ('pass', 'self.ids = t[0]'), ['cumulative = True'])])
 def test_an_error_in_a_dropped_in_file_shows_where_and_what_it_missed(source, says, dropped, tmp_path, capsys):
     (dropped / 'broken.py').write_text(source)
