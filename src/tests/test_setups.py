@@ -142,7 +142,7 @@ def test_they_are_part_of_the_configuration_and_named_only_if_given(data_dir, tm
     (['--approach', 'pathnet', '--experiment', 'smnist', '--iterations', '5'], 'a patience of its own'),
     (['--approach', 'sgd', '--experiment', 'pmnist', '--class-order', 'seed'], 'does not split the classes'),
     (['--approach', 'sgd', '--experiment', 'smnist', '--joined-heads'], 'no difference to plain SGD'),
-    (['--approach', 'sgd', '--experiment', 'smnist', '--joined-heads', '--scenario', 'domain', '--optimizer', 'adam'], 'all there is'),
+    (['--approach', 'sgd', '--experiment', 'smnist', '--joined-heads', '--scenario', 'domain', '--optimizer', 'adam'], 'uses all heads'),
     (['--approach', 'icarl', '--experiment', 'smnist', '--scenario', 'class', '--active-classes', 'current'], 'all-so-far, all'),
     (['--approach', 'independent', '--experiment', 'smnist', '--optimizer', 'adam', '--joined-heads'], 'share no network'),
     (['--approach', 'sgd', '--experiment', 'smnist', '--iterations', '0'], '>= 1'),
