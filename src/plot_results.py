@@ -26,7 +26,7 @@ def build():
     parser.add_argument('--tag', type=commandline.tags, default=[], metavar='A,...',
                         help='only results whose records have all of these tags')
     parser.add_argument('--against', metavar='A',
-                        help='what the others are compared with (default: the first but random and joint)')
+                        help='compare the others with this approach (default: the first but random and joint)')
     parser.add_argument('--measure', choices=('valid_accuracy', 'valid_loss', 'train_loss', 'train_accuracy'),
                         help='of curves (default valid_accuracy)')
     parser.add_argument('--over', metavar='H,H',
@@ -40,8 +40,8 @@ def build():
     parser.add_argument('--table', choices=('csv', 'latex', 'markdown'),
                         help='print the numbers behind the figure')
     parser.add_argument('--spread', choices=('std', 'ci'), default='ci',
-                        help='what follows the means of --table latex and markdown: standard deviation over '
-                        'the seeds, or half of the 95 %% interval (default %(default)s)')
+                        help='what to print after the means of --table latex and markdown: std, the standard '
+                        'deviation over the seeds; ci, half of the 95 %% interval (default %(default)s)')
     return parser
 
 

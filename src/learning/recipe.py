@@ -1,4 +1,4 @@
-"""How weights descend: the optimizer, for how long, by what precision."""
+"""How a task is trained: the optimizer, how long, and at what precision."""
 from contextlib import nullcontext
 from dataclasses import dataclass
 

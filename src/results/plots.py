@@ -63,7 +63,8 @@ KINDS = {
     'orders': Kind('spread over orders of the tasks beside that over seeds (of run_multi.py --orders)',
                    lambda found, values: metrics.order_table(values), figures.orders,
                    lambda found, query: metrics.over_orders(found), collect.orders),
-    'ledger': Kind('what each task takes of every layer, reuses and leaves (one approach: hat, adahat)',
+    'ledger': Kind('how much of every layer each task reuses, newly takes and leaves free (one approach: '
+                   'hat, adahat)',
                    lambda found, values: ledger.table(values), unit_figures.ledger,
                    lambda found, query: collect.ledgers(found)),
     'curves': Kind('a number of every epoch, task after task (--measure)', curves.table, task_figures.curves,

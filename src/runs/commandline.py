@@ -109,27 +109,29 @@ OPTIONS = {
                'the command line wins', shown='FILE'),
         Option('tasks', 'names or numbers of the tasks to run, in this order (default: all, in the order of '
                'the experiment and seed)', record=ALWAYS, shown='T,...'),
-        Option('scenario', 'what is known at test: task: the task, each has its own head; class: not the '
-               'task, the classes of all tasks so far compete; domain: not the task, all share one head',
+        Option('scenario', 'what is known at test time. task: the task is known, each has its own head. '
+               'class: it is not, the classes of all tasks so far compete. domain: it is not, all '
+               'tasks share one head',
                'task', choices=('task', 'class', 'domain'), record=CHANGED),
-        Option('active_classes', 'class: which classes compete in the loss in training (default all-so-far)',
+        Option('active_classes', 'with --scenario class: which classes compete in the training loss (default '
+               'all-so-far)',
                choices=('all-so-far', 'all', 'current'), record=CHANGED),
-        Option('infer', 'class and domain, for approaches with a mask or a network per task: how the task is '
-               'inferred, by running all of them: the one with the largest logit, the largest probability or '
-               'the smallest entropy (Kim et al. 2022), or the largest log-sum-exp of its logits, the energy '
-               '(Liu et al. 2020) (default max-logit)',
+        Option('infer', 'how to infer the task under class and domain, for approaches with a mask or a network '
+               'per task: run all of them and take the one with this: the largest logit, the largest '
+               'probability, the smallest entropy (Kim et al. 2022) or the largest log-sum-exp of its logits, '
+               'the energy (Liu et al. 2020) (default max-logit)',
                choices=('max-logit', 'max-softmax', 'min-entropy', 'energy'), record=CHANGED),
-        switch('calibrate', 'makes what --infer compares comparable: divides the logits of each task by a '
-               'temperature (Guo et al. 2017) and shifts them so that the mean energy is 0 (as CLOM shifts, '
-               "Kim et al. 2022), both fitted on the task's validation set when it has been learnt",
+        switch('calibrate', 'make what --infer compares comparable: divide the logits of each task by a '
+               'temperature (Guo et al. 2017) and shift them so that the mean energy is 0 (as CLOM shifts, '
+               "Kim et al. 2022); both are fitted on the task's validation set when it has been learnt",
                record=CHANGED),
-        named('network', 'networks', "instead of the experiment's; the approach's variant of it is taken",
+        named('network', 'networks', "network, instead of the experiment's; the approach takes its variant of it",
               record=CHANGED),
         Option('net', 'settings of the network, as in nhid=400,nlayers=2,pdrop=0', '', record=CHANGED,
                shown='NAME=V,...'),
         Option('parameter', "the approach's own hyper-parameters by position, as in 0.75,400 for hat", '',
                shown='V,...'),
-        Option('set', 'for classes with a training loop of their own: further attributes of their args', '',
+        Option('set', 'set further attributes of args, for approaches with a training loop of their own', '',
                record=CHANGED, shown='NAME=V,...')),
     'training': (
         number('seed', int, 0, 'seed of weights, batches, dropout and task order', ALWAYS, least=0,
@@ -137,58 +139,57 @@ OPTIONS = {
         number('nepochs', int, 200, 'epochs per task, at most', ALWAYS, least=1, most=10 ** 6),
         number('lr', float, 0.05, 'initial learning rate of every task', ALWAYS, above=0, most=1e30),
         number('sbatch', int, 64, 'samples per batch', ALWAYS, least=1, most=10 ** 6),
-        number('lr_min', float, 1e-4, 'a task ends when its learning rate falls below', ALWAYS, above=0,
+        number('lr_min', float, 1e-4, 'end the task when its learning rate falls below this', ALWAYS, above=0,
                most=1e30),
-        number('lr_factor', float, 3, 'what the learning rate is divided by when patience runs out', ALWAYS,
+        number('lr_factor', float, 3, 'divide the learning rate by this when patience runs out', ALWAYS,
                above=1, most=1e30),
-        number('lr_patience', int, 5, 'epochs without a lower validation loss until then', ALWAYS, least=1,
+        number('lr_patience', int, 5, 'patience: epochs without a lower validation loss', ALWAYS, least=1,
                most=10 ** 6),
-        Option('optimizer', 'with adam --lr is 0.001 unless given', 'sgd', choices=('sgd', 'adam'),
+        Option('optimizer', 'with adam, --lr is 0.001 unless you give it', 'sgd', choices=('sgd', 'adam'),
                record=CHANGED),
-        number('momentum', float, 0., 'of SGD', CHANGED, least=0, most=0.9999),
-        number('weight_decay', float, 0., 'times the weights, added to their gradient', CHANGED, least=0,
+        number('momentum', float, 0., 'momentum of SGD', CHANGED, least=0, most=0.9999),
+        number('weight_decay', float, 0., 'add the weights times this to their gradient', CHANGED, least=0,
                most=1e6),
-        Option('schedule', 'how the learning rate goes in a task, or each phase of one: patience: divided by '
-               '--lr-factor when --lr-patience runs out, until --lr-min, and the best weights are kept; the '
-               'others train for --nepochs epochs and keep the last weights: constant; cosine: falls to 0 at '
-               'the end; multistep:30,60,80:0.1: times 0.1 after 30, 60 and 80 epochs', 'patience',
+        Option('schedule', 'learning-rate schedule of each task, or of each phase of one. patience: divide by '
+               '--lr-factor when --lr-patience runs out, stop at --lr-min, keep the best weights. The others '
+               'train for --nepochs epochs and keep the last weights: constant; cosine, which falls to 0; '
+               'multistep:30,60,80:0.1, times 0.1 after 30, 60 and 80 epochs', 'patience',
                schedule.checked, record=CHANGED, shown='SCHEDULE'),
-        number('warmup', int, 0, 'epochs in which the learning rate rises to --lr, linearly, the first at '
-               '1/N of it', CHANGED, 'N', least=0, most=10 ** 6),
+        number('warmup', int, 0, 'raise the learning rate linearly over the first N epochs, from --lr / N to '
+               '--lr', CHANGED, 'N', least=0, most=10 ** 6),
         switch('no_patience', 'the same as --schedule constant', record=CHANGED),
-        number('iterations', int, None, 'steps per task, instead of --nepochs; an epoch then leaves its '
-               'incomplete batch out', CHANGED, least=1, most=10 ** 9),
-        switch('keep_optimizer', "momentum and Adam's averages go on over tasks", record=CHANGED),
-        switch('joined_heads', 'to momentum, weight decay and Adam all heads are one layer: those that a '
-               'batch does not use have gradients of zero and may move on, over tasks with --keep-optimizer',
+        number('iterations', int, None, 'steps per task, instead of --nepochs; incomplete batches are left out', CHANGED, least=1, most=10 ** 9),
+        switch('keep_optimizer', "keep momentum and Adam's averages from task to task", record=CHANGED),
+        switch('joined_heads', 'treat all heads as one layer in momentum, weight decay and Adam: a head that a '
+               'batch does not use has a gradient of zero, and may still move',
                record=CHANGED),
-        Option('augment', 'what is done to images in training, at random: crop:PIXELS moves by up to so '
-               'many, flip exchanges left and right, rotate:DEGREES turns by up to so many, cutout:PIXELS '
-               'blackens a square of that side; several in their order, as in crop:4,flip; off under '
+        Option('augment', 'change images at random in training. crop:PIXELS moves them by up to so many, '
+               'flip exchanges left and right, rotate:DEGREES turns them by up to so many, cutout:PIXELS '
+               'blackens a square of that side. Give several in their order, as in crop:4,flip. Off under '
                '--overfit', None,
                augmentation, record=CHANGED, shown='NAME:N,...')),
     "data, device and results (paths are relative to the project's folder)": (
-        Option('data_dir', "folder of <name>.npz, of folders of image files and of torchvision's files; what "
-               'is missing is downloaded to it', 'dat', shown='DIR'),
-        Option('pc_valid', 'share of each training set held out for validation, in [0,1); 0: validate on the '
+        Option('data_dir', "folder of the data: <name>.npz, folders of image files, torchvision's files; missing "
+               'data are downloaded into it', 'dat', shown='DIR'),
+        Option('pc_valid', 'hold out this share of each training set for validation, in [0,1); 0: validate on the '
                "training set (default: the experiment's)", None, SHARE.parse, record=ALWAYS, shown='SHARE'),
-        Option('class_order', 'of experiments that split the classes of a data set: in the order of the data '
-               'set, or shuffled by the seed', 'fixed', choices=('fixed', 'seed'), record=CHANGED),
-        Option('angles', 'of rotated tasks: drawn by the seed, or rising evenly from 0 towards 180 degrees',
+        Option('class_order', 'order of the classes that an experiment splits: that of the data set, or '
+               'shuffled by the seed', 'fixed', choices=('fixed', 'seed'), record=CHANGED),
+        Option('angles', 'angles of rotated tasks: drawn by the seed, or rising evenly from 0 towards 180 degrees',
                'drawn', choices=('drawn', 'even'), record=CHANGED),
-        number('samples', int, None, 'training samples per task, drawn by the seed, of every class as many '
-               'as can be', CHANGED, 'N', least=1, most=10 ** 9),
+        number('samples', int, None, 'training samples per task, drawn by the seed, as equal over classes as '
+               'possible', CHANGED, 'N', least=1, most=10 ** 9),
         number('valid_samples', int, None, 'validation samples per task, held out in the same way, instead '
                'of --pc-valid', CHANGED, 'N', least=1, most=10 ** 9),
-        number('image_size', int, None, 'side of the images of a folder of files, whose shorter side becomes '
-               'this, and whose middle is cut (default 32)', CHANGED, 'N', least=1, most=1024),
-        Option('pixels', 'standardised by mean and standard deviation of the data set, or as they are, in '
-               '0..1', 'standard', choices=('standard', 'unit'), record=CHANGED),
-        number('pad', int, 0, 'black pixels around the images, on each side', CHANGED, 'N', least=0,
+        number('image_size', int, None, 'for a folder of image files: resize the shorter side to this and cut '
+               'out the middle (default 32)', CHANGED, 'N', least=1, most=1024),
+        Option('pixels', 'standard: standardised by the mean and standard deviation of the data set; unit: left '
+               'in 0..1', 'standard', choices=('standard', 'unit'), record=CHANGED),
+        number('pad', int, 0, 'add so many black pixels on each side of the images', CHANGED, 'N', least=0,
                most=1000),
         Option('device', 'auto, cpu, cuda, cuda:1, ..., mps (default auto: what is there, in the order cuda, '
                'mps, cpu)', 'auto', shown='DEVICE'),
-        Option('output', "the accuracy matrix, and FILE's sibling .json the record of the run (default "
+        Option('output', 'write the accuracy matrix to FILE, and the record of the run beside it as .json (default '
                'res/<experiment>_<approach>_<seed>.txt)', '', once=True, shown='FILE'),
         Option('tag', 'words to find the run by (results.py, report.py and plot_results.py take --tag)', [],
                tags, once=True, shown='A,...'),
@@ -200,18 +201,18 @@ OPTIONS = {
                'and WANDB_MODE=offline; files in logs/wandb (needs: pip install wandb)'),
         switch('mlflow', 'log the same numbers to MLflow, at MLFLOW_TRACKING_URI or in logs/mlruns (needs: pip '
                'install mlflow-skinny)'),
-        switch('final_valid', "also record the accuracy on the tasks' validation sets, at the end and after "
-               "each task, by " 'which to choose hyper-parameters'),
-        switch('forward_transfer', 'also test every task by the untrained network and just before it is '
-               'learnt, for the record', record=CHANGED),
+        switch('final_valid', 'also record the validation accuracy, after each task and at the end, to choose '
+               'hyper-parameters by it'),
+        switch('forward_transfer', 'also test each task with the untrained network and just before it is '
+               'learnt, to record forward transfer', record=CHANGED),
         number('eval_every', int, None, 'also test all tasks so far before every N-th training step and at the '
-               'end of each task, into logs/<run>/steps.csv, which changes no result (plot_results.py --figure '
+               'end of each task; writes logs/<run>/steps.csv and changes no result (plot_results.py --figure '
                'gap)', CHANGED, 'N', least=1, most=10 ** 9),
-        number('eval_samples', int, 500, 'test images of each task for --eval-every, the same every time, of '
-               'each class its share', CHANGED, 'N', least=1, most=10 ** 9),
+        number('eval_samples', int, 500, 'test images of each task for --eval-every, the same every time; each '
+               'class has its share', CHANGED, 'N', least=1, most=10 ** 9),
         switch('overwrite', 'replace an existing result or checkpoint, even one of another configuration',
                once=True)),
-    'speed, for results that are as good but not the same digit by digit': (
+    'speed (results are as good, but not the same digit by digit)': (
         Option('channels_last', 'compute convolutions in channels-last memory format; on if no more is said '
                '(default: on the CPU for networks with norms or shortcuts, where it is faster)',
                choices=('on', 'off'), bare='on', record=CHANGED),
@@ -220,7 +221,7 @@ OPTIONS = {
         switch('compile', 'compile the network with torch.compile, on CUDA with graphs (needs a C++ '
                'compiler)', record=CHANGED),
         switch('tf32', 'let CUDA round the inputs of float32 products to 10 bits', record=CHANGED),
-        switch('plain', 'compute by the plain code alone, not by its faster equal (slower; for comparison)',
+        switch('plain', 'use the plain code alone, not its faster equivalent (slower; for comparison)',
                record=CHANGED)),
     'going on and repeating': (
         switch('resume', 'go on from the checkpoint of this run, if there is one', once=True),
@@ -228,16 +229,16 @@ OPTIONS = {
                'or task, at most this often (0: after each)', shown='SECONDS', least=0),
         switch('keep_checkpoint', 'keep the final state, with the model', once=True),
         switch('deterministic', 'the same numbers every time on CUDA too, slower'),
-        Option('rerun', 'alone, or with options to add: repeat the run of a .json record and say whether its '
-               'matrix is the same', shown='RECORD')),
-    'before the real thing (nothing is left in res)': (
-        switch('dry_run', 'a few steps of every task: prints the settings and where each comes from, '
-               'parameters, memory, and the time that the run may take', once=True),
-        switch('debug', 'two batches of one epoch of every task: trains, tests, saves, loads', once=True),
-        switch('profile', 'a few steps of the first task under torch.profiler: a table, and a trace in '
+        Option('rerun', 'repeat the run of a .json record and say whether its matrix is the same; needs no '
+               'other option', shown='RECORD')),
+    'before a long run (nothing is left in res)': (
+        switch('dry_run', 'take a few steps of every task; print the settings and where each comes from, '
+               'parameters, memory, and how long the run may take', once=True),
+        switch('debug', 'train, test, save and load two batches of every task', once=True),
+        switch('profile', 'take a few steps under torch.profiler; print a table and write a trace to '
                'logs/<run>/trace.json', once=True),
-        number('overfit', int, None, 'trains on N samples of the first task without dropout, and says '
-               'whether it gets them right', shown='N', once=True, least=1, most=10 ** 6)),
+        number('overfit', int, None, 'train on N samples of the first task without dropout, and say '
+               'whether the network learns them', shown='N', once=True, least=1, most=10 ** 6)),
 }
 ALL = {option.name: option for group in OPTIONS.values() for option in group}
 TRIALS = 'dry_run', 'debug', 'profile', 'overfit'

@@ -66,26 +66,26 @@ TABLE = (
     (lambda a, k: a.set and (not k.own_loop),
      '--set: the hyper-parameters of {a.approach} are options of their own: {own}', ()),
     (lambda a, k: a.scenario not in k.scenarios and k.own_loop,
-     '--scenario {a.scenario}: {a.approach} has a training loop of its own, which knows only tasks that '
-     'are told; it can: task', ()),
+     '--scenario {a.scenario}: {a.approach} has a training loop of its own, which has to '
+     'know the task; it supports: task', ()),
     (lambda a, k: a.scenario not in k.scenarios,
-     '--scenario {a.scenario}: the class of {a.approach} does not say that it supports it (scenarios = '
-     '(...)); it can: {scenarios}', ()),
+     '--scenario {a.scenario}: {a.approach} does not support it (its class says what it does, scenarios = '
+     '(...)); it supports: {scenarios}', ()),
     (lambda a, k: a.active_classes and a.scenario != 'class',
      '--active-classes is for --scenario class: otherwise only one head competes', ()),
     (lambda a, k: given(a, INFERENCE) and a.scenario == 'task',
      '{inference}: under --scenario task the task is known', ()),
     (lambda a, k: given(a, INFERENCE) and (not k.isolated),
-     '{inference}: {a.approach} has one network for all tasks, whose logits compete: there is no task to '
-     'infer', INFERENCE),
+     '{inference}: {a.approach} has one network for all tasks, whose logits compete: it infers no task',
+     INFERENCE),
     (lambda a, k: a.active_classes and k.isolated,
      '--active-classes: {a.approach} trains every task with its own head alone, and infers the task at '
      'test', ('active_classes',)),
     (lambda a, k: a.active_classes in k.cannot,
      '--active-classes {a.active_classes}: not for {a.approach}: {active}', ('active_classes',)),
     (lambda a, k: a.joined_heads and (a.scenario == 'domain' or a.active_classes == 'all'),
-     '--joined-heads: with --scenario domain or --active-classes all every batch uses all there is of '
-     'heads', ()),
+     '--joined-heads makes no difference with --scenario domain or --active-classes all: every batch uses '
+     'all heads', ()),
     (lambda a, k: a.optimizer == 'adam' and a.momentum,
      '--momentum is for --optimizer sgd: Adam has its own', ()),
     (lambda a, k: k.own_loop and given(a, ('dry_run', 'profile', 'overfit')),
@@ -122,7 +122,7 @@ TABLE = (
      '--joined-heads makes no difference to plain SGD: it is for --optimizer adam, --momentum or '
      '--weight-decay', ()),
     (lambda a, k: a.compile and (not a.plain) and k.reshapes,
-     '--compile: the network that {a.approach} runs changes its shape within every epoch; add --plain',
+     '--compile: {a.approach} runs a network whose shape changes within every epoch; add --plain',
      ('compile',)),
     (lambda a, k: a.no_patience and a.schedule not in ('patience', 'constant'),
      '--no-patience is --schedule constant, not {a.schedule}: give one of them', ()),

@@ -369,7 +369,7 @@ BAD = [
     (['er-ace', '--scenario', 'class', '--active-classes', 'current'], 'all classes so far'),
     (['gdumb', '--passes', '3'], 'a power of two'), (['gdumb', '--passes', '0'], '>= 1'), (['gdumb', '--lr-end', '0'], '> 0'),
     (['gdumb', '--optimizer', 'adam'], 'momentum 0.9'), (['gdumb', '--memory-sbatch', '0'], '>= 1'),
-    (['bic', '--scenario', 'task'], 'it can: class'), (['bic', '--scenario', 'class', '--T', '0'], '> 0'),
+    (['bic', '--scenario', 'task'], 'it supports: class'), (['bic', '--scenario', 'class', '--T', '0'], '> 0'),
     (['bic', '--scenario', 'class', '--held-out', '0.9'], '<= 0.5'), (['bic', '--scenario', 'class', '--stage2-lr', '-1'], '> 0'),
     (['wa', '--scenario', 'class', '--buffer', 'reservoir'], 'one of balanced, herding, each'), (['wa', '--scenario', 'domain'], 'class'),
     (['rwalk', '--alpha', '0'], '> 0'), (['rwalk', '--alpha', '1.5'], '<= 1'), (['rwalk', '--delta-t', '0'], '>= 1'),

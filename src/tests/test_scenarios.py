@@ -230,7 +230,7 @@ def test_the_command_line_names_the_scenario_in_result_and_record(scenario, tmp_
 @pytest.mark.parametrize('argv, says', [
     (['--approach', 'sgd', '--active-classes', 'all'], '--active-classes is for --scenario class'),
     (['--approach', 'hat', '--scenario', 'class', '--active-classes', 'all'], 'infers the task'),
-    (['--approach', 'sgd', '--scenario', 'class', '--infer', 'max-logit'], 'no task to infer'),
+    (['--approach', 'sgd', '--scenario', 'class', '--infer', 'max-logit'], 'infers no task'),
     (['--approach', 'hat', '--infer', 'max-logit'], 'the task is known'),
     (['--approach', 'hat', '--calibrate'], '--calibrate: under --scenario task the task is known'),
     (['--approach', 'er', '--scenario', 'domain', '--infer', 'energy', '--calibrate'], '--infer, --calibrate: er has one network'),

@@ -114,7 +114,7 @@ def test_they_are_part_of_the_configuration_and_named_only_if_given(data_dir, tm
 
 @pytest.mark.parametrize('more, says', [
     (['--approach', 'sgd', '--experiment', 'pmnist', '--class-order', 'seed'], 'does not split the classes'),
-    (['--approach', 'sgd', '--experiment', 'smnist', '--joined-heads', '--scenario', 'domain', '--optimizer', 'adam'], 'all there is'),
+    (['--approach', 'sgd', '--experiment', 'smnist', '--joined-heads', '--scenario', 'domain', '--optimizer', 'adam'], 'uses all heads'),
     (['--approach', 'sgd', '--experiment', 'smnist', '--iterations', '0'], '>= 1'),
     (['--approach', 'sgd', '--experiment', 'smnist', '--pad', '-1'], '>= 0')])
 def test_what_does_not_go_together_is_refused(more, says, data_dir, tmp_path, refused):
