@@ -219,7 +219,8 @@ CLASHING = [
     'ours --dry-run', 'random --profile', 'ours --resume', 'ours --keep-checkpoint', 'ours --save', 'ours --forward-transfer',
     'ours --optimizer adam', 'ours --plain', 'random --save', 'random --forward-transfer', 'pathnet --no-patience',
     'gdumb --momentum .5', 'independent --joined-heads', 'sgd --joined-heads', 'hat --compile',
-    'sgd --no-patience --schedule cosine', 'sgd --warmup 201', 'batches --augment flip', 'sgd --valid-samples 5 --pc-valid .1']
+    'sgd --no-patience --schedule cosine', 'sgd --warmup 201', 'batches --augment flip', 'ours --eval-every 5',
+    'batches --eval-every 5', 'random --eval-every 5', 'icarl --scenario class --eval-every 5', 'sgd --eval-samples 5', 'sgd --valid-samples 5 --pc-valid .1']
 
 
 def test_every_row_of_what_cannot_go_together_is_met_by_a_command_line(more, monkeypatch):
