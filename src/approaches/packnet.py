@@ -28,8 +28,8 @@ class Appr(base.Appr):
 
     fraction 0 leaves every task the same number: of T tasks, the t-th prunes 1 - 1/(T-t+1) of what is free,
     the last nothing. Biases and normalising layers are those of the first task, as in the authors' code;
-    heads are per task and not pruned. The second training has `retrain` epochs. Of an optimizer that remembers, or
-    that decays weights, the step itself is masked, not the gradient alone.
+    heads are per task and not pruned. The second training has `retrain` epochs. Of an optimizer that
+    remembers, or that decays weights, the step itself is masked, not the gradient alone.
     """
 
     family = 'isolation'
@@ -70,7 +70,7 @@ class Appr(base.Appr):
             return super().outputs(batch)
 
     def rates(self, t):
-        """Return [(parameter, the share of its step that is left to it)] in task t, a tensor of 0s and 1s: 0 for
+        """Return [(parameter, the share of its step that is left to it)] in task t, of 0s and 1s: 0 for
         weights of earlier tasks and, after pruning, for free ones; for biases after the first task."""
         mine, there = self.at['phase'] * (t + 1), self.params()
         found = [(there[n], (owner == mine).to(there[n].dtype)) for n, owner in self.owners.items()]

@@ -1,7 +1,7 @@
-"""Layers with a norm or a shortcut, of one task, in few passes: the gate is folded into the norm's scale and shift.
+"""Layers with a norm or a shortcut, of a task, in few passes: the gate is part of the norm's scale and shift.
 
-A gate m is not negative, so that relu(m BN(z)) is relu of a norm of scale m w and shift m b. Of a unit that is
-left out, plain code's running statistics still follow its map: they are noted here, too.
+A gate m is not negative, so that relu(m BN(z)) is relu of a norm of scale m w and shift m b. Of a unit
+that is left out, plain code's running statistics still follow its map: they are noted here, too.
 """
 import copy
 
@@ -19,15 +19,16 @@ def of_task(norm, t):
 
 
 def narrowed(part, t, rows=None, columns=None):
-    """Task t's parts.Part with some outputs and inputs (None: all), as a module of its own; its `rest` are the map
-    and norm of the other outputs, or None. A shortcut leads only where all are there."""
+    """Task t's parts.Part with some outputs and inputs (None: all), as a module of its own; its `rest` are
+    the map and norm of the other outputs, or None. A shortcut leads only where all are there."""
     out = copy.copy(part)
     out._modules, out.rest = dict(part._modules), None
     for name, module in part._modules.items():
         if module is not None:
             module = of_task(module, t)
             whole = name.startswith('skip')
-            setattr(out, name, cut(module) if whole else cut(module, rows, None if name == 'norm' else columns))
+            where = () if whole else (rows, None if name == 'norm' else columns)
+            setattr(out, name, cut(module, *where))
     if rows is not None and part.kind == 'batch':
         total = len(part.map.weight)
         there = torch.zeros(total, dtype=torch.int64, device=rows.device).index_fill_(0, rows, 1)
@@ -61,12 +62,13 @@ def normed(norm, z, gate, mixes):
         return F.group_norm(z * column(gate, z), norm.num_groups, weight, bias, norm.eps)
     if norm.training:
         norm.num_batches_tracked.add_(1)
-    return F.batch_norm(z, norm.running_mean, norm.running_var, weight, bias, norm.training, norm.momentum, norm.eps)
+    statistics = norm.running_mean, norm.running_var
+    return F.batch_norm(z, *statistics, weight, bias, norm.training, norm.momentum, norm.eps)
 
 
 def gated(part, h, source, gate):
-    """(what ReLU follows, new, to be overwritten; what is then still to be multiplied by, None or the gate) of a
-    narrowed() Part, its input, the output that its shortcut adds, or None, and the gate [1, units]."""
+    """(what ReLU follows, new, to be overwritten; what is then still to be multiplied by, None or the gate)
+    of a narrowed() Part, its input, the output that its shortcut adds, or None, and the gate [1, units]."""
     mixes = part.kind == 'group'
     if part.norm is None:
         return part.map(h) + (source if part.skip is None else part.skip(source)), gate

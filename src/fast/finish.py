@@ -1,4 +1,4 @@
-"""What follows a layer's linear map: ReLU, dropout, pooling and HAT's gate, in few passes over the largest maps."""
+"""What follows a layer's linear map: ReLU, dropout, pooling and HAT's gate, in few passes over large maps."""
 import torch
 from torch.nn import functional as F
 

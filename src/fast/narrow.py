@@ -79,7 +79,8 @@ class Narrow(Layered):
                 z, m = blocks.gated(module, h, outputs[i - layer.skip] if layer.skip else None, m)
             else:
                 z = mapped(module, h, tape, self.training)
-            h = finish(z, layer.pdrop, self.training, self.among[i], m, layer.pool if layer.kernel else 'none')
+            pool = layer.pool if layer.kernel else 'none'
+            h = finish(z, layer.pdrop, self.training, self.among[i], m, pool)
             outputs.append(h if not self.plain else None)
         return mapped(self.head, h, tape, self.training), masks
 

@@ -60,7 +60,8 @@ class Attended:
 
     def there(self, rows, s):
         """bool [units] for each layer: which units of these embeddings are to be run; at s = 0 all."""
-        return [active(r, s) if s and loose else torch.ones_like(r).bool() for r, loose in zip(rows, self.loose)]
+        every = [torch.ones_like(r).bool() for r in rows]
+        return [active(r, s) if s and free else full for r, free, full in zip(rows, self.loose, every)]
 
     def fewer(self, whole, t, s, left):
         """The part without the units whose attention has become 0, where leaving them out costs less than
@@ -76,8 +77,8 @@ class Attended:
 
 
 def loose(layers):
-    """For each layer whether its units can be left out: not those that a shortcut starts from or leads to, where
-    units of several layers are added, nor those that a norm mixes."""
+    """For each layer whether its units can be left out: not those that a shortcut starts from or leads to,
+    where units of several layers are added, nor those that a norm mixes."""
     sources = {i - layer.skip for i, layer in enumerate(layers) if layer.skip}
     return [i not in sources and not layer.skip and layer.norm != 'group' for i, layer in enumerate(layers)]
 

@@ -65,9 +65,9 @@ def sequential(net, t, weights, masks=None, least=None):
 
 
 def follow(layers):
-    """Return whether layers are what sequential() knows: linear maps, convolutions with max-pooling, no more."""
-    bare = [layer for layer in layers if not layer.kernel or (layer.stride, layer.padding, layer.pool) == (1, 0, 'max')]
-    return parts.plain(layers) and len(bare) == len(layers)
+    """Return whether layers are what sequential() knows: linear maps, convolutions with max-pooling."""
+    shapes = {(layer.stride, layer.padding, layer.pool) for layer in layers if layer.kernel}
+    return parts.plain(layers) and shapes <= {(1, 0, 'max')}
 
 
 def plain(net):

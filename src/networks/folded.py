@@ -1,4 +1,4 @@
-"""A network of declared layers for one task alone: norms and masks folded into the weights, units that are off left out."""
+"""A network of declared layers for one task alone: norms and masks folded in, units that are off left out."""
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -15,8 +15,8 @@ def chosen(mask, least):
 
 def linear(weights, name, rows=None, below=None, scale=None, positions=1, norm=None, **more):
     """Return a Linear or Conv2d of some rows of a layer's weights and the columns of some units below, each
-    of so many positions, times the units' scale; None: all, or 1. norm: None or (factor, shift) [units] of what
-    comes out; more: the convolution's stride and padding."""
+    of so many positions, times the units' scale; None: all, or 1. norm: None or (factor, shift) [units] of
+    what comes out; more: the convolution's stride and padding."""
     weight, bias = weights[name + '.weight'].detach(), weights.get(name + '.bias')
     bias = None if bias is None else bias.detach()
     if norm is not None:
@@ -50,9 +50,9 @@ class Scale(nn.Module):
 class Folded(nn.Module):
     """Task t of a Layered net with weights {name: tensor} and its running statistics.
 
-    masks: a list of [units] by which the outputs are multiplied, folded into what they are inputs of; None: all 1.
-    least: units of which the mask is below are left out; where a shortcut adds outputs as they are, if it is so in
-    all layers that are added up.
+    masks: a list of [units] by which the outputs are multiplied, folded into what they enter; None: all
+    1. least: units of which the mask is below are left out; where a shortcut adds outputs as they are, if
+    it is so in all layers that are added up.
     """
 
     def __init__(self, net, t, weights, masks=None, least=None):
@@ -70,7 +70,8 @@ class Folded(nn.Module):
                 self.weights, layer.name + '.map' * inner, rows[i], *below, net.positions[i],
                 self.normed(module.norm, layer.name + '.norm') if inner else None, **more))
             source = (rows[i - layer.skip], scales[i - layer.skip])
-            self.shortcuts.append(self.shortcut(module, layer, rows[i], *source) if layer.skip else nn.Identity())
+            added = self.shortcut(module, layer, rows[i], *source) if layer.skip else nn.Identity()
+            self.shortcuts.append(added)
         head = net.heads()[t]
         name = next(n for n, m in net.named_modules() if m is head)
         self.head = linear(self.weights, name, None, rows[-1], scales[-1], head.in_features // net.below[-1])
@@ -79,8 +80,8 @@ class Folded(nn.Module):
 
     @staticmethod
     def kept(net, masks, least):
-        """Return the units [n] of each layer that are there: where outputs are added as they are, those that any
-        of them has."""
+        """Return the units [n] of each layer that are there: where outputs are added as they are, those that
+        any of them has."""
         roots = []
         for i, layer in enumerate(net.layers):
             same = layer.skip and getattr(net, layer.name).skip is None
@@ -94,7 +95,8 @@ class Folded(nn.Module):
             return None
         name, norm = ('%s.%d' % (name, self.t), norm[self.t]) if isinstance(norm, Norms) else (name, norm)
         mean, var, weight, bias = (
-            self.weights['%s.%s' % (name, n)].detach() for n in ('running_mean', 'running_var', 'weight', 'bias'))
+            self.weights['%s.%s' % (name, n)].detach()
+            for n in ('running_mean', 'running_var', 'weight', 'bias'))
         factor = weight / (var + norm.eps).sqrt()
         return factor, bias - mean * factor
 

@@ -35,7 +35,8 @@ class Part(nn.Module):
         self.map, self.norm = layer.map(units), self.normalising(layer, tasks)
         self.skip = self.skip_norm = None
         if shortcut and shortcut != (layer.width, 1):
-            self.skip = layer.replaced(kernel=min(1, layer.kernel), stride=shortcut[1], padding=0).map(shortcut[0])
+            shape = {'kernel': min(1, layer.kernel), 'stride': shortcut[1], 'padding': 0}
+            self.skip = layer.replaced(**shape).map(shortcut[0])
             self.skip_norm = self.normalising(layer, tasks)
 
     @staticmethod
@@ -72,9 +73,10 @@ class Part(nn.Module):
 
 
 def is_bare(module, kinds=(nn.Linear, nn.Conv2d)):
-    """Return whether a module computes by its own parameters alone: it is of some kinds and of no derived class,
-    has no hooks, and its weights are not made of others."""
-    hooks = any(getattr(module, '_%s_hooks' % kind) for kind in ('forward', 'forward_pre', 'backward', 'backward_pre'))
+    """Return whether a module computes by its own parameters alone: it is of some kinds and of no derived
+    class, has no hooks, and its weights are not made of others."""
+    called = 'forward', 'forward_pre', 'backward', 'backward_pre'
+    hooks = any(getattr(module, '_%s_hooks' % kind) for kind in called)
     own = all(p is None or isinstance(p, nn.Parameter) for p in module._parameters.values())
     return type(module) in kinds and own and not hooks
 

@@ -21,9 +21,9 @@ class Option:
     """One option: its name, help and default, how its text is read, and what it is to a run's result.
 
     parse: the value of a text, or UserError; choices: what it may be; switch: whether it takes no value;
-    bare: what it is if it is given without one; record: ALWAYS, CHANGED or '' if the result does not depend on
-    it; once: whether it is of one run alone, so that a record used as --config does not give it; shown: what help puts in the place of a value; folder:
-    whose choices help lists; number: what its value is checked as.
+    bare: what it is if it is given without one; record: ALWAYS, CHANGED or '' if the result does not depend
+    on it; once: whether it is of one run alone, so that a record used as --config has it not; shown: what
+    help puts in the place of a value; folder: whose choices help lists; number: what its value is checked as.
     """
     name: str
     help: str

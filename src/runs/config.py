@@ -34,7 +34,8 @@ def line(name, found, rest, approach=None):
     theirs = found.get('approach', approach)
     if approach or theirs:
         plain = {key: value for key, value in found.items() if key in commandline.ALL and key not in NEVER}
-        said = [w for key, value in plain.items() for w in word(name, key, value, commandline.ALL[key].is_flag(value))]
+        known = commandline.ALL
+        said = [w for key, value in plain.items() for w in word(name, key, value, known[key].is_flag(value))]
         options.prepare([*said, *rest])
     kind = options.approach(approach or theirs)
     found = positional(name, found, options.approach(theirs))

@@ -73,9 +73,9 @@ def apply(appr, args):
 
 
 def is_channels_last(choice, model):
-    """Return whether a model's convolutions are to be computed in channels-last memory format: as it is chosen,
-    'on' or 'off', or else where layers have norms or shortcuts, on the CPU (scripts/bench.sh resnet). Others stay
-    as they are, to the bit."""
+    """Return whether a model's convolutions are to be computed in channels-last memory format: as it is
+    chosen, 'on' or 'off', or else where layers have norms or shortcuts, on the CPU (scripts/bench.sh resnet).
+    Others stay as they are, to the bit."""
     from networks import parts
     from networks.layers import Layered
     if choice or not isinstance(model, Layered):
@@ -87,8 +87,10 @@ def is_channels_last(choice, model):
 def memory_format(model):
     """Return {'memory_format': 'channels_last'} of a model with such weights, for a run's record, else {}."""
     import torch
-    last = [p.is_contiguous(memory_format=torch.channels_last) and not p.is_contiguous() for p in model.parameters() if p.dim() == 4]
-    return {'memory_format': 'channels_last'} if any(last) else {}
+    for p in model.parameters():
+        if p.dim() == 4 and p.is_contiguous(memory_format=torch.channels_last) and not p.is_contiguous():
+            return {'memory_format': 'channels_last'}
+    return {}
 
 
 def processor():
