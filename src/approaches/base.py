@@ -63,7 +63,7 @@ class Appr(Declared):
     isolated = False       # whether every task has a network or a mask of its own: then a task not told is inferred
     cumulative = False     # True: trains on the data of all tasks so far
     first_norms = False    # whether layers with running statistics stay what the first task makes them
-    cannot = {}            # {'optimizer', 'save', 'untrained', 'validation', 'current' or 'steps': why it cannot have that}
+    cannot = {}            # {'optimizer', 'save', 'untrained', 'validation', 'current', 'steps': why not}
     declarations = ('variants', 'clipgrad', 'phases', 'scenarios', 'isolated', 'cumulative', 'first_norms',
                     'cannot', 'logs', 'fitting', 'hyperparameters')  # what a class may say
     logs = None            # what run.py pickles at the end, at self.logpath

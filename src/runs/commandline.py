@@ -192,9 +192,9 @@ OPTIONS = {
                "each task, by " 'which to choose hyper-parameters'),
         switch('forward_transfer', 'also test every task by the untrained network and just before it is '
                'learnt, for the record', record=CHANGED),
-        number('eval_every', int, None, 'also test all tasks so far before every N-th training step and at the '
-               'end of each task, into logs/<run>/steps.csv, which changes no result (plot_results.py --figure '
-               'gap)', CHANGED, 'N', least=1, most=10 ** 9),
+        number('eval_every', int, None, 'also test all tasks so far before every N-th training step and at '
+               'the end of each task, into logs/<run>/steps.csv, which changes no result (plot_results.py '
+               '--figure gap)', CHANGED, 'N', least=1, most=10 ** 9),
         number('eval_samples', int, 500, 'test images of each task for --eval-every, the same every time, of '
                'each class its share', CHANGED, 'N', least=1, most=10 ** 9),
         switch('overwrite', 'replace an existing result or checkpoint, even one of another configuration',
