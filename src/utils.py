@@ -136,8 +136,8 @@ def examples(kind):
 
 
 def form(kind):
-    """Return 'split:<data set>:<number of tasks>' of a kind of experiments, as its file says by form = (...); where
-    it has several forms, all of them, 'a or b', in the order of its examples.
+    """Return 'split:<data set>:<number of tasks>' of a kind of experiments, as its file says by form =
+    (...); where it has several forms, all of them, 'a or b', in the order of its examples.
 
     The others are in the file's docstring, such as split:<name>:<first>+<step>.
     """

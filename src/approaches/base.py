@@ -64,7 +64,7 @@ class Appr(Declared):
     cumulative = False     # True: trains on the data of all tasks so far
     first_norms = False    # whether layers with running statistics stay what the first task makes them
     promise = ''           # how what is said of old tasks, if they are told, stays: 'exact', 'up to masks'
-    cannot = {}            # {'optimizer', 'save', 'untrained', 'validation', 'current' or 'steps': why it cannot have that}
+    cannot = {}            # {'optimizer', 'save', 'untrained', 'validation', 'current', 'steps': why not}
     declarations = ('variants', 'clipgrad', 'phases', 'scenarios', 'isolated', 'cumulative', 'first_norms',
                     'promise', 'cannot', 'logs', 'fitting', 'hyperparameters')  # what a class may say
     logs = None            # what run.py pickles at the end, at self.logpath

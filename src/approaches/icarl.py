@@ -43,7 +43,8 @@ class Appr(exemplars.Exemplars):
     hyperparameters = (replay.SIZE,)
     buffer = 'herding'
     without = ', which are never chosen'
-    cannot = {**exemplars.Exemplars.cannot, 'steps': 'it is tested by the class means, which are made at the end of a task'}
+    cannot = {**exemplars.Exemplars.cannot,
+              'steps': 'it is tested by the class means, which are made at the end of a task'}
     model_old = means = None  # the network after the last task; of the classes so far, the mean features [classes, D]
 
     def __init__(self, *args, **kwargs):

@@ -30,8 +30,8 @@ def quiet(appr):
 
 @contextmanager
 def amid(appr):
-    """Within it, tests amid an epoch of training are those that follow a task; after it all is as before, what
-    tests note on the approach included."""
+    """Within it, tests amid an epoch of training are those that follow a task; after it all is as before,
+    what tests note on the approach included."""
     (appr.wing or Plain(appr)).write_back()
     before, modes = dict(vars(appr)), {module: module.training for module in appr.model.modules()}
     appr.configure(at=dict(IDLE))

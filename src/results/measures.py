@@ -14,8 +14,8 @@ def average_accuracy(a):
 
 
 def overall_accuracy(a, counts):
-    """Return the accuracy over all test images of all tasks, of which there are counts [T]: sum_u n_u a[T,u] /
-    sum_u n_u."""
+    """Return the accuracy over all test images of all tasks, of which there are counts [T]: sum_u n_u a[T,u]
+    / sum_u n_u."""
     return float(np.average(a[-1], weights=counts))
 
 
@@ -74,8 +74,8 @@ def diverged(loss):
 
 
 def lowest_and_last(accuracy):
-    """Return (lowest, last), accuracies [T,T]: row t the least and the last in the tests while task t is learnt,
-    column u on task u, nan where u > t. accuracy[t]: of those tests, [tests, t + 1]."""
+    """Return (lowest, last), accuracies [T,T]: row t the least and the last in the tests while task t is
+    learnt, column u on task u, nan where u > t. accuracy[t]: of those tests, [tests, t + 1]."""
     lowest, last = np.full((2, len(accuracy), len(accuracy)), np.nan)
     for t, found in enumerate(accuracy):
         lowest[t, :t + 1], last[t, :t + 1] = np.min(found, 0), found[-1]
@@ -83,8 +83,8 @@ def lowest_and_last(accuracy):
 
 
 def minimum_accuracy(lowest):
-    """Return min-ACC, 1/(T-1) sum_{u<T} min_{t>u} lowest[t,u], of how low the accuracy on u fell while task t was
-    learnt (De Lange, van de Ven & Tuytelaars, ICLR 2023). None for one task."""
+    """Return min-ACC, 1/(T-1) sum_{u<T} min_{t>u} lowest[t,u], of how low the accuracy on u fell while task
+    t was learnt (De Lange, van de Ven & Tuytelaars, ICLR 2023). None for one task."""
     n = len(lowest) - 1
     return float(np.mean([lowest[u + 1:, u].min() for u in range(n)])) if n else None
 
@@ -96,32 +96,33 @@ def worst_case_accuracy(lowest, last):
 
 
 def stability_gaps(lowest, last):
-    """Return [T,T], for u < t last[t-1,u] - lowest[t,u], else 0: how far the accuracy on task u fell below that
-    before task t, while t was learnt."""
+    """Return [T,T], for u < t last[t-1,u] - lowest[t,u], else 0: how far the accuracy on task u fell below
+    that before task t, while t was learnt."""
     return np.tril(np.concatenate([lowest[:1] * 0, last[:-1] - lowest[1:]]), -1)
 
 
 def stability(lowest, last):
-    """Return {name: value} of what lowest_and_last() says, for a record: accuracies in 0..1; stability_gap is the
-    mean of the gaps. Of one task there is no more than its accuracy."""
+    """Return {name: value} of what lowest_and_last() says, for a record: accuracies in 0..1; stability_gap
+    is the mean of the gaps. Of one task there is no more than its accuracy."""
     gaps, n = stability_gaps(lowest, last), len(last)
     out = {'worst_case_accuracy': worst_case_accuracy(lowest, last)}
     if n > 1:
-        out.update(minimum_accuracy=minimum_accuracy(lowest), stability_gap=float(gaps.sum() / (n * (n - 1) / 2)),
+        mean = float(gaps.sum() / (n * (n - 1) / 2))
+        out.update(minimum_accuracy=minimum_accuracy(lowest), stability_gap=mean,
                    stability_gaps=gaps.round(6).tolist())
     return out
 
 
 def windowed_forgetting(values, window):
-    """Return the largest fall from one to a later of so many tests in a row, of accuracies on a task [tests], 0
-    where there is none (De Lange et al., 2023, WF)."""
+    """Return the largest fall from one to a later of so many tests in a row, of accuracies on a task
+    [tests], 0 where there is none (De Lange et al., 2023, WF)."""
     falls = [0.]
     for k in range(1, len(values)):
         falls.append(max(values[max(0, k - window + 1):k + 1]) - values[k])
     return float(max(falls))
 
 
-WITHIN = 'minimum_accuracy', 'worst_case_accuracy', 'stability_gap'  # what a record may have of tests within tasks
+WITHIN = 'minimum_accuracy', 'worst_case_accuracy', 'stability_gap'  # what tests within tasks say
 MATRIX = average_accuracy, average_incremental_accuracy, learning_accuracy, forgetting, backward_transfer
 
 

@@ -72,7 +72,8 @@ def table(results):
     """Return a row per result of found()."""
     lines = []
     for (path, r), differ in zip(results, differing([r['config'] for _, r in results])):
-        forgotten, overall = (None if r.get(k) is None else 100 * r[k] for k in ('forgetting', 'overall_accuracy'))
+        names = 'forgetting', 'overall_accuracy'
+        forgotten, overall = (None if r.get(k) is None else 100 * r[k] for k in names)
         lines.append([r['config']['experiment'], r['config']['approach'], r['config'].get('seed'),
                       ','.join(r.get('tags', ())), differ,
                       100 * r['average_accuracy'], overall, forgotten, status(r), path.name])

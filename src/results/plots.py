@@ -69,8 +69,8 @@ KINDS = {
                    lambda found, query: collect.ledgers(found)),
     'curves': Kind('a number of every epoch, task after task (--measure)', curves.table, task_figures.curves,
                    learning_curves),
-    'gap': Kind('accuracy on earlier tasks at every test within a task (of run.py --eval-every), where it falls after '
-                'a switch', steps.table, task_figures.gap,
+    'gap': Kind('accuracy on earlier tasks at every test within a task (of run.py --eval-every), where it '
+                'falls after a switch', steps.table, task_figures.gap,
                 lambda found, query: load_steps(found, query)),
     'surface': Kind('accuracy over the hyper-parameters of a grid by work.py (one approach; --over)',
                     surfaces.table,
@@ -129,7 +129,8 @@ def load_epochs(found, query):
         rows = epochs.load(query.epochs(row['path']))
         last = max((r['task'] for r in rows), default=0)
         if last >= len(row['acc']):
-            raise UserError('the epochs of %s are of another run: they have task %d' % (row['path'].name, last))
+            raise UserError('the epochs of %s are of another run: they have task %d' % (
+                row['path'].name, last))
         return rows
     return load_each(found, query, read)
 
@@ -147,7 +148,8 @@ def load_steps(found, query):
 
 
 def load_each(found, query, read):
-    """Return {approach: {seed: read(row)}} of collected results. Raises UserError naming all that is wrong."""
+    """Return {approach: {seed: read(row)}} of collected results. Raises UserError naming all that is
+    wrong."""
     out, wrong = {}, []
     for a, by in found.items():
         for seed, row in by.items():

@@ -1,5 +1,5 @@
-"""The tests of a run within its tasks, steps.csv in the folder of its logs: a line for each, with the accuracies
-on all tasks so far."""
+"""The tests of a run within its tasks, steps.csv in the folder of its logs: a line for each, with the
+accuracies on all tasks so far."""
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,8 @@ WINDOWS = 10, 100  # tests within which windowed forgetting looks for the larges
 
 
 def load(path):
-    """Return (steps, accuracies) of a steps.csv: of each task that was learnt an int array [tests] of the steps
-    before each test and accuracies [tests, task + 1] in 0..1. Raises UserError as epochs.load does."""
+    """Return (steps, accuracies) of a steps.csv: of each task that was learnt an int array [tests] of the
+    steps before each test and accuracies [tests, task + 1] in 0..1. Raises UserError as epochs.load does."""
     if not Path(path).is_file():
         raise UserError('there is no %s: a run with --eval-every leaves it' % path)
     rows, steps, accuracies = epochs.table(path, COLUMNS), [], []
@@ -26,19 +26,20 @@ def load(path):
             accuracies.append([])
         found = [row.get(ACCURACY % u) for u in range(t + 1)]
         if t != len(steps) - 1 or steps[t] and row['step'] <= steps[t][-1]:
-            raise UserError('%s, line %d: step %d of task %d does not follow the line before: lines are missing' % (
-                path, n, row['step'], t))
+            raise UserError('%s, line %d: step %d of task %d does not follow the line before: lines are '
+                            'missing' % (path, n, row['step'], t))
         if None in found or not all(0 <= a <= 1 for a in found):
-            raise UserError('%s, line %d: expected accuracies from 0 to 1 on the tasks 0 to %d' % (path, n, t))
+            raise UserError('%s, line %d: expected accuracies from 0 to 1 on the tasks 0 to %d' % (
+                path, n, t))
         steps[t].append(row['step'])
         accuracies[t].append(found)
     return [np.array(s) for s in steps], [np.array(a) for a in accuracies]
 
 
 def gather(runs):
-    """Return {approach: [(steps [tests], accuracies in per cent [seeds, tests, t + 1]) of each task t]} of {approach:
-    {seed: what load() returns}}; nan where a seed's task had ended. Raises UserError for seeds that were tested at
-    other steps."""
+    """Return {approach: [(steps [tests], accuracies in per cent [seeds, tests, t + 1]) of each task t]} of
+    {approach: {seed: what load() returns}}; nan where a seed's task had ended. Raises UserError for seeds
+    that were tested at other steps."""
     out = {}
     for a, by in runs.items():
         out[a] = []
@@ -47,15 +48,15 @@ def gather(runs):
             values = np.full((len(by), len(steps), t + 1), np.nan)
             for row, (mine, accuracies) in zip(values, (found for found in by.values())):
                 if not np.array_equal(mine[t][:-1], steps[:len(mine[t]) - 1]):
-                    raise UserError('the seeds of %s were tested at different steps: another --eval-every' % a)
+                    raise UserError('seeds of %s were tested at different steps: another --eval-every' % a)
                 row[:len(mine[t])] = 100 * accuracies[t]
             out[a].append((steps, values))
     return out
 
 
 def later(tasks, u):
-    """Return (steps since the first task began [tests], accuracies [seeds, tests]) on task u of one approach's
-    gather(), from its end on."""
+    """Return (steps since the first task began [tests], accuracies [seeds, tests]) on task u of one
+    approach's gather(), from its end on."""
     starts = np.cumsum([0] + [steps[-1] for steps, _ in tasks])
     x, y = [[starts[u + 1]]], [tasks[u][1][:, -1:, u]]
     for t in range(u + 1, len(tasks)):
@@ -78,8 +79,10 @@ def each(loaded):
 
 
 def table(found, runs):
-    """Return a row per approach of each(), mean over the seeds, of {approach: {seed: what load() returns}}."""
-    names = {'minimum_accuracy': 'min-ACC %', 'worst_case_accuracy': 'WC-ACC %', 'stability_gap': 'stability gap %'}
+    """Return a row per approach of each(), mean over the seeds, of {approach: {seed: what load()
+    returns}}."""
+    names = {'minimum_accuracy': 'min-ACC %', 'worst_case_accuracy': 'WC-ACC %',
+             'stability_gap': 'stability gap %'}
     names.update({'WF %d' % window: 'WF %d %%' % window for window in WINDOWS})
     rows = []
     for a, by in runs.items():

@@ -92,8 +92,9 @@ def gap(fig, found, runs):
         ax.set_ylim(lowest, highest)
     fig.key(title='on task ' + start)
     bands = captions.spread('lines: means, bands: least to most, over the seeds', map(len, runs.values()))
-    fig.note(captions.label(found), captions.seeds(found), bands, 'a line begins at the end of its task; upright: a '
-             'task ends', shown < len(names) and 'the first %d tasks are shown' % shown, remark)
+    fig.note(captions.label(found), captions.seeds(found), bands,
+             'a line begins at the end of its task; upright: a task ends',
+             shown < len(names) and 'the first %d tasks are shown' % shown, remark)
 
 
 def order(fig, found, by):

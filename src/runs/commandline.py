@@ -205,8 +205,8 @@ OPTIONS = {
                'hyper-parameters by it'),
         switch('forward_transfer', 'also test each task with the untrained network and just before it is '
                'learnt, to record forward transfer', record=CHANGED),
-        number('eval_every', int, None, 'also test all tasks so far before every N-th training step and at the '
-               'end of each task; writes logs/<run>/steps.csv and changes no result (plot_results.py --figure '
+        number('eval_every', int, None, 'also test all tasks so far before every N-th training step and at '
+               'the end of each task; writes logs/<run>/steps.csv and changes no result (plot_results.py --figure '
                'gap)', CHANGED, 'N', least=1, most=10 ** 9),
         number('eval_samples', int, 500, 'test images of each task for --eval-every, the same every time; each '
                'class has its share', CHANGED, 'N', least=1, most=10 ** 9),

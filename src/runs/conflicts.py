@@ -133,7 +133,7 @@ TABLE = (
     (lambda a, k: a.eval_every and k.own_loop,
      '--eval-every: not for {a.approach}: it has a training loop of its own', ('eval_every',)),
     (lambda a, k: a.eval_every and k.own_batches,
-     '--eval-every: not for {a.approach}, which takes its steps in a train_epoch of its own', ('eval_every',)),
+     '--eval-every: not for {a.approach}, which takes steps in a train_epoch of its own', ('eval_every',)),
     (lambda a, k: a.eval_every and 'validation' in k.cannot,
      '--eval-every: not for {a.approach}: {k.cannot[validation]}', ('eval_every',)),
     (lambda a, k: a.eval_every and 'steps' in k.cannot,

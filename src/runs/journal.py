@@ -1,5 +1,5 @@
-"""What a run writes as it goes, in its folder in logs/: tables such as epochs.csv, a line per epoch, and run.log, the
-console's text."""
+"""What a run writes as it goes, in its folder in logs/: tables such as epochs.csv, a line per epoch, and
+run.log, the console's text."""
 import contextlib
 import csv
 import io
@@ -13,8 +13,8 @@ from utils import UserError
 
 
 class Lines(Listener):
-    """A run's <name>.csv. needed: the columns that it always has; count: the lines there are, which a checkpoint
-    keeps: what was written after it goes when the run is resumed."""
+    """A run's <name>.csv. needed: the columns that it always has; count: the lines there are, which a
+    checkpoint keeps: what was written after it goes when the run is resumed."""
 
     needed = ()
 
@@ -51,7 +51,8 @@ class Lines(Listener):
             f.writelines(whole)
 
     def add(self, numbers):
-        """Writes a line: {name: number} with the task's number; columns that are new follow those there are."""
+        """Writes a line: {name: number} with the task's number; columns that are new follow those there
+        are."""
         new = [n for n in numbers if n not in self.columns]
         if new:  # a name that the lines before do not have
             columns = self.columns + new

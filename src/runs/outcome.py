@@ -36,11 +36,12 @@ class Outcome:
         return out
 
     def entries(self, n, counts, forward=False):
-        """{name: value} for the record after n tasks, with the counts [n] of their test images; forward: with what forward
-        transfer needs."""
+        """{name: value} for the record after n tasks, with the counts [n] of their test images; forward:
+        with what forward transfer needs."""
         acc, lss, ahead = self.acc[:n, :n], self.lss[:n, :n], {}
         if forward:
             ahead = dict(zip(('untrained', 'before_learning'), self.ahead[:, :n].round(6).tolist()))
         summary = measures.summary(acc, ahead.get('before_learning'), ahead.get('untrained'), counts)
-        return {**ahead, **summary, 'test_samples': counts, 'seconds_per_task': self.seconds, 'accuracy': acc.round(6).tolist(),
-                'loss': lss.round(6).tolist(), 'diverged': measures.diverged(lss)}
+        return {**ahead, **summary, 'test_samples': counts, 'seconds_per_task': self.seconds,
+                'accuracy': acc.round(6).tolist(), 'loss': lss.round(6).tolist(),
+                'diverged': measures.diverged(lss)}

@@ -1,7 +1,8 @@
 """Where a run's files are. A result that is there, with all that belongs to it, stays until the one that
 takes its place has finished: until then that one is in a folder of its own.
 
-    logs/<run>/             checkpoint.pt, epochs.csv, steps.csv, run.log, tensorboard/, files/, task<t>.pt, lock
+    logs/<run>/             checkpoint.pt, epochs.csv, steps.csv, run.log, tensorboard/, files/,
+                            task<t>.pt, lock
     logs/<run>/next/        the same of a run that is to replace a result, with its matrix and its record
     logs/<run>/done/        the same once it has finished, while its files are moved to where they belong
 
@@ -20,8 +21,8 @@ from results import records
 from utils import ROOT, UserError
 
 STATE = 'checkpoint.pt'
-FILES = ('epochs.csv', 'steps.csv', 'run.log', 'wandb.json', 'mlflow.json', 'tensorboard', 'files', 'task[0-9]*.pt',
-         STATE)  # what a run leaves
+FILES = ('epochs.csv', 'steps.csv', 'run.log', 'wandb.json', 'mlflow.json', 'tensorboard', 'files',
+         'task[0-9]*.pt', STATE)  # what a run leaves
 TAKEN = re.compile(r'\+.*|next|done|lock|slurm|files|tensorboard|wandb|mlruns|.*\.(csv|json|log|pt|tmp|txt)', re.IGNORECASE)
 
 

@@ -85,7 +85,8 @@ class Sequence:
         """Tests task t before it is learnt, and before the first all tasks, by the untrained network."""
         ahead = self.outcome.ahead
         for u in range(self.ntasks) if t == 0 else [t]:
-            ahead[1, u] = evaluation.guess(self.appr, u, images.of(self.data[u]['test']), self.data[u]['test']['y'])
+            test = self.data[u]['test']
+            ahead[1, u] = evaluation.guess(self.appr, u, images.of(test), test['y'])
         if t == 0:
             ahead[0] = ahead[1]
         print('Before learning it: accuracy on task {:2d} {:5.1f}%'.format(t, 100 * ahead[1, t]))

@@ -1,4 +1,5 @@
-"""--eval-every: what happens to the accuracies on all tasks so far within a task, as steps.csv and in the record."""
+"""--eval-every: what happens to the accuracies on all tasks so far within a task, as steps.csv and in the
+record."""
 import pickle
 import random
 
@@ -14,11 +15,11 @@ from utils import UserError
 
 
 class Steps(Lines):
-    """Tests before a task's first step and every so many steps later, and when it is learnt, with the weights that
-    are kept and all that the method does at its end; step: of the task, how many are behind.
+    """Tests before a task's first step and every so many steps later, and when it is learnt, with the
+    weights that are kept and all that the method does at its end; step: of the task, how many are behind.
 
-    lowest, last: accuracies [T,T], while and after task t is learnt (results.measures). A checkpoint is written
-    between epochs, and what has been tested since goes with its lines when the run is resumed.
+    lowest, last: accuracies [T,T], while and after task t is learnt (results.measures). A checkpoint is
+    written between epochs, and what has been tested since goes with its lines when the run is resumed.
     """
 
     name, needed = 'steps', COLUMNS
@@ -32,7 +33,8 @@ class Steps(Lines):
     @property
     def state(self):
         """What a checkpoint keeps."""
-        return {'count': self.count, 'step': self.step, 'lowest': self.lowest.copy(), 'last': self.last.copy()}
+        return {'count': self.count, 'step': self.step,
+                'lowest': self.lowest.copy(), 'last': self.last.copy()}
 
     @state.setter
     def state(self, found):
@@ -74,8 +76,8 @@ class Steps(Lines):
 
 
 def spread(y, n):
-    """The places of at most n of the labels y [N], int64, in order and drawn by nothing: of each class as large a
-    share as of all."""
+    """The places of at most n of the labels y [N], int64, in order and drawn by nothing: of each class as
+    large a share as of all."""
     n = min(n, len(y))
     return y.argsort(stable=True)[torch.arange(n) * len(y) // n].sort().values
 
