@@ -79,7 +79,7 @@ WAITS = {'sgd': 0, 'ewc': 0, 'lwf': 0, 'joint': 0, 'imm-mean': 0, 'imm-mode': 0,
 @pytest.mark.parametrize('group', GROUPS, ids=lambda group: group[0])
 def test_every_approach_learns_and_its_steps_do_not_wait(group, fake):
     runs = [['--approach', a, '--sbatch', n, *MORE.get(a, [])]
-            for a in group for n in ((2, 4) if a == 'hat' else (4, 8) if a in WAITS else (8,))]
+            for a in group for n in ((2, 4) if a == 'hat' else (4, 8) if a in WAITS else (16,))]
     found, err = fake(*runs)
     assert all(status == 0 for status, _, _ in found), err[-3000:]
     for approach in set(group) & set(WAITS):

@@ -41,9 +41,9 @@ def test_a_plan_is_carried_out_and_its_rerun_does_only_what_is_missing(shapes, t
     passed, last = ['--', *shapes], tmp_path / 'split-shapes-2_sgd_1.txt'
 
     def again(*options, passed=passed):
-        return multi(tmp_path, '--seeds', '1', *options, passed=passed, experiment=SHAPES)
+        return multi(tmp_path, '--approaches', 'sgd', *options, passed=passed, experiment=SHAPES)
     assert again('--execute', '--nproc', '2') == 0
-    assert sorted(f.name for f in tmp_path.glob('*.txt')) == ['split-shapes-2_random_1.txt', last.name]
+    assert sorted(f.name for f in tmp_path.glob('*.txt')) == ['split-shapes-2_sgd_0.txt', last.name]
     last.unlink(), last.with_suffix('.json').unlink()
     before = {f: f.stat().st_mtime_ns for f in tmp_path.glob('*.txt')}
     capsys.readouterr()
