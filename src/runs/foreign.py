@@ -79,6 +79,7 @@ def make(kind, net, args, there):
     there = {**there.get('about', {}).get('settings', {}), **(args.set or {}), **there}
     if 'empty_net' in takes:  # a second network, of its own weights once it has trained
         there['empty_net'] = copy.deepcopy(net)
+    there.setdefault('split', True)  # where the network has no such setting, it has a head for each task
     values = {n: v for n, v in {**there, **given}.items() if n in takes or everything and n in (*given, 'args')}
     missing = [n for n, p in takes.items() if n not in values and p.default is p.empty and p.kind in NAMED]
     if missing:

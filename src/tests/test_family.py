@@ -301,6 +301,13 @@ def test_networks_take_args_and_settings_without_a_default(drop, learns, fails):
     assert 'nhid (required), split (default False)' in fails(*argv, '--net', 'nhd=1')[1]
 
 
+def test_heads_that_no_setting_shares_are_split(drop, learns):
+    drop('networks', 'starred', NETWORK)
+    drop('approaches', 'sharing', SHARED)
+    learns('--approach', 'sharing', '--network', 'starred', *SET)
+    assert sys.modules['approaches.sharing'].Appr.__init__.__defaults__[-1] is False
+
+
 def test_a_model_of_such_a_network_is_saved_and_loaded(drop, tmp_path, capsys):
     import evaluate
     drop('networks', 'settled', SPLIT)
