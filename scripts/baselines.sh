@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every approach once, briefly, on split MNIST, three tasks of permuted MNIST and glyphs: the tables of the readme.
+# Every approach once, briefly, on split MNIST, three tasks of permuted MNIST and glyphs: figures of src/approaches/readme.md.
 #   scripts/baselines.sh [data folder, default dat] [processes, default 2]
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"

@@ -1,4 +1,4 @@
-"""All approaches on split MNIST with the task known, unknown, and as domains: a table of the readme.
+"""All approaches on split MNIST with the task known, unknown, and as domains: figures of src/approaches/readme.md.
 
     python scripts/methods.py [--data-dir dat] [--nproc 2] [--seeds 0-1] [--nepochs 3] [--approaches hat,wsn]
 

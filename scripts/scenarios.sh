@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Split MNIST with the task known, unknown and all-so-far competing, and as domains; permuted MNIST as domains: a table of the readme.
+# Split MNIST with the task known, unknown and all-so-far competing, and as domains; permuted MNIST as domains: figures of src/approaches/readme.md.
 #   scripts/scenarios.sh [data folder, default dat] [processes, default 2] [seeds, default 0-2]
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"

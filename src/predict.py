@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import utils
 from approaches.hyper import Hyper
 from dataloaders.pictures import SUFFIXES
 from runs import launch, parsing
@@ -89,7 +90,7 @@ def main(argv=None):
     if t is None and len({str(model.about['tasks'][u]['images']) for u in range(model.t + 1)}) > 1:
         raise UserError('the tasks make their images in different ways (%s): give --task' % model.args.experiment)
     images, kept, wrong = [], [], []
-    for path in found:
+    for path in utils.progress(found, 'Reading images'):
         try:
             image, said = pictures.read(path, shape, pixels.cut)
         except ValueError as e:

@@ -42,6 +42,13 @@ def visible(text):
     return ''.join(c if c.isprintable() else c.encode('unicode_escape').decode() for c in str(text))
 
 
+def progress(items, what, total=None):
+    """Return the items, which a bar counts and says what remains; only where stderr is a terminal, so that no log
+    file and no pipe has any of it. what: the words before the bar; total: how many there are, if len() does not say."""
+    from tqdm import tqdm
+    return tqdm(items, desc=what, total=total, leave=False, disable=None)
+
+
 def choices(folder):
     """Return the names, with hyphens, of the approaches, dataloaders or networks that there are.
 

@@ -35,8 +35,8 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from torch.nn import functional as F
-from tqdm import tqdm
 
+import utils
 from approaches.declared import Declared
 from learning import evaluation, normalising
 from learning.fitting import IDLE, Fitting, batches, check, several
@@ -148,7 +148,7 @@ class Appr(Declared):
         slices = batches(self, len(r))
         whole = len(r) if self.recipe.iterations is None else len(slices) * self.sbatch
         losses = torch.empty(len(slices), device=self.device)  # one tensor: many small ones would riddle the heap
-        steps = tqdm(slices, desc='Epoch %d' % (self.at['epoch'] + 1), leave=False, disable=None)
+        steps = utils.progress(slices, 'Epoch %d' % (self.at['epoch'] + 1))
         with (self.wing or evaluation.Plain(self)).training(t, len(slices)) as step, several(self.sbatch, len(r)):
             for k, b in enumerate(steps):
                 self.configure(progress=b.start / whole)

@@ -1,5 +1,6 @@
 """Data sets through torchvision: read if they are whole, else downloaded, and then whole or not at all."""
 import contextlib
+import functools
 import io
 import shutil
 import socket
@@ -8,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 import utils
 from dataloaders.read import ARRAYS
@@ -112,7 +114,7 @@ def into(folder, entries, load, without=()):
                         shutil.copyfile(folder / entry, root / entry)
                 for path in without:
                     utils.remove(root / path)
-                with contextlib.redirect_stdout(io.StringIO()):  # torchvision's own remarks
+                with bars(), contextlib.redirect_stdout(io.StringIO()):  # torchvision's own remarks
                     load(root)
                 break
             except Exception as e:
@@ -126,6 +128,17 @@ def into(folder, entries, load, without=()):
                 if (folder / entry).exists():
                     (folder / entry).rename(root / ('old-' + entry))
                 (root / entry).rename(folder / entry)
+
+
+@contextlib.contextmanager
+def bars():
+    """Within it, torchvision's bars of what it downloads show where stderr is a terminal, not in files and pipes."""
+    from torchvision.datasets import utils as theirs
+    before, theirs.tqdm = theirs.tqdm, functools.partial(tqdm, leave=False, disable=None)
+    try:
+        yield
+    finally:
+        theirs.tqdm = before
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from tqdm import tqdm
 
 import utils
 from dataloaders import layouts, pictures, read
@@ -116,6 +115,6 @@ def decoded(folder, files, side):
     with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
         warnings.simplefilter('ignore')
         done = pool.map(one, range(len(files)))
-        for _ in tqdm(done, desc='Reading ' + folder.name, total=len(files), leave=False, disable=None):
+        for _ in utils.progress(done, 'Reading ' + folder.name, len(files)):
             pass
     return x, grey, dict(sorted(wrong.items()))

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 
+import utils
 from dataloaders.read import ARRAYS
 
 DRAWERS = 16  # of omniglot's 20, whose drawings are trained on
@@ -10,7 +11,11 @@ DRAWERS = 16  # of omniglot's 20, whose drawings are trained on
 
 def thumbnails(dataset):
     """Return [uint8 [N,32,32,3], labels] of GTSRB: image files of many sizes."""
-    images, labels = zip(*((np.asarray(x.convert('RGB').resize((32, 32))), y) for x, y in dataset))
+    images, labels = [], []
+    for i in utils.progress(range(len(dataset)), 'Reading traffic signs'):
+        image, label = dataset[i]
+        images.append(np.asarray(image.convert('RGB').resize((32, 32))))
+        labels.append(label)
     return [np.stack(images), np.array(labels)]
 
 
@@ -29,7 +34,7 @@ def drawings(dataset):
     omniglot, in the order of the texts."""
     from PIL import Image
     images, names = [], []
-    for path in sorted(Path(dataset.target_folder).glob('*/*/*.png')):
+    for path in utils.progress(sorted(Path(dataset.target_folder).glob('*/*/*.png')), 'Reading omniglot'):
         with Image.open(path) as image:
             small = image.convert('L').resize((28, 28), Image.Resampling.BILINEAR)
         images.append(255 - np.asarray(small))

@@ -1,8 +1,13 @@
 """The readmes are short, and so are their sentences; what they say can be pasted can be."""
+import os
 import re
+import shutil
+import subprocess
+import sys
 
 import pytest
 
+import pasted
 from utils import ROOT
 
 READMES = sorted(str(p.relative_to(ROOT)) for p in [ROOT / 'readme.md', *ROOT.glob('*/readme.md'), *ROOT.glob('src/*/*.md')])
@@ -34,3 +39,53 @@ def test_links_lead_somewhere(name):
         assert there.is_file(), target
         headings = re.findall(r'^#+ (.*)$', there.read_text('utf-8'), re.MULTILINE) if anchor else []
         assert not anchor or anchor in [re.sub(r'[^\w -]', '', h.lower()).replace(' ', '-') for h in headings], target
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of what git keeps of the project, but its tests."""
+    for folder in ('src', 'scripts'):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns('tests', '__pycache__'))
+    shutil.copytree(ROOT / 'res', tmp_path / 'res', ignore=lambda folder, names: {
+        n for n in names if not n.endswith(('.md', '.tar.xz')) and n != 'papers'})
+    for folder in ('dat', 'logs'):
+        (tmp_path / folder).mkdir()
+    shutil.copy(ROOT / 'readme.md', tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize('name', [name for name in READMES if not name.endswith('foreign.md')])
+def test_every_command_can_be_pasted(name, copy):
+    done = subprocess.run([sys.executable, pasted.__file__, str(copy), name], capture_output=True, text=True,
+                          env={**os.environ, 'OMP_NUM_THREADS': '1'})
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    assert int(done.stdout.split()[-1]) > 2
+
+
+def test_commands_are_found_with_what_they_need():
+    text = """```
+python src/run.py --net 'a=1'    # needs MNIST
+cat > x.py <<'END'
+python
+END
+python - <<'END'
+print(1)
+END
+```
+```
+Task 0
+```
+```
+import torch
+```
+"""
+    assert list(pasted.commands(text)) == [
+        (['python', 'src/run.py', '--net', 'a=1'], None, 'MNIST'), (['cat', '>', 'x.py'], 'python\n', ''),
+        (['python', '-'], 'print(1)\n', ''), (['python', '-'], 'import torch\n', '')]
+
+
+def test_a_command_that_fails_is_told(copy):
+    line = 'python src/run.py --experiment glyphs --approach hatt'
+    (copy / 'bad.md').write_text('```\n%s\n```\n' % line)
+    done = subprocess.run([sys.executable, pasted.__file__, str(copy), 'bad.md'], capture_output=True, text=True)
+    assert done.returncode == 1 and line in done.stdout
