@@ -146,6 +146,7 @@ class Split(UserDict):
     def __init__(self, source, rows, y, pixels):
         super().__init__(x=None, y=torch.from_numpy(y))
         self.source, self.rows, self.pixels = source, rows, pixels
+        self.tensor = torch.as_tensor(source)  # the same to all that hold it
         self.made = self.there = lambda: None  # weak references to x and to images
 
     def __getitem__(self, key):
@@ -164,7 +165,7 @@ class Split(UserDict):
             return self.data['x']
         found = self.there()
         if found is None or found.pixels is not self.pixels:
-            found = Images(self.source, self.pixels, self.rows)
+            found = Images(self.tensor, self.pixels, self.rows)
             self.there = weakref.ref(found)
         return found
 

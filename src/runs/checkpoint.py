@@ -39,15 +39,16 @@ def save(value, path):
 
 class Checkpoint:
     """A run's checkpoint.pt, in the folder of its result or another one. take() holds the state in memory and
-    writes it when `every` seconds have passed since the last time; write() does so at once. A new one takes the old one's place only when it is whole."""
+    writes it when `every` seconds have passed since the last time; write() does so at once. A new one takes the old one's place only when it is whole.
+    data(): {name: value} of what it need not hold."""
 
-    def __init__(self, output, config, every=60., where=None, data=None):
+    def __init__(self, output, config, every=60., where=None, data=dict):
         self.path, self.config, self.every = (where or folder(output)) / STATE, config, every
         self.pending, self.written, self.data, self.named = None, time.monotonic(), data, set()
 
     def take(self, appr, progress):
         """Notes the state of an approach and a run's progress, a dictionary of plain values and arrays."""
-        attributes, unwritten = snapshot.write(appr, self.data)
+        attributes, unwritten = snapshot.write(appr, self.data())
         for place, what in unwritten.items():
             if place not in self.named:
                 print('%s.%s: %s is %s, which no checkpoint keeps: --resume has it as __init__ makes it' % (
@@ -123,7 +124,7 @@ class Checkpoint:
         if augment:
             torch.Generator().set_state(drawn)
         memory = snapshot.memory(appr, memory)
-        values = snapshot.values(appr, found['approach'], self.data)
+        values = snapshot.values(appr, found['approach'], self.data())
         utils.set_model_(appr.model, found['model'])
         for n, p in appr.model.named_parameters():
             p.requires_grad_(n in found['trained'])

@@ -2,6 +2,7 @@
 import signal
 import sys
 import time
+from functools import partial
 
 import torch
 
@@ -18,7 +19,8 @@ LINE = '*' * 100
 
 
 def known(data):
-    """{name: tensor or images} of what a run's data are made of, which no checkpoint needs to hold."""
+    """Return {name: tensor or images} of what a run's data are made of, which no checkpoint needs to hold. Images
+    that nobody holds are made anew: whoever kept them would keep the floats of all tasks."""
     out = {}
     for t in (k for k in data if isinstance(k, int)):
         for split in ('train', 'valid', 'test'):
@@ -49,7 +51,7 @@ class Sequence:
         for a loss that is not finite; SystemExit(75) if stopped by Ctrl-C or a signal, with the state saved, or
         (130 or 128 + the signal's number) where there is no checkpoint."""
         if self.checkpoint:
-            self.checkpoint.data = known(self.data)
+            self.checkpoint.data = partial(known, self.data)
         if state is not None:
             self.resume(self.checkpoint.restore(state, self.appr, self.ntasks))
         if self.checkpoint:

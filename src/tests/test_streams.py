@@ -1,4 +1,6 @@
 """Streams of tasks: unequal ones, of one class, of few samples, of even angles."""
+import gc
+
 import numpy as np
 import pytest
 import torch
@@ -6,8 +8,9 @@ import torch
 import run
 import utils
 from dataloaders import common, fewer
+from dataloaders.images import Images
 from results import records
-from runs import build, commandline, options
+from runs import build, commandline, options, sequence
 
 
 def load(*argv, folder=None):
@@ -130,3 +133,17 @@ def test_angles_are_drawn_or_even(refused):
     assert angles() == angles('--angles', 'drawn') == np.random.RandomState(0).uniform(0, 180, 4).tolist()
     assert '--angles: the experiment glyphs rotates nothing' in refused(
         run.main, ['--experiment', 'glyphs', '--approach', 'sgd', '--angles', 'even'])
+
+
+def test_floats_of_earlier_tasks_are_let_go(tmp_path, data_dir, monkeypatch):
+    """A checkpoint knows the data of all tasks, and holds the floats of none."""
+    alive, task = [], sequence.Sequence.test
+
+    def test(run, t):
+        task(run, t)
+        held = [x for x in gc.get_objects() if isinstance(x, Images) and x.floats is not None]
+        alive.append(len(held))
+    monkeypatch.setattr(sequence.Sequence, 'test', test)
+    run.main(['--experiment', 'permuted:mnist:4', '--approach', 'er', '--nepochs', '1', '--net', 'nhid=8,nlayers=1', '--device', 'cpu',
+              '--data-dir', str(data_dir), '--output', str(tmp_path / 'o.txt')])
+    assert len(alive) == 4 and max(alive) <= 2, alive
