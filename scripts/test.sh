@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the whole test suite, or with --quick as first argument a minute of it: every approach learns two tasks, the
-# original's numbers but for convolutions, the command line. A process of one thread per core; other arguments go to pytest.
+# original's numbers on three tasks of a perceptron, the command line. A process of one thread per core; other arguments go to pytest.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 export OMP_NUM_THREADS=1

@@ -132,6 +132,16 @@ def refused(capsys):
 
 
 @pytest.fixture(autouse=True)
+def forgotten(tmp_path_factory):
+    """Forgets the modules that a test has made: another one may make one of the same name."""
+    yield
+    made = str(tmp_path_factory.getbasetemp())
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, '__dict__', {}).get('__file__')).startswith(made):
+            del sys.modules[name]
+
+
+@pytest.fixture(autouse=True)
 def denormals():
     """Undoes what run.py sets for its process."""
     yield

@@ -152,9 +152,7 @@ def more(tmp_path, monkeypatch):
     """A folder of further approaches, dataloaders and networks."""
     for package in (approaches, dataloaders, networks):
         monkeypatch.setattr(package, '__path__', [*package.__path__, str(tmp_path)])
-    yield tmp_path
-    for name in [n for n, m in sys.modules.items() if str(getattr(m, '__file__', '')).startswith(str(tmp_path))]:
-        del sys.modules[name]
+    return tmp_path
 
 
 OWN = """import torch

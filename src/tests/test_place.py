@@ -268,7 +268,7 @@ def test_nothing_of_killed_writers_is_left(command, monkeypatch, capsys):
     assert files(output)[:1] == ['checkpoint.pt'] and records.finished(output)
     run.main([*argv, '--resume'])
     assert 'Finished already' in capsys.readouterr().out and files(output) == ['epochs.csv', 'run.log']
-    assert sorted(p.name for p in output.parent.iterdir() if p.is_file()) == ['o.json', 'o.txt']
+    assert sorted(p for p in output.parent.iterdir() if p.is_file()) == sorted([*others, output, output.with_suffix('.json')])
 
 
 def test_folders_of_logs_never_meet():

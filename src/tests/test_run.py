@@ -21,8 +21,8 @@ SHORT = ['--experiment', 'glyphs', '--tasks', '0,glyphs-IJKLMN', '--nepochs', '1
 def test_every_approach_leaves_a_matrix_and_a_record(approach, tmp_path, capsys):
     output = tmp_path / 'new' / 'out.txt'
     scenario = utils.load('approaches', approach).Appr.scenarios[0]
-    small = ['--net', 'nhid=50,nlayers=1', '--sbatch', '10'] if approach == 'online-meta' else []  # a step per sample, one by one
-    small = {'packnet': ['--retrain', '1'], 'gdumb': ['--passes', '2'], 'wa': ['--nepochs', '10']}.get(approach, small)
+    small = {'packnet': ['--retrain', '1'], 'gdumb': ['--passes', '2'], 'wa': ['--nepochs', '10'], 'online-meta': [
+        '--net', 'nhid=50,nlayers=1', '--sbatch', '10', '--samples', '400']}.get(approach, [])  # a step per sample, one by one
     acc = run.main([*SHORT, '--approach', approach, '--scenario', scenario, *small, '--output', str(output)])
     assert acc.shape == (2, 2) and acc[0, 1] == 0 and np.diag(acc).min() > 0
     assert scenario != 'task' or acc[np.tril_indices(2)].min() > .08
@@ -50,8 +50,8 @@ def test_same_command_same_numbers_and_hat_forgets_nothing(tmp_path, capsys):
 
 def test_the_command_works_from_any_folder(shapes, tmp_path):
     script = str(utils.ROOT / 'src' / 'run.py')
-    done = subprocess.run([sys.executable, script, '--experiment', 'split:shapes:2', *shapes, '--approach', 'random', '--output', 'o.txt'],
-                          cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, script, '--experiment', 'split:shapes:2', *shapes, '--approach', 'random',
+                           '--output', str(tmp_path / 'o.txt')], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr == '' and (tmp_path / 'o.txt').exists()
     done = subprocess.run([sys.executable, script, '--experiment', 'nope', '--approach', 'sgd'], cwd=tmp_path,
                           capture_output=True, text=True)
