@@ -57,7 +57,7 @@ def hint(error, frame):
         return of_network(frame) if is_network(owner) else ''
     if isinstance(error, ImportError):
         names = re.findall(r"cannot import name '(\w+)' from 'utils'", whole)
-        if names or not missed:
+        if names or not isinstance(error, ModuleNotFoundError):  # a name that a module of another version has
             return helpers % names[0] if names else ''
         return 'it imports what is not there: a file of its own goes to src/%s.py, a package into the environment' % (
             missed.replace('.', '/'))

@@ -451,9 +451,10 @@ def test_advice_is_given_where_it_fits_alone(drop, fails):
     assert code == 1 and 'variants' not in line and 'cumulative' not in line
 
 
-def test_the_paths_of_args_are_texts(drop, learns, tmp_path):
-    drop('approaches', 'asking', PLAIN.replace('self.logger.save()', "open(args.output + '_more', 'w').close()"))
-    learns('--approach', 'asking', *SET)
+def test_the_paths_of_args_are_texts_and_the_approach_is_spelt_as_its_file(drop, learns, tmp_path):
+    path = drop('approaches', 'asking_more', PLAIN.replace('self.logger.save()', "open(args.output + '_more', 'w').close()"))
+    learns('--approach', 'asking-more', *SET)
+    assert sys.modules['approaches.asking_more'].RUN == path.stem
     assert (tmp_path / 'o.txt_more').exists()
 
 

@@ -179,6 +179,7 @@ OWN = 'class Appr(object):\n    def __init__(self, model, nepochs=100, lr=0.05, 
     ('import utils\n' + OWN % ('utils.no_such_helper()', 'pass'), ['line 4', 'utils has no no_such_helper']),
     (OWN % ('self.g = args.gamma', 'pass'), ['args has no gamma', '--set gamma=VALUE, a number or a text']),
     ('import nowhere\n' + OWN % ('pass', 'pass'), ["No module named 'nowhere'", 'imports what is not there']),
+    ('from torch.optim import Gone\n' + OWN % ('pass', 'pass'), ["cannot import name 'Gone' from 'torch.optim'"]),
     (OWN % ('self.model = model', 'outputs, masks = self.model(xtrain, s=1)'), ['line 5', 'variants']),
     (OWN % ('self.count = len(model)', 'pass'), ['line 3', "type 'Net'", '--network', 'variants']),
     (OWN % ('pass', 'self.ids = t[0]'), ['cumulative = True'])])
@@ -190,6 +191,7 @@ def test_an_error_in_a_dropped_in_file_shows_where_and_what_it_missed(source, sa
     assert e.value.code == 1 and 'Traceback' in err
     last = err.strip().splitlines()[-1]
     assert last.startswith('run.py: ' + str(dropped / 'broken.py')) and all(word in last for word in says), last
+    assert ('goes to src' in last) == ('import nowhere' in source)
 
 
 @pytest.mark.parametrize('source, says', [
