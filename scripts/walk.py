@@ -2,8 +2,8 @@
 
     python scripts/walk.py
 
-The cells (# %%) also run one by one in VS Code, or in Jupyter with jupytext. No data are needed; about two minutes on
-two cores. Pictures and results are in res/walk (WALK_FOLDER); WALK_OPTIONS are further options of run.py.
+The cells (# %%) also run one by one in VS Code, or in Jupyter with jupytext. No data are needed. It takes some two
+minutes of one core. Pictures and results are in res/walk (WALK_FOLDER); WALK_OPTIONS are further options of run.py.
 """
 # %% [markdown]
 # # Setting up
@@ -79,7 +79,7 @@ print('Forgetting of HAT: %.1f points' % (100 * measures.forgetting(hat)))
 
 # %% [markdown]
 # # The masks
-# A row is a task, a column is a unit of a layer. Dark units are used. Then: how much of each layer the tasks use.
+# A column is a task, a row is a unit of a layer. Dark units are used. Then: how much of each layer the tasks use.
 
 # %%
 draw('masks', logs=(str(log),))
