@@ -124,7 +124,7 @@ class Buffer:
             return len(self) + self.policy.best(share, rows, x, features).cpu()
         before = self.take(torch.tensor(places), x.device).x
         both = torch.cat([before, x[rows.to(x.device)]])
-        chosen = self.policy.best(share, torch.arange(len(both)), both, features)
+        chosen = self.policy.best(share, torch.arange(len(both), device=rows.device), both, features).cpu()
         return torch.cat([torch.tensor(places), len(self) + rows.cpu()])[chosen]
 
     def choose(self, chosen, t, x, y, z):
