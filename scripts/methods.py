@@ -5,8 +5,8 @@
 Networks of 2 x 400 units, every other setting the default, but: online-meta with 2 x 100 without
 dropout, in batches of 10, one epoch; icarl with Adam, as its loss, a mean over samples and classes,
 hardly moves at the default learning rate (lr 0.05: 66 %); gdumb with a learning rate of 0.01, as its
-learner's momentum of 0.9 makes 0.05 so large that most units die (32 % under the class scenario).
-Results go to res/methods; what is there is not run again.
+learner's momentum of 0.9 makes 0.05 too large for it (32 % under the class scenario). Results go to
+res/methods; what is there is not run again.
 
 A cell is average accuracy after the last task, forgetting, in per cent. Task known: whether it has to
 be, or is inferred where it is not told. Forgets nothing: what the class promises of tasks that are
