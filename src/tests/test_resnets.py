@@ -143,8 +143,12 @@ def test_old_tasks_stay_to_the_bit(approach, more, capsys):
 
 @pytest.mark.parametrize('approach, more', [('sgd', {}), ('hat', {}), ('packnet', {'norm': 'task'}), ('pathnet', {}), ('lwf', {}), ('lfl', {})])
 def test_runs_go_on_to_the_bit(approach, more, tmp_path, capsys):
+    def fresh():
+        appr = made(approach, **more)
+        appr.nepochs = 2
+        return appr
     saved, states = checkpoint.Checkpoint(tmp_path / 'o.txt', {}, every=1e9), []
-    appr = made(approach, **more)
+    appr = fresh()
     appr.fitting.on_epoch = lambda: (saved.take(appr, progress(appr.seen - 1, 2)), states.append(saved.pending))
     for t in (0, 1):
         appr.train(t, *data(t), *data(t))
@@ -153,7 +157,7 @@ def test_runs_go_on_to_the_bit(approach, more, tmp_path, capsys):
         f = io.BytesIO()
         torch.save(states[k], f)
         f.seek(0)
-        other = made(approach, **more)
+        other = fresh()
         done = saved.restore(torch.load(f, weights_only=True), other, 2)['done']
         for t in range(done, 2):
             other.train(t, *data(t), *data(t))
