@@ -12,7 +12,7 @@ CASES = {name: json.loads((Path(__file__).parent / name).read_text())['cases'] f
 def cases(kind, *more, file='methods2.json'):
     """A decorator: the cases of a kind, however many there are, each with each of some values."""
     found = [(c, *m) for c in CASES[file] if c['kind'] == kind for m in more or [()]]
-    ids = ['-'.join([c['id'], *map(str, m)]) for c, *m in found]
+    ids = ['-'.join([c['id'], *(getattr(v, '__name__', str(v)) for v in m)]) for c, *m in found]  # the same in all processes
     return pytest.mark.parametrize('case, value' if more else 'case', found if more else [c for c, in found], ids=ids)
 
 
