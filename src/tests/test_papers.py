@@ -159,7 +159,8 @@ def test_backward_transfer_and_directions_can_be_compared(tmp_path, kept, monkey
     assert set(bases) == {'fc1', 'last.0'} and directions == bases['fc1'][0] + bases['last.0'][0]
 
 
-@pytest.mark.parametrize('name, cells, passed', [('hsu2018', 39, 35), ('vandeven2022', 21, 21), ('gpm', 4, 2)])
+@pytest.mark.parametrize('name, cells, passed', [('hsu2018', 39, 35), ('vandeven2022', 21, 21), ('gpm', 4, 2), ('gdumb', 4, 3),
+                                                 ('clbaselines', 11, 3)])
 def test_the_kept_results_give_what_the_readme_says(name, cells, passed, tmp_path, capsys):
     paper.main([name, '--res_folder', str(tmp_path / 'res'), '--table', 'csv'])
     verdicts = [line.rsplit(',', 1)[1] for line in capsys.readouterr().out.splitlines()[1:] if line.count(',') == 7]
@@ -197,7 +198,7 @@ def test_a_table_with_any_value_of_another_kind_or_left_out_is_taken_or_refused(
             except UserError as e:
                 refusals += 1
                 assert len(str(e).splitlines()) == 1
-    assert refusals > 250
+    assert refusals > len(list(places(whole)))  # of three each
 
 
 @pytest.mark.parametrize('where, new, says', [
