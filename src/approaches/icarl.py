@@ -21,13 +21,15 @@ def scores(means, features):
     return -torch.cdist(F.normalize(features, dim=1), means, compute_mode='donot_use_mm_for_euclid_dist').square()
 
 
-def distilled(output, targets, old=None):
-    """Binary cross-entropy of logits [B,K] with the labels [B] and, for the first classes, the old
-    network's logits [B,k] as probabilities instead (Alg. 3); the mean over samples and classes, as in the
-    authors' code."""
-    wanted = torch.zeros_like(output).scatter_(1, targets[:, None], 1)
+def distilled(output, targets, old=None, own=()):
+    """Binary cross-entropy of logits [B,K] with the labels [B] and, for the first classes but those of the
+    task's own that came before, the old network's logits [B,k] as probabilities instead (Alg. 3); the mean over
+    samples and classes, as in the authors' code. own: numbers of the task's classes, or a slice."""
+    labels = torch.zeros_like(output).scatter_(1, targets[:, None], 1)
+    wanted = labels.clone()
     if old is not None:
         wanted[:, :old.shape[1]] = torch.sigmoid(old)
+        wanted[:, own] = labels[:, own]
     return F.binary_cross_entropy_with_logits(output, wanted)
 
 
@@ -68,7 +70,8 @@ class Appr(exemplars.Exemplars):
             return distilled(output, targets)
         with torch.no_grad():
             old = joined(self.model_old(batch.x), range(self.learnt()))
-        return distilled(output, targets, old[:, :output.shape[1]])
+        own = self.scenario.own(self.seen - 1)
+        return distilled(output, targets, old[:, :output.shape[1]], own)
 
     def learnt(self):
         """The number of tasks that the old network knows."""

@@ -9,7 +9,7 @@ import evaluate
 import predict
 import run
 import utils
-from approaches import joint
+from approaches import icarl, joint
 from dataloaders import dealing
 from learning import inference, scenario as scenarios
 from learning.buffer import Buffer
@@ -179,6 +179,14 @@ def test_herding_chooses_among_the_old_and_the_new_samples_of_a_class():
     memory.end_task(1, x[2:], label[2:], features=lambda x: x.flatten(1))
     assert memory.t.tolist() == [1, 0] or memory.t.tolist() == [1, 1]
     assert torch.equal(memory.x[0], x[4])  # the nearest to the mean of all five comes first
+
+
+def test_icarl_learns_a_class_that_comes_again_by_its_labels():
+    output, old, labels = torch.zeros(2, 4), torch.full((2, 3), 9.), torch.tensor([[0., 0., 1., 0.], [0., 0., 0., 1.]])
+    wanted = labels.clone()
+    wanted[:, [0, 1]] = torch.sigmoid(old[:, :2])  # class 2 is the task's own, though the old network knows it
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(output + 1, wanted)
+    assert icarl.distilled(output + 1, torch.tensor([2, 3]), old, [3, 2]).item() == pytest.approx(loss.item(), rel=1e-6)
 
 
 @pytest.mark.parametrize('approach', ['joint', 'er', 'icarl', 'derpp', 'bic', 'wa', 'sgd'])
