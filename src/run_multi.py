@@ -4,8 +4,8 @@
 """
 import random
 
+from utils import ROOT, UserError  # first: it says which packages are missing
 from runs import build as building, commandline, config, launch, options, parsing, plan
-from utils import ROOT, UserError
 
 
 def build():

@@ -66,13 +66,18 @@ def keeps(kind, base, *more):
 
 class Layered(nn.Module):
     """A network of declared layers below one head per task. Initial weights are drawn in the order in which
-    layers and heads are added. own_norms: whether every task has normalising layers of its own."""
+    layers and heads are added. own_norms: whether every task has normalising layers of its own. Raises
+    UserError for two layers of one name."""
 
     own_norms = False
 
     def __init__(self, layers, inputsize, taskcla):
         super().__init__()
         self.layers, self.inputsize, self.taskcla = tuple(layers), tuple(inputsize), list(taskcla)
+        names = [layer.name for layer in self.layers]
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise UserError('two layers of the network are named %s: a name is of one layer' % twice[0])
         self.positions, _, self.strides = geometry(self.layers, inputsize)
         self.below = [inputsize[0], *(layer.width for layer in self.layers)]  # units, also below the heads
 

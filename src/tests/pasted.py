@@ -64,7 +64,7 @@ def shrink(root):
     found = tuple(a[few[i // 2]] for i, a in enumerate(arrays))
     row = raw.TABLE['glyphs']
     raw.TABLE['glyphs'] = dataclasses.replace(row, make=lambda: found, counts=(None, None))
-    mlp.Net.__init__.__defaults__, mlp_hat.Net.__init__.__defaults__ = (3, 40, .5, 1.), (2, 40, .2, .5)
+    mlp.Net.__init__.__defaults__, mlp_hat.Net.__init__.__defaults__ = (3, 40, .5, 1., 'none'), (2, 40, .2, .5)
     for name in STAND_INS:
         np.savez(root / 'dat' / (name + '.npz'), **small(name))
 

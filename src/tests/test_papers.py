@@ -143,8 +143,7 @@ def test_malformed_tables_and_kept_results_are_refused(text, tmp_path, kept, ref
     assert 'cannot be read' in refused(main, [written(tmp_path), '--res_folder', tmp_path / 'res'])
 
 
-def test_backward_transfer_and_directions_can_be_compared(tmp_path, kept, monkeypatch, capsys):
-    carried_out(monkeypatch)
+def test_backward_transfer_and_directions_can_be_compared(tmp_path, kept, in_process, capsys):
     columns = {name: {'run': 'run', 'measure': name} for name in ('backward transfer %', 'directions held', 'learning accuracy %')}
     rows = [{'name': 'GPM', 'options': '--approach gpm --scenario domain --net nhid=8,nlayers=1,bias=0', 'cells': dict.fromkeys(columns, [0, None])}]
     path = written(tmp_path, columns=columns, rows=rows)

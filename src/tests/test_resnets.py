@@ -233,3 +233,8 @@ def test_a_multi_layer_perceptron_has_norms_before_its_relus(tmp_path, capsys, r
     assert np.array_equal(found[0], found[1]) and not np.array_equal(found[0], found[2])
     line = refused(run.main, [*argv, '--approach', 'sgd', '--net', 'norm=layer', '--output', tmp_path / 'o.txt'])
     assert 'one of batch, group, none, task' in line
+
+
+def test_two_layers_of_one_name_are_refused():
+    with pytest.raises(UserError, match='two layers of the network are named conv1'):
+        layers.Plain([layers.Layer('conv1', 4, kernel=3), layers.Layer('conv1', 4, kernel=3)], SIZE, TASKCLA)

@@ -250,7 +250,7 @@ def test_what_does_not_go_together_is_refused_in_one_line(argv, says, tmp_path, 
 
 def test_an_approach_that_does_not_say_so_knows_told_tasks_only(tmp_path, refused, monkeypatch):
     monkeypatch.setattr(sgd.Appr, 'scenarios', ('task',))
-    assert 'the class of sgd does not say' in refused(run.main, [*SHORT, '--approach', 'sgd', '--scenario', 'class', '--output', tmp_path / 'o.txt'])
+    assert 'sgd does not support it (its class says what it does' in refused(run.main, [*SHORT, '--approach', 'sgd', '--scenario', 'class', '--output', tmp_path / 'o.txt'])
 
 
 @pytest.mark.parametrize('options', [{'momentum': .9}, {'optimizer': 'adam', 'weight_decay': .01}])

@@ -107,7 +107,7 @@ def test_loaders_of_plain_tensors_may_have_few_samples_too():
 def test_help_has_an_example_of_every_form():
     text = ' '.join(commandline.build.__wrapped__().format_help().split())  # which is not kept, as others add choices
     names = [name for name in utils.choices('dataloaders') if utils.has_form(name)]
-    assert {'split', 'permuted', 'rotated'} <= set(names) and 'smnist; permuted:<data set>:<number of tasks>, as in permuted:mnist:10; ' in text
+    assert {'split', 'permuted', 'rotated'} <= set(names) and '; permuted:<data set>:<number of tasks>, as in permuted:mnist:10; ' in text
     for name in names:
         assert utils.form(name) + ', as in ' + ' or '.join(utils.examples(name)) in text
         assert all(utils.choice('dataloaders', example, '--experiment') == example for example in utils.examples(name))
