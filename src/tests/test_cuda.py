@@ -40,7 +40,7 @@ for argv in %(runs)r:
     fakecuda.steps, status = 0, 0
     try:
         run.main(['--experiment', 'tiny', '--nepochs', '1', '--net', 'nhid=20', '--device', 'cuda', '--output', %(more)r + '/o.txt',
-                  '--overwrite', *argv])
+                  '--overwrite', '--checkpoint-every', '3600', *argv])  # writing one waits
     except SystemExit as e:
         status = e.code
     print('FAKE', json.dumps([status, fakecuda.steps, ['%%s %%s' %% k for k in fakecuda.events], list(fakecuda.events.values())]))
