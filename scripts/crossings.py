@@ -9,7 +9,7 @@ A case is an approach, a network and a scenario: two tasks of three classes, ima
                so does one with --augment, which draws further random numbers
     saved      every saved model gives its row of the matrix, to the last digit
     certified  what the approach promises of old tasks is what the certificate measures
-    plain      after --iterations 1 the weights are those of --plain, to 1e-5
+    plain      after one step the weights are those of --plain, to 1e-4
     options    each of OPTIONS alone trains, or is refused in one line
 
 Prints a line for every failure, and a table of counts: passed, refused with a word, failed. Exit status 1 if anything failed.
@@ -21,6 +21,7 @@ import io
 import multiprocessing
 import os
 import re
+import shutil
 import signal
 import sys
 import tempfile
@@ -70,7 +71,7 @@ def images(folder):
     rs = np.random.RandomState(0)
     means = rs.randint(40, 216, (6, 4, 4, 3)).repeat(4, 1).repeat(4, 2)
     found = {}
-    for part, n in (('train', 144), ('test', 60)):
+    for part, n in (('train', 360), ('test', 60)):
         y = np.arange(n) % 6
         x = means[y] + 15 * rs.standard_normal((n, 16, 16, 3))
         found['x_' + part], found['y_' + part] = x.clip(0, 255).astype(np.uint8), y
@@ -105,7 +106,7 @@ class Case:
         more = MORE.get(approach, [])
         if approach == 'hat-test':
             more = ['--logpath', self.folder / ('log-%d' % os.getpid())]
-        epochs = [] if approach == 'gdumb' else ['--nepochs', '4']
+        epochs = [] if approach == 'gdumb' else ['--nepochs', '8']
         self.argv = ['--experiment', 'split:tiny:2', '--approach', approach, '--network', own if network == 'own' else network,
                      *NETWORKS[network], '--scenario', scenario, '--data-dir', folder, '--device', 'cpu', '--sbatch', '16',
                      *epochs, *more]
@@ -192,10 +193,10 @@ class Case:
     def plain(self):
         import torch
         for name, more in (('fast', []), ('plain', ['--plain'])):
-            self.run(name, '--iterations', '1', *more)
+            self.run(name, '--tasks', '0', '--iterations', '1', *more)
         one, other = self.weights('fast'), self.weights('plain')
         for n in one:
-            if not torch.allclose(one[n].double(), other[n].double(), rtol=1e-5, atol=1e-6):
+            if not torch.allclose(one[n].double(), other[n].double(), rtol=1e-4, atol=1e-5):
                 raise AssertionError('%s differs by %g' % (n, (one[n].double() - other[n].double()).abs().max()))
 
     def options(self):
@@ -279,7 +280,6 @@ def main():
                     if kind != 'passed':
                         print('%s: %s %s' % (' '.join(case), check, what), flush=True)
                     failures += kind == 'failed'
-        import shutil
         shutil.rmtree(utils.ROOT / 'logs' / '+' / folder[1:], ignore_errors=True)
     print('\n%-10s %8s %8s %8s' % ('', 'passed', 'refused', 'failed'))
     for check in CHECKS:
