@@ -183,9 +183,9 @@ class Case:
                 raise AssertionError('saved model %d: %s instead of %s' % (t, found, matrix[t]))
 
     def certified(self):
-        import utils
+        import discovery
         found = self.record('full').get('largest_change')
-        exact = utils.load('approaches', self.approach).Appr.promise == 'exact' or self.approach == 'hat'  # --binary on
+        exact = discovery.load('approaches', self.approach).Appr.promise == 'exact' or self.approach == 'hat'  # --binary on
         if exact and self.scenario == 'task':
             if found['logits'][0] or found.get('weights', 0):
                 raise AssertionError('certificate %s' % found)
@@ -240,9 +240,9 @@ def work(job):
 
 def cases(approaches, networks):
     """Yield (approach, network, scenario) of all that an approach declares."""
-    import utils
+    import discovery
     for approach in approaches:
-        for scenario in utils.load('approaches', approach).Appr.scenarios:
+        for scenario in discovery.load('approaches', approach).Appr.scenarios:
             for network in networks:
                 yield approach, network, scenario
 
@@ -261,9 +261,10 @@ def dropped():
 
 def main():
     """Run the cases and print the table; return the exit status."""
+    import discovery
     import utils
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--approaches', default=','.join(utils.choices('approaches')))
+    parser.add_argument('--approaches', default=','.join(discovery.choices('approaches')))
     parser.add_argument('--networks', default=','.join(NETWORKS))
     parser.add_argument('--checks', default=','.join(CHECKS))
     parser.add_argument('--nproc', type=int, default=2)

@@ -38,6 +38,7 @@ import export
 import plot_results
 import predict
 import run as script
+import discovery
 import utils
 from dataloaders import raw, split
 from networks import layers, mlp_hat, modular
@@ -136,7 +137,7 @@ def run(name, folder, every):
     args, _ = options.parse(['--experiment', 'glyphs', '--approach', name, '--final-valid', *ahead])
     args = args.but(output=folder / 'o.txt')
     return sequence.Sequence(
-        utils.load('approaches', name).Appr(net, nepochs=3, sbatch=16, **more.get(name, {})),
+        discovery.load('approaches', name).Appr(net, nepochs=3, sbatch=16, **more.get(name, {})),
         {'args': args, 'data': data, 'taskcla': taskcla, 'inputsize': size, 'device': torch.device('cpu')},
         {'device': 'cpu', 'tasks': ['a', 'b'], 'config': saved.config}, saved, place.Place(args.output))
 

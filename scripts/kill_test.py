@@ -140,12 +140,13 @@ def plans(script, kills, folder):
 def main():
     """Runs the trials of a command line; returns the exit status."""
     import file_events
+    import discovery
     import utils
     from runs.place import folder as logs
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--kills', type=int, default=4, help='kills per approach (default %(default)s)')
     parser.add_argument('--nproc', type=int, default=2, help='approaches at a time (default %(default)s)')
-    parser.add_argument('--approaches', default=','.join(utils.choices('approaches')))
+    parser.add_argument('--approaches', default=','.join(discovery.choices('approaches')))
     parser.add_argument('--every', nargs='?', type=int, const=1, metavar='N', help='every (N-th) event of files instead')
     parser.add_argument('--cases', default=','.join(file_events.CASES), help='of --every (default %(default)s)')
     parser.add_argument('--plans', type=int, metavar='N', help='kill run_multi.py and work.py so often instead')

@@ -23,6 +23,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'src'))
 
 import run_multi
+import discovery
 import utils
 from results import collect, measures
 from runs import advice, launch
@@ -34,7 +35,7 @@ HEAD = ('approach', 'family', 'task known', 'task', 'class', 'domain', 'forgets 
 
 def kind(approach):
     """The class of an approach's name."""
-    return utils.load('approaches', approach).Appr
+    return discovery.load('approaches', approach).Appr
 
 
 def plan(scenario, names, nepochs):
@@ -68,7 +69,7 @@ def change(rows):
 
 def parameters():
     """How many a plain network has."""
-    net = utils.load('networks', 'mlp').Net([1, 28, 28], [(t, 2) for t in range(5)], nhid=400, nlayers=2)
+    net = discovery.load('networks', 'mlp').Net([1, 28, 28], [(t, 2) for t in range(5)], nhid=400, nlayers=2)
     return sum(p.numel() for p in net.parameters())
 
 

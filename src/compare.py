@@ -12,7 +12,7 @@ from utils import UserError
 def main(argv=None):
     """Print the table of the given results; return the exit status."""
     parser = parsing.Parser(prog='compare.py',
-                                description='Prints results of finished runs side by side.')
+                            description='Prints results of finished runs side by side.')
     parser.add_argument('results', nargs='*', metavar='FILE', help='result matrices or their records')
     parser.add_argument('--experiment', metavar='E',
                         help='instead of files: as run.py takes it, or as the names of the results begin')

@@ -1,4 +1,4 @@
-"""Tests the saved model of a run: the row of its accuracy matrix again, the classes one by one, disturbed images.
+"""Test the saved model of a run: the row of its accuracy matrix again, the classes one by one, disturbed images.
 
     python src/run.py --experiment glyphs --approach hat --nepochs 5 --save
     python src/evaluate.py res/glyphs_hat_0.json --corrupt noise:0.1,blur:1
@@ -10,17 +10,23 @@ from utils import UserError, visible
 
 def build():
     """The parser."""
-    parser = parsing.Parser(prog='evaluate.py', allow_abbrev=False, description='Tests the saved model of a run (run.py --save).')
+    parser = parsing.Parser(prog='evaluate.py', allow_abbrev=False,
+                            description='Tests the saved model of a run (run.py --save).')
     parser.add_argument('run', metavar='RUN', help='a result or its record')
-    parser.add_argument('--after', type=Hyper('--after', int, 0, least=0).parse, metavar='T', help='the model after task T, '
+    parser.add_argument('--after', type=Hyper('--after', int, 0, least=0).parse, metavar='T',
+                        help='the model after task T, '
                         'counted from 0 (default: the last)')
-    parser.add_argument('--task', help='test on this task alone, by name or number (default: all learnt by then)')
+    parser.add_argument('--task',
+                        help='test on this task alone, by name or number (default: all learnt by then)')
     parser.add_argument('--data-dir', metavar='DIR', help='default: the run\'s')
-    parser.add_argument('--corrupt', default='', metavar='KIND:AMOUNT,...', help='disturb the images: noise:0.1 adds normal noise of that '
-                        'deviation, in shares of the range of the pixels; blur:1 is a Gaussian blur of that deviation in pixels')
-    parser.add_argument('--infer', choices=commandline.ALL['infer'].choices, help='infer tasks by this rule instead of the run\'s')
+    parser.add_argument('--corrupt', default='', metavar='KIND:AMOUNT,...',
+                        help='disturb the images: noise:0.1 adds normal noise of that deviation, in shares of '
+                        'the range of the pixels; blur:1 is a Gaussian blur of that deviation in pixels')
+    parser.add_argument('--infer', choices=commandline.ALL['infer'].choices,
+                        help='infer tasks by this rule instead of the run\'s')
     parser.add_argument('--device', default='cpu', help='default %(default)s')
-    parser.add_argument('--table', choices=('markdown', 'csv', 'latex'), default='markdown', help='default %(default)s')
+    parser.add_argument('--table', choices=('markdown', 'csv', 'latex'), default='markdown',
+                        help='default %(default)s')
     parser.add_argument('--matrix', action='store_true', help='also print the confusion matrix')
     parser.add_argument('--output', metavar='FILE', help='figure of the confusion matrix, .png or .pdf')
     return parser
@@ -46,13 +52,15 @@ def corrupted(x, how, std):
         if kind == 'noise':
             x = x + amount * torch.randn(x.shape, generator=draw) / torch.tensor(std).view(1, -1, 1, 1)
         else:
-            widths = [min(2 * round(3 * amount) + 1, 2 * side - 1) for side in (x.shape[3], x.shape[2])]  # as far as edges can be mirrored
+            # As far as edges can be mirrored.
+            widths = [min(2 * round(3 * amount) + 1, 2 * side - 1) for side in (x.shape[3], x.shape[2])]
             x = functional.gaussian_blur(x, widths, amount)
     return x
 
 
 def infer(model, how):
-    """Let a model infer tasks by another rule; return whether it is another. Raises UserError for one that infers none."""
+    """Let a model infer tasks by another rule; return whether it is another. Raises UserError for one that
+    infers none."""
     scenario = model.appr.scenario
     if not scenario.infers:
         raise UserError('--infer: %s infers no task' % visible(model.output))
@@ -61,7 +69,8 @@ def infer(model, how):
 
 
 def numbered(appr, t, told):
-    """Labels that an approach tells of task t, as classes of all tasks; of those of one head for all, as they are."""
+    """Labels that an approach tells of task t, as classes of all tasks; of those of one head for all, as they
+    are."""
     return appr.scenario.numbered(t, told) if appr.scenario.told else told
 
 
@@ -79,7 +88,8 @@ def main(argv=None):
     appr, tasks = model.appr, [model.learnt(args.task)] if args.task else range(model.t + 1)
     data, _, _ = model.data(args.data_dir)
     row, same, wanted, told = model.record['accuracy'][model.t], True, [], []
-    print('%s after task %d (%s), %s%s' % (visible(model.output), model.t, visible(model.names[model.t]), visible(model.path),
+    print('%s after task %d (%s), %s%s' % (visible(model.output), model.t, visible(model.names[model.t]),
+                                           visible(model.path),
                                             ', images with ' + args.corrupt if how else ''))
     for u in tasks:
         x, y = (data[u]['test'][k] for k in 'xy')
@@ -88,12 +98,14 @@ def main(argv=None):
         loss, accuracy = appr.eval(u, x, y)
         differ = not changed and np.float32(accuracy).round(6) != np.float32(row[u])
         same = same and not differ
+        then = ' the record has %.4f%%' % (100 * row[u]) if differ or changed else ''
         print('>>> Test on task {:2d} - {:15s}: loss={:.3f}, acc={:.4f}% <<<{}'.format(
-            u, visible(model.names[u]), loss, 100 * accuracy, ' the record has %.4f%%' % (100 * row[u]) if differ or changed else ''))
+            u, visible(model.names[u]), loss, 100 * accuracy, then))
         told.append(numbered(appr, u, evaluation.told(appr, u, x).cpu()).numpy())
         wanted.append(numbered(appr, u, appr.scenario.answer(u, y)).numpy())
     if not changed:
-        print('The row of the record is the same' if same else 'It is not the row of the record: %s then, %s now' % (
+        print('The row of the record is the same' if same
+              else 'It is not the row of the record: %s then, %s now' % (
             visible(model.record.get('device')), machine.describe(model.args.device)['device']))
     names = classes(model)
     matrix = confusion.confusion(np.concatenate(wanted), np.concatenate(told), len(names))
@@ -106,13 +118,14 @@ def main(argv=None):
 
 
 def classes(model):
-    """The names of the classes that are told: of one head for all tasks numbers, else those of all tasks, with the task's where they
-    do not differ."""
+    """The names of the classes that are told: of one head for all tasks numbers, else those of all tasks,
+    with the task's where they do not differ."""
     if model.args.scenario == 'domain':
         return [str(c) for c in range(model.about['taskcla'][0][1])]
     pairs = model.scenario.firsts
     plain = [model.classes(t)[label] for t, label in pairs]
-    return plain if len(set(plain)) == len(plain) else ['%s:%s' % (model.names[t], c) for (t, _), c in zip(pairs, plain)]
+    return plain if len(set(plain)) == len(plain) else ['%s:%s' % (model.names[t], c)
+                                                        for (t, _), c in zip(pairs, plain)]
 
 
 if __name__ == '__main__':

@@ -12,16 +12,21 @@ from utils import ROOT, UserError, visible
 
 def build():
     """The parser."""
-    parser = parsing.Parser(prog='export.py', allow_abbrev=False, description='Writes one task\'s network of a saved model (run.py --save) '
-                                'by torch.export, checked on the test set; it takes images of pixels in 0..1.')
+    parser = parsing.Parser(prog='export.py', allow_abbrev=False,
+                            description='Writes one task\'s network of a saved model (run.py --save) '
+                            'by torch.export, checked on the test set; it takes images of pixels in 0..1.')
     parser.add_argument('run', metavar='RUN', help='a result or its record')
     parser.add_argument('--task', required=True, help='name or number')
-    parser.add_argument('--after', type=Hyper('--after', int, 0, least=0).parse, metavar='T', help='the model after task T '
+    parser.add_argument('--after', type=Hyper('--after', int, 0, least=0).parse, metavar='T',
+                        help='the model after task T '
                         '(default: the last)')
-    parser.add_argument('--threshold', type=Hyper('--threshold', float, 0.01, least=0, most=1).parse, default=0.01,
+    parser.add_argument('--threshold', type=Hyper('--threshold', float, 0.01, least=0, most=1).parse,
+                        default=0.01,
                         help='hat: leave out units whose mask is below this (default %(default)s)')
-    parser.add_argument('--output', metavar='FILE', help='a name that ends in .pt2 (default: beside the result)')
-    parser.add_argument('--onnx', metavar='FILE', help='also as ONNX (needs: pip install onnx onnxscript; checked if there is onnxruntime)')
+    parser.add_argument('--output', metavar='FILE',
+                        help='a name that ends in .pt2 (default: beside the result)')
+    parser.add_argument('--onnx', metavar='FILE',
+                        help='also as ONNX (needs: pip install onnx onnxscript; checked if there is onnxruntime)')
     parser.add_argument('--data-dir', metavar='DIR', help='default: the run\'s')
     return parser
 
@@ -41,13 +46,15 @@ def rate(networks, x, rounds=7):
 
 
 def saved_as(net, x, path):
-    """Writes a network by torch.export, for any number of images; returns the size in MB. Raises UserError where that cannot be."""
+    """Writes a network by torch.export, for any number of images; returns the size in MB. Raises UserError
+    where that cannot be."""
     import torch
     import utils
     try:
         program = torch.export.export(net, (x[:2].clone(),), dynamic_shapes=({0: torch.export.Dim('batch')},))
     except Exception as e:  # whatever torch.export cannot trace
-        raise UserError('torch.export cannot trace this network (%s: %s)' % (type(e).__name__, ' '.join(str(e).split())[:200]))
+        raise UserError('torch.export cannot trace this network (%s: %s)' % (type(e).__name__,
+                                                                             ' '.join(str(e).split())[:200]))
     with utils.replacing(path, 'wb') as f:
         torch.export.save(program, f)
     return program, path.stat().st_size / 1e6
@@ -82,7 +89,8 @@ def main(argv=None):
     machine.prepare()
     model = saved.Model(args.run, args.after)
     t, appr = model.learnt(args.task), model.appr
-    output = ROOT / args.output if args.output else model.output.with_name('%s_task%d.pt2' % (model.output.stem, t))
+    output = ROOT / args.output if args.output else model.output.with_name(
+        '%s_task%d.pt2' % (model.output.stem, t))
     records.check_writable(output)
     _, pixels = model.pixels(t)
     split = model.data(args.data_dir)[0][t]['test']
@@ -91,18 +99,21 @@ def main(argv=None):
     x = x[:, None] if x.dim() == 3 else x.permute(0, 3, 1, 2).contiguous()
     masks = [torch.from_numpy(m) for m in appr.attention(t + 1)[t]] if hasattr(appr, 'attention') else None
     part, whole = (torch.nn.Sequential(cut.Preprocessing(pixels), cut.network(
-        appr.model, t, appr.weights_of(t), model.own(t), masks, least)).eval() for least in (args.threshold, None))
+        appr.model, t, appr.weights_of(t), model.own(t), masks, least)).eval()
+                   for least in (args.threshold, None))
     with torch.no_grad():
         found = torch.cat([part(b) for b in x.split(256)])
     program, size = saved_as(part, x, output)
     counts = [sum(p.numel() for p in net[1].parameters()) for net in (part, whole)]
     speed = rate([part, whole], x[:2048])
     print('Task %d (%s) at %s (%.2f MB)' % (t, visible(model.names[t]), visible(output), size))
-    print('Weights: %d of %d (%.1f%%), %.2f MB of %.2f' % (*counts, 100 * counts[0] / counts[1], *(4e-6 * n for n in counts)))
+    print('Weights: %d of %d (%.1f%%), %.2f MB of %.2f' % (*counts, 100 * counts[0] / counts[1],
+                                                           *(4e-6 * n for n in counts)))
     print('Images per second here: %.0f, the whole network %.0f (%.2f times)' % (*speed, speed[0] / speed[1]))
-    print('On %d test images: accuracy %.2f%%, of the run\'s network %.2f%%; predictions agree on %.2f%%; largest difference of logits '
-          '%.2g' % (len(y), *(100 * (z.argmax(1) == y).float().mean() for z in (found, wanted)),
-                    100 * (found.argmax(1) == wanted.argmax(1)).float().mean(), (found - wanted).abs().max()))
+    mine, theirs = (z.argmax(1) for z in (found, wanted))
+    shares = [100 * (one == other).float().mean() for one, other in ((mine, y), (theirs, y), (mine, theirs))]
+    print('On %d test images: accuracy %.2f%%, of the run\'s network %.2f%%; predictions agree on %.2f%%; '
+          'largest difference of logits %.2g' % (len(y), *shares, (found - wanted).abs().max()))
     if args.onnx:
         to_onnx(program, x, found, args.onnx)
     return 0

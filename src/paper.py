@@ -11,10 +11,10 @@ def build():
     """The parser."""
     from results import papers
     parser = parsing.Parser(prog='paper.py', allow_abbrev=False,
-                                description='Compares a published table with results of ours, cell by '
-                                'cell; exit status 1 if a cell that was run misses.',
-                                epilog='A cell passes if the means differ by at most 3 '
-                                'standard errors of both together, or by 2 points (or what the table says).')
+                            description='Compares a published table with results of ours, cell by '
+                            'cell; exit status 1 if a cell that was run misses.',
+                            epilog='A cell passes if the means differ by at most 3 '
+                            'standard errors of both together, or by 2 points (or what the table says).')
     parser.add_argument('table', metavar='TABLE',
                         help='%s; or a .json file like these of src/papers' % ', '.join(papers.names()))
     parser.add_argument('--seeds', metavar='0-9', help='default: those of the table\'s file')

@@ -13,7 +13,7 @@ def build():
     """Return the parser."""
     figures = '; '.join('%s: %s' % (name, kind.about) for name, kind in plots.KINDS.items())
     parser = parsing.Parser(prog='plot_results.py', allow_abbrev=False, epilog='Figures: %s.' % figures,
-                                description='Draws or prints saved results.')
+                            description='Draws or prints saved results.')
     parser.add_argument('--figure', choices=list(plots.KINDS), default='ratio',
                         help='default %(default)s; see below')
     parser.add_argument('--experiment', metavar='E',

@@ -15,22 +15,28 @@ from utils import ROOT, UserError, visible
 
 def build():
     """The parser."""
-    parser = parsing.Parser(prog='predict.py', allow_abbrev=False, description='Classifies image files with the saved model of a run '
-                                '(run.py --save); exit status 1 if a file cannot be read as an image.')
+    parser = parsing.Parser(prog='predict.py', allow_abbrev=False,
+                            description='Classifies image files with the saved model of a run '
+                            '(run.py --save); exit status 1 if a file cannot be read as an image.')
     parser.add_argument('run', metavar='RUN', help='a result or its record')
     parser.add_argument('images', nargs='+', metavar='IMAGE|FOLDER', help='image files, or folders of them')
-    parser.add_argument('--task', help='the task that the images belong to, by name or number (default: inferred)')
-    parser.add_argument('--after', type=Hyper('--after', int, 0, least=0).parse, metavar='T', help='the model after task T '
+    parser.add_argument('--task',
+                        help='the task that the images belong to, by name or number (default: inferred)')
+    parser.add_argument('--after', type=Hyper('--after', int, 0, least=0).parse, metavar='T',
+                        help='the model after task T '
                         '(default: the last)')
-    parser.add_argument('--top', type=launch.whole, default=1, metavar='N', help='the N likeliest classes (default %(default)s)')
+    parser.add_argument('--top', type=launch.whole, default=1, metavar='N',
+                        help='the N likeliest classes (default %(default)s)')
     parser.add_argument('--json', action='store_true', help='print JSON instead of a table')
-    parser.add_argument('--sheet', metavar='FILE', help='draw the images with their predicted classes, .png or .pdf')
+    parser.add_argument('--sheet', metavar='FILE',
+                        help='draw the images with their predicted classes, .png or .pdf')
     parser.add_argument('--device', default='cpu', help='default %(default)s')
     return parser
 
 
 def files(names):
-    """The image files of files and folders. Raises UserError for what is not there, and for a folder without any."""
+    """The image files of files and folders. Raises UserError for what is not there, and for a folder without
+    any."""
     out = []
     for name in names:
         path = ROOT / name if not Path(name).exists() else Path(name)
@@ -47,8 +53,9 @@ def files(names):
 
 
 def tell(model, x, t):
-    """(the task of each of the images [N,C,H,W], number or None, and the probabilities [N,K] of the classes that compete, with their
-    names, a list per image). t: the task, or None: it is inferred, as under the class scenario."""
+    """(the task of each of the images [N,C,H,W], number or None, and the probabilities [N,K] of the classes
+    that compete, with their names, a list per image). t: the task, or None: it is inferred, as under the
+    class scenario."""
     import torch
     from learning.evaluation import logits
     from learning.inference import Inferred
@@ -69,7 +76,8 @@ def tell(model, x, t):
         chosen = [t] * len(x)
     of = {u: model.logits(u, x).softmax(1) for u in set(chosen)}
     width = max(n for _, n in tasks)
-    p = torch.stack([torch.nn.functional.pad(of[u][i], (0, width - len(of[u][i]))) for i, u in enumerate(chosen)])
+    p = torch.stack([torch.nn.functional.pad(of[u][i], (0, width - len(of[u][i])))
+                     for i, u in enumerate(chosen)])
     return chosen, p, [model.classes(u) for u in chosen]
 
 
@@ -88,7 +96,8 @@ def main(argv=None):
     t = None if args.task is None else model.learnt(args.task)
     shape, pixels = model.pixels(0 if t is None else t)
     if t is None and len({str(model.about['tasks'][u]['images']) for u in range(model.t + 1)}) > 1:
-        raise UserError('the tasks make their images in different ways (%s): give --task' % model.args.experiment)
+        raise UserError(
+            'the tasks make their images in different ways (%s): give --task' % model.args.experiment)
     images, kept, wrong = [], [], []
     for path in utils.progress(found, 'Reading images'):
         try:
@@ -107,16 +116,20 @@ def main(argv=None):
         best = torch.topk(values[:len(classes)], min(args.top, len(classes)))
         top = [(classes[k], float(v)) for k, v in zip(best.indices.tolist(), best.values)]
         task = None if u is None else model.names[u]
-        out.append({'file': str(path), 'task': task, 'top': [{'class': c, 'probability': round(v, 6)} for c, v in top], 'converted': said})
-        rows.append([path.name, task, ', '.join('%s %.1f%%' % (c, 100 * v) for c, v in top), ', '.join(said) or None])
+        out.append({'file': str(path), 'task': task,
+                    'top': [{'class': c, 'probability': round(v, 6)} for c, v in top], 'converted': said})
+        rows.append([path.name, task, ', '.join('%s %.1f%%' % (c, 100 * v) for c, v in top), ', '.join(said)
+                     or None])
     if args.json:
         print(json.dumps(out, indent=1))
     else:
-        print('%s, %s' % (visible(model.path), 'task %s' % visible(model.names[t]) if t is not None else 'the task is inferred' if tasks[0] is not None
+        print('%s, %s' % (visible(model.path), 'task %s' % visible(model.names[t]) if t is not None
+                          else 'the task is inferred' if tasks[0] is not None
                           else 'one head for all tasks'))
         print(Table(['file', 'task', 'told', 'converted'], rows).text('markdown'))
     if sheet:
-        canvas.show(lambda fig: model_figures.sheet(fig, images, [[r[0], r[2].split(',')[0]] for r in rows]), sheet)
+        canvas.show(lambda fig: model_figures.sheet(fig, images, [[r[0], r[2].split(',')[0]] for r in rows]),
+                    sheet)
     return 1 if wrong else 0
 
 

@@ -16,8 +16,8 @@ from utils import ROOT, UserError
 def build():
     """Return the parser."""
     parser = parsing.Parser(prog='report.py', allow_abbrev=False,
-                                description='Writes one HTML page of all results in some '
-                                'folders, which needs no network and no other file.')
+                            description='Writes one HTML page of all results in some '
+                            'folders, which needs no network and no other file.')
     parser.add_argument('folders', nargs='*', default=['res'], metavar='FOLDER', help='default res')
     parser.add_argument('--experiment', metavar='E',
                         help='only its results, named as run.py takes it, or as the names of the results '

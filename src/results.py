@@ -12,8 +12,8 @@ from runs import commandline, launch, parsing
 def main(argv=None):
     """Print the table of the results there are; return the exit status."""
     parser = parsing.Parser(prog='results.py', allow_abbrev=False,
-                                description='Lists the runs whose results are in a folder: experiment, '
-                                'approach, tags, settings that differ, average accuracy, forgetting, status.')
+                            description='Lists the runs whose results are in a folder: experiment, '
+                            'approach, tags, settings that differ, average accuracy, forgetting, status.')
     parser.add_argument('folders', nargs='*', default=['res'], metavar='FOLDER', help='default res')
     parser.add_argument('--tag', type=commandline.tags, default=[], metavar='A,...',
                         help='only runs that have these tags')

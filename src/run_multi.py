@@ -11,9 +11,9 @@ from runs import build as building, commandline, config, launch, options, parsin
 def build():
     """Return the parser."""
     parser = parsing.Parser(prog='run_multi.py', allow_abbrev=False, description='Runs every approach on '
-                                'every experiment with every seed. Options of run.py after -- go to every '
-                                'run; where an approach cannot take one, it is left out, and the plan '
-                                'says so.')
+                            'every experiment with every seed. Options of run.py after -- go to every '
+                            'run; where an approach cannot take one, it is left out, and the plan '
+                            'says so.')
     parser.add_argument('--experiments', required=True, metavar='E,...', help='experiments of run.py')
     parser.add_argument('--approaches', required=True, metavar='A,...', help='approaches of run.py')
     parser.add_argument('--nruns', type=launch.whole, metavar='N', help='seeds 0 to N-1 (default 10)')

@@ -9,13 +9,12 @@ import itertools
 import math
 from pathlib import Path
 
-import utils  # first: it says what is missing
+from utils import ROOT, UserError  # first: it says which packages are missing
 import numpy as np
 
 from results import records
 from runs import commandline, launch, options, parsing, plan, search, study, tuned
 from runs.advice import flag
-from utils import ROOT, UserError
 
 # What a grid may vary besides an approach's hyper-parameters.
 NUMBERS = [option.number for option in commandline.OPTIONS['training'] if option.number]
@@ -25,8 +24,8 @@ NUMBERS = [h for h in NUMBERS if h.name not in ('seed', 'iterations')]
 def build():
     """Return the parser."""
     parser = parsing.Parser(prog='work.py', allow_abbrev=False, description='Runs an approach with every '
-                                'combination of its hyper-parameters and prints them sorted by validation '
-                                'accuracy; options of run.py after -- go to every run.')
+                            'combination of its hyper-parameters and prints them sorted by validation '
+                            'accuracy; options of run.py after -- go to every run.')
     parser.add_argument('gpu_id', help='GPUs to share out, such as 0 or 0,1; or cpu')
     parser.add_argument('experiment')
     parser.add_argument('approach')

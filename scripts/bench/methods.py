@@ -23,12 +23,13 @@ class Case:
     def __init__(self, name, ntasks, steps):
         import fast
         import torch
+        import discovery
         import utils
         from networks import mlp
         utils.seed_everything(0)
         self.steps, self.t = steps, ntasks - 1
         self.x, self.y = torch.randn(steps * SBATCH, 1, 28, 28), torch.randint(0, 10, (steps * SBATCH,))
-        self.appr = utils.load('approaches', name).Appr(mlp.Net([1, 28, 28], [(t, 10) for t in range(ntasks)]), 1, SBATCH,
+        self.appr = discovery.load('approaches', name).Appr(mlp.Net([1, 28, 28], [(t, 10) for t in range(ntasks)]), 1, SBATCH,
                                                          **OPTIONS.get(name, {}))
         self.appr.configure(wing=fast.of(self.appr))
         for t in range(self.t):

@@ -67,7 +67,7 @@ def switch_off(net, share):
 def ways(args):
     """{name: (an epoch of training, an evaluation)}."""
     import torch
-    import utils
+    import discovery
     from networks import resnet18, variants
     from runs import machine
     size = [3, args.side, args.side]
@@ -75,7 +75,7 @@ def ways(args):
 
     def approach(name, plain=False, off=0.):
         torch.manual_seed(0)
-        kind = utils.load('approaches', name).Appr
+        kind = discovery.load('approaches', name).Appr
         Net = variants.of(resnet18.Net, '_hat') if name == 'hat' else resnet18.Net
         appr = kind(Net(size, [(t, 10) for t in range(5)], maps=args.maps), lr=.01, sbatch=SBATCH)
         if name == 'hat':

@@ -25,11 +25,12 @@ class Case:
 
     def __init__(self, name, data, taskcla, size):
         import fast
+        import discovery
         import utils
         from networks import mlp, mlp_hat
         utils.seed_everything(0)
         self.data, self.name = data, name
-        self.appr = utils.load('approaches', name).Appr((mlp_hat if name == 'hat' else mlp).Net(size, taskcla), nepochs=1)
+        self.appr = discovery.load('approaches', name).Appr((mlp_hat if name == 'hat' else mlp).Net(size, taskcla), nepochs=1)
         self.appr.configure(wing=fast.of(self.appr))
         if name == 'ewc':
             self.appr.end_task(0, *self.batches(0, 5))

@@ -43,10 +43,10 @@ class Case:
     def make(self, args, approach, network, second, plain):
         """An approach of the project's, by plain code alone or not."""
         import torch
-        import utils
+        import discovery
         size, taskcla = list(self.x.shape[1:]), [(t, 10) for t in range(10)]
-        net = utils.load('networks', network).Net(size, taskcla).to(self.x.device)
-        appr = utils.load('approaches', approach).Appr(net, lr=0.05, sbatch=SBATCH)
+        net = discovery.load('networks', network).Net(size, taskcla).to(self.x.device)
+        appr = discovery.load('approaches', approach).Appr(net, lr=0.05, sbatch=SBATCH)
         machine.apply(appr, argparse.Namespace(**{**vars(args), 'approach': approach, 'plain': plain}))
         appr.configure(seen=self.t + 1)
         if second and approach == 'hat':

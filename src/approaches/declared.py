@@ -5,14 +5,19 @@ import inspect
 
 from utils import UserError
 
-HOOKS = ('begin_task', 'outputs', 'loss', 'after_backward', 'penalty', 'after_step', 'end_epoch', 'end_phase', 'end_task')
-METHODS = (*HOOKS, 'criterion', 'train', 'train_epoch', 'eval', 'epochs', 'account', 'report_lines', 'weights_of', 'guarded')
+HOOKS = ('begin_task', 'outputs', 'loss', 'after_backward', 'penalty', 'after_step', 'end_epoch', 'end_phase',
+         'end_task')
+METHODS = (*HOOKS, 'criterion', 'train', 'train_epoch', 'eval', 'epochs', 'account', 'report_lines',
+           'weights_of', 'guarded')
 FORMER = {'forward': 'loss(batch)', 'logits': 'outputs(batch)', 'before_step': 'after_backward(batch)',
           'subnet': 'outputs(batch)', 'fit': 'phases and end_phase(t, phase)', 'targets': 'compete(batch)',
-          'all_epochs': 'epochs(n, phase)', 'shorten': 'the short value of a Hyper', 'start': 'a Fitting of its own',
+          'all_epochs': 'epochs(n, phase)', 'shorten': 'the short value of a Hyper',
+          'start': 'a Fitting of its own',
           'told': 'outputs(batch)'}  # what methods once were, and what has taken their place
-OURS = ('model', 'optimizer', 'nepochs', 'sbatch', 'lr', 'lr_min', 'lr_factor', 'lr_patience')  # which anybody may set
-LOOP = ('at', 'wing', 'seen', 'progress', 'scenario', 'recipe', 'device', 'transforms', 'returning', 'hyper', 'origin')  # of instances
+# Which anybody may set.
+OURS = ('model', 'optimizer', 'nepochs', 'sbatch', 'lr', 'lr_min', 'lr_factor', 'lr_patience')
+LOOP = ('at', 'wing', 'seen', 'progress', 'scenario', 'recipe', 'device', 'transforms', 'returning', 'hyper',
+        'origin')  # of instances
 
 
 class Declared:
@@ -34,9 +39,11 @@ class Declared:
         for n in own:
             if n in FORMER and callable(own[n]):
                 raise UserError('%s: %s() is a hook no longer: %s has taken its place' % (name, n, FORMER[n]))
-        refuse(cls, [n for n in (*own, *(h.name for h in own.get('hyperparameters', ()))) if n in taken(cls.__mro__[1:])])
+        refuse(cls, [n for n in (*own, *(h.name for h in own.get('hyperparameters', ())))
+                     if n in taken(cls.__mro__[1:])])
         known = [n for base in cls.__mro__[1:] for n in vars(base) if not n.startswith('_')]
-        for n in [n for n, value in own.items() if callable(value) and n not in known and not n.startswith('_')]:
+        for n in [n for n, value in own.items() if callable(value) and n not in known
+                  and not n.startswith('_')]:
             near = difflib.get_close_matches(n, known, 1, 0.85)
             if near:
                 raise UserError('%s: there is no hook %s(); perhaps %s()' % (name, n, near[0]))
@@ -72,7 +79,8 @@ class Declared:
         Raises UserError for an unknown name and a value of the wrong type or range."""
         if parameter and named:
             raise UserError('give either --parameter or %s, not both' % ', '.join('--' + n for n in named))
-        given, declared = cls.positional(parameter) if parameter else named or {}, {h.name: h for h in cls.hyperparameters}
+        given = cls.positional(parameter) if parameter else named or {}
+        declared = {h.name: h for h in cls.hyperparameters}
         for n in set(given) - set(declared):
             raise UserError('%s is not a hyper-parameter of this approach, which has: %s' % (
                 n, ', '.join(declared) or 'none'))
@@ -100,7 +108,8 @@ def taken(classes):
 def refuse(kind, names):
     """Raises UserError if there are names."""
     if names:
-        raise UserError('%s.%s: %s is what the training loop itself goes by: give it another name, such as my_%s' % (
+        raise UserError(
+            '%s.%s: %s is what the training loop itself goes by: give it another name, such as my_%s' % (
             kind.__module__, kind.__name__, ' and '.join('self.' + n for n in names), names[0]))
 
 

@@ -10,7 +10,7 @@ import torch
 from approaches import base, gates
 from approaches.hyper import Hyper
 from approaches.inspected import Inspected
-from learning.braking import Braked
+from learning import braking
 from learning.recipe import is_plain
 from networks import gated
 
@@ -81,18 +81,15 @@ class Appr(Inspected, base.Appr):
         """Keeps what earlier tasks use, and frees the embeddings' gradients of their dependence on s (Section
         2.5)."""
         rates = self.rates(batch.task, batch.gates)
-        for p, rate in rates:
-            if p.grad is not None:
-                p.grad *= rate
+        if not is_plain(self.optimizer):
+            rates += gates.rows(self.model, batch.task)
+        braking.hold(self.optimizer, batch, rates)
         for e in gated.embeddings(self.model) if self.compensation == 'on' else ():
             e.grad *= gates.compensation(e, self.s, self.smax)
-        if not is_plain(self.optimizer):
-            batch.braked = Braked(self.optimizer, rates + gates.rows(self.model, batch.task))
 
     def after_step(self, batch):
         """Keeps the embeddings within reach."""
-        if hasattr(batch, 'braked'):
-            batch.braked.finish()
+        braking.finish(batch)
         for e in gated.embeddings(self.model):
             e.clamp_(-gates.THRES_EMB, gates.THRES_EMB)
 

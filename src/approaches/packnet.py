@@ -3,8 +3,7 @@ import torch
 
 from approaches import base
 from approaches.hyper import Hyper
-from learning.braking import Braked
-from learning.recipe import is_plain
+from learning import braking
 from learning.shadow import Shadow
 from networks import layers
 
@@ -79,16 +78,10 @@ class Appr(base.Appr):
 
     def after_backward(self, batch):
         """Keeps what is not the task's to move."""
-        rates = self.rates(batch.task)
-        for p, rate in rates:
-            if p.grad is not None:
-                p.grad.mul_(rate)
-        if not is_plain(self.optimizer):
-            batch.braked = Braked(self.optimizer, rates)
+        braking.hold(self.optimizer, batch, self.rates(batch.task))
 
     def after_step(self, batch):
-        if hasattr(batch, 'braked'):
-            batch.braked.finish()
+        braking.finish(batch)
 
     def end_phase(self, t, phase):
         """Prunes; after the second training, freezes."""

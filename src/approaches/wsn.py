@@ -6,6 +6,7 @@ import torch
 
 from approaches import base
 from approaches.hyper import Hyper
+from learning import braking
 from learning.shadow import Shadow
 from networks import layers
 
@@ -83,18 +84,14 @@ class Appr(base.Appr):
     def after_backward(self, batch):
         """No gradient for weights of earlier tasks, nor for biases after the first."""
         params = self.params()
-        batch.before = {n: params[n].clone() for n in self.used}
-        for n, used in self.used.items():
-            if params[n].grad is not None:
-                params[n].grad.masked_fill_(used, 0)
+        braking.hold(self.optimizer, batch, [(params[n], (~used).to(params[n].dtype)) for n, used in self.used.items()])
         for n in self.others if self.used else ():
             params[n].grad = None
 
     def after_step(self, batch):
         """Undoes what momentum, decay or Adam did to weights of earlier tasks. Then the scores' step."""
-        params, lr = self.params(), self.optimizer.param_groups[0]['lr']
-        for n, used in self.used.items():
-            params[n].copy_(torch.where(used, batch.before[n], params[n]))
+        braking.finish(batch)
+        lr = self.optimizer.param_groups[0]['lr']
         if self.scorer is None or self.scorer.param_groups[0]['lr'] != lr and not self.recipe.keep:
             self.scorer = self.recipe.make(list(self.scores.values()), lr)
         self.scorer.param_groups[0]['lr'] = lr

@@ -1,7 +1,25 @@
 """A step of an optimizer of which every parameter makes only a share, whatever the optimizer remembers."""
 import torch
 
+from learning.recipe import is_plain
+
 TINY = 1e-30  # shares below are none
+
+
+def hold(optimizer, batch, rates):
+    """Leave to parameters their share of a batch's step, rates as in Braked: of plain SGD by their gradients; of
+    any other optimizer until finish(batch), after the step."""
+    for p, rate in rates:
+        if p.grad is not None:
+            p.grad *= rate
+    if not is_plain(optimizer):
+        batch.braked = Braked(optimizer, rates)
+
+
+def finish(batch):
+    """Take back what the batch's step has moved beyond the shares."""
+    if hasattr(batch, 'braked'):
+        batch.braked.finish()
 
 
 class Braked:

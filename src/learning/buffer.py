@@ -15,9 +15,9 @@ class Buffer:
 
     Images are kept as the data set has them, uint8 [N,D], where transforms, {task:
     dataloaders.images.Pixels}, says what the task makes of them; else as floats [N,C,H,W]. reservoir, ring
-    and greedy take samples from the stream; the others at the end of a task. returning: {(task, label): (task,
-    label)}, of labels of classes that came before those that they had first; None: all are classes of their own.
-    Draws from numpy's global generator, so that the run's seed makes it reproducible.
+    and greedy take samples from the stream; the others at the end of a task. returning: {(task, label):
+    (task, label)}, of labels of classes that came before those that they had first; None: all are classes of
+    their own. Draws from numpy's global generator, so that the run's seed makes it reproducible.
     """
 
     returning = None  # in files that know nothing of it
@@ -26,7 +26,8 @@ class Buffer:
         self.size, self.policy = size, policies.KINDS[policy]
         self.transforms, self.returning = {} if transforms is None else transforms, returning
         self.x = self.y = self.t = self.z = self.maker = None
-        self.offered, self.ages = 0, []  # samples of the stream so far; of ring and greedy, when each one came
+        self.offered = 0  # samples of the stream so far
+        self.ages = []    # of ring and greedy, when each one came
         self.met = []                    # of greedy, the classes in the order in which they came
 
     def __len__(self):
@@ -38,7 +39,8 @@ class Buffer:
     @property
     def megabytes(self):
         """The memory that it takes."""
-        return sum(v.numel() * v.element_size() for v in (self.x, self.y, self.t, self.z) if v is not None) / 1e6
+        return sum(v.numel() * v.element_size() for v in (self.x, self.y, self.t, self.z)
+                   if v is not None) / 1e6
 
     def key(self, t, label):
         """What a label of a task is counted as, (task, label)."""
@@ -78,11 +80,13 @@ class Buffer:
     def add(self, batch, z=None):
         """Offers a batch of training to a buffer that takes from the stream; z: logits [B,K]."""
         places = self.policy.places(self, batch.task, batch.y)
-        last = {place: i for i, place in enumerate(places) if place is not None}  # of two for one place the later one stays
+        # Of two for one place the later one stays.
+        last = {place: i for i, place in enumerate(places) if place is not None}
         if last:
             chosen = list(last.values())
             kept = batch.raw if batch.task in self.transforms else batch.plain
-            self.put(list(last), self.flat(kept[chosen]), batch.y[chosen], batch.t[chosen], None if z is None else z[chosen])
+            logits = None if z is None else z[chosen]
+            self.put(list(last), self.flat(kept[chosen]), batch.y[chosen], batch.t[chosen], logits)
 
     @staticmethod
     def flat(raw):
@@ -113,13 +117,14 @@ class Buffer:
         classes = len(there) + len(mine)
         share, room = self.policy.share(self.size, classes), self.policy.room(self.size, classes)
         kept = [i for key in there for i in places[key][:share]]  # in the order of their worth
-        new = [self.best(share, places.get(key), (y == c).nonzero().flatten(), x, features) for key, c in mine.items()]
+        new = [self.best(share, places.get(key), (y == c).nonzero().flatten(), x, features)
+               for key, c in mine.items()]
         new = torch.cat(new)[:room]
         self.choose(torch.cat([torch.tensor(kept, dtype=torch.int64)[:room - len(new)], new]), t, x, y, z)
 
     def best(self, share, places, rows, x, features):
-        """The best of a class's samples, at some places and rows of new images x: numbers of places, or of rows
-        after all places."""
+        """The best of a class's samples, at some places and rows of new images x: numbers of places, or of
+        rows after all places."""
         if not places:
             return len(self) + self.policy.best(share, rows, x, features).cpu()
         before = self.take(torch.tensor(places), x.device).x
@@ -133,7 +138,8 @@ class Buffer:
         kept, order = chosen[old], torch.cat([old.nonzero(), (~old).nonzero()]).flatten().argsort()
         labels = y[mine.to(y.device)]
         images = self.flat(x.raw(mine)) if t in self.transforms else x[mine]
-        fresh = {'x': images, 'y': labels, 't': torch.full_like(labels, t), 'z': None if z is None else z(x[mine])}
+        logits = None if z is None else z(x[mine])
+        fresh = {'x': images, 'y': labels, 't': torch.full_like(labels, t), 'z': logits}
         for name, value in fresh.items():
             old = getattr(self, name)
             if old is not None and value is not None:
@@ -146,7 +152,9 @@ class Buffer:
         """A Batch of so many samples at random, without repetition, or all if there are fewer; before: of
         tasks before that one alone; augment: as take() has it. Its z: their logits. None if there are
         none."""
-        there = torch.arange(len(self)) if before is None or not len(self) else (self.t < before).nonzero().flatten().cpu()
+        there = torch.arange(len(self))
+        if before is not None and len(self):
+            there = (self.t < before).nonzero().flatten().cpu()
         if not len(there):
             return None
         return self.take(there[torch.from_numpy(np.random.permutation(len(there))[:count])], device, augment)
@@ -154,7 +162,8 @@ class Buffer:
     def take(self, chosen, device='cpu', augment=None):
         """The Batch of the samples at some places, augmented anew if augment, a dataloaders.augment.Augment,
         is given; its z: their logits [B,K], or None."""
-        x, y, t, z = (None if v is None else v[chosen.to(v.device)].to(device) for v in (self.x, self.y, self.t, self.z))
+        x, y, t, z = (None if v is None else v[chosen.to(v.device)].to(device)
+                      for v in (self.x, self.y, self.t, self.z))
         batch = Batch(self.make(x, t, augment or same), y, t, raw=x)
         batch.z = z
         return batch

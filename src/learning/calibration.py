@@ -25,7 +25,7 @@ def temperature(z, y):
     """Return the temperature of logits [N,K] with labels y [N], a number. The cross-entropy is convex in
     the temperature's inverse, so its derivative, the sum of z (softmax(z / T) - target), changes sign
     once."""
-    z, (n, k) = z.double().cpu(), z.shape
+    z, k = z.double().cpu(), z.shape[1]
     right = torch.nn.functional.one_hot(y.cpu(), k).double()
     count = right.sum(0)[y.cpu(), None]
     target = (right * count + 1) / (count + k)

@@ -3,7 +3,7 @@ import numpy as np
 
 from results import captions, collect, records
 from results.measures import forgetting_ratio, intransigence, of, summary
-from results.tables import Mean, Table, interval
+from results.tables import Mean, Table
 from utils import UserError
 
 BOUNDS = 'random', 'joint'  # the floor and the ceiling: never the best

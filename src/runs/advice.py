@@ -7,7 +7,7 @@ import difflib
 import shutil
 import textwrap
 
-import utils
+import discovery
 
 FAMILIES = 'baselines', 'regularisation', 'distillation', 'replay', 'projection', 'isolation', 'meta-learning'
 
@@ -32,7 +32,7 @@ def assigned(kind, name):
 
 def title(name):
     """Return the first sentence of an approach's file, which says what it is."""
-    said = (ast.get_docstring(utils.tree(utils.file('approaches', name))) or '').partition('\n\n')[0]
+    said = (ast.get_docstring(discovery.tree(discovery.file('approaches', name))) or '').partition('\n\n')[0]
     end = said.find('.\n')
     return ' '.join(said[:end + 1].split() if end > 0 else said.split())
 
@@ -40,8 +40,8 @@ def title(name):
 def by_family():
     """Return {family: {approach: its title}}."""
     groups = {family: {} for family in FAMILIES}
-    for name in utils.choices('approaches'):
-        family = assigned(utils.defined(utils.file('approaches', name))['class Appr'], 'family')
+    for name in discovery.choices('approaches'):
+        family = assigned(discovery.defined(discovery.file('approaches', name))['class Appr'], 'family')
         family = family.value if isinstance(getattr(family, 'value', None), str) else 'others'
         groups.setdefault(family, {})[name] = title(name)
     return {family: names for family, names in groups.items() if names}
@@ -62,8 +62,8 @@ def families():
 def hyper_names(stem, name='class Appr', seen=()):
     """Return the names of the hyper-parameters that a class, or a constant, of a file of approaches declares,
     also where it takes them from another file or a class that it derives from."""
-    path = utils.file('approaches', stem)
-    node = utils.defined(path).get(name) if path and (stem, name) not in seen else None
+    path = discovery.file('approaches', stem)
+    node = discovery.defined(path).get(name) if path and (stem, name) not in seen else None
     if isinstance(node, ast.ClassDef):
         own = assigned(node, 'hyperparameters')
         parts = node.bases if own is None else [own]
@@ -99,7 +99,7 @@ def explain(option, approach, known):
     name = option.split('=')[0]
     if name in GONE:
         return '%s is no more: %s' % (name, GONE[name][1])
-    owners = [a for a in utils.choices('approaches') if a != approach and name in flags(a)]
+    owners = [a for a in discovery.choices('approaches') if a != approach and name in flags(a)]
     own = flags(approach)
     if owners:
         return '%s is an option of %s; %s has %s' % (

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.error import URLError
 
 import original
+import discovery
 import utils
 from runs.source import Source
 
@@ -41,7 +42,7 @@ def of_a_choice(error):
     if frame is None or not (error.filename or isinstance(error, URLError)):
         return False
     path = Path(frame.filename)
-    return path.stem != 'base' and any(need in utils.defined(path) for need in utils.NEEDED.values())
+    return path.stem != 'base' and any(need in discovery.defined(path) for need in discovery.NEEDED.values())
 
 
 def hint(error, frame):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import torch
 
-import utils
+import discovery
 from dataloaders.augment import Augment
 from dataloaders.images import Split
 from learning.inference import Inferred
@@ -29,7 +29,7 @@ OWN = {'pc_valid': 'has no such option', 'class_order': 'does not split the clas
 def experiment(name, data_dir, image_size=None):
     """Return the dataloader of an experiment's name: its module, or what split:mnist:5 makes of the module
     split. image_size: side of the images of a folder."""
-    module = utils.load('dataloaders', name.split(':')[0])
+    module = discovery.load('dataloaders', name.split(':')[0])
     if not hasattr(module, 'form'):
         return module
     values = dict(zip(module.form, name.split(':')[1:]))

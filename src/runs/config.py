@@ -2,7 +2,7 @@
 import difflib
 import json
 
-import utils
+import discovery
 from results import records
 from runs import advice, commandline, options
 from runs.advice import flag
@@ -40,7 +40,7 @@ def line(name, found, rest, approach=None):
     kind = options.approach(approach or theirs)
     found = positional(name, found, options.approach(theirs))
     known = commandline.declared(kind)
-    others = [theirs] if theirs else utils.choices('approaches') if not approach else []
+    others = [theirs] if theirs else discovery.choices('approaches') if not approach else []
     others = {n[2:].replace('-', '_') for a in others for n in advice.flags(a)}
     mine = {option[2:].replace('-', '_') for option in options.given(rest) if option.startswith('--')}
     if 'parameter' in mine:  # it gives all that has a position

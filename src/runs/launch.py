@@ -3,6 +3,7 @@ import re
 import reprlib
 import sys
 
+import discovery
 import utils
 from approaches.hyper import Hyper
 from runs import config, local, locking, plan
@@ -56,7 +57,7 @@ def names(what, text, folder, several=True):
     """Return the names in a text, comma-separated if there may be several. Raises UserError for one that is
     not a choice."""
     given = text.split(',') if several else [text]
-    return list(dict.fromkeys(utils.choice(folder, name, what) for name in given))
+    return list(dict.fromkeys(discovery.choice(folder, name, what) for name in given))
 
 
 def gpu_ids(text=None, count=None):

@@ -3,7 +3,7 @@ import difflib
 import inspect
 
 import original
-import utils
+import discovery
 from approaches.hyper import Hyper
 from runs.foreign import NAMED, scalar
 from utils import UserError
@@ -14,7 +14,7 @@ def choose(dataloader, args, approach):
     or what follows from the plain network. A class with a loop of its own that says nothing gets <network>_<approach> if that
     exists, or else the plain network."""
     from networks import variants as derived
-    there, name = utils.choices('networks'), args.approach
+    there, name = discovery.choices('networks'), args.approach
     plain = (args.network or getattr(dataloader, 'network', 'alexnet')).replace('-', '_')
     if not args.network and not hasattr(dataloader, 'network'):
         print('The experiment names no network: %s is taken (network = \'mlp\' in its file chooses another)' % plain)
@@ -22,10 +22,10 @@ def choose(dataloader, args, approach):
     wanted = [plain + variant for variant in variants]
     for network in wanted:
         if network.replace('_', '-') in there:
-            return network, utils.load('networks', network).Net
+            return network, discovery.load('networks', network).Net
     for variant in variants:
         if variant in derived.KINDS and plain.replace('_', '-') in there:
-            return plain + variant, derived.of(utils.load('networks', plain).Net, variant)
+            return plain + variant, derived.of(discovery.load('networks', plain).Net, variant)
     fit = [n.replace('-', '_') for n in there if any(n.endswith(v.replace('_', '-')) for v in variants)]
     near = difflib.get_close_matches(wanted[0].replace('_', '-'), there, 1)
     raise UserError('%s needs a network %s, which does not exist%s; it can use: %s' % (
@@ -35,13 +35,13 @@ def choose(dataloader, args, approach):
 def named(name):
     """The class of a network by the name that a run's record has."""
     from networks import variants as derived
-    if name.replace('_', '-') in utils.choices('networks'):
-        return utils.load('networks', name).Net
+    if name.replace('_', '-') in discovery.choices('networks'):
+        return discovery.load('networks', name).Net
     suffix = next((s for s in sorted(derived.KINDS, key=len, reverse=True) if name.endswith(s)), '')
     plain = name[:len(name) - len(suffix)]
-    if not suffix or plain.replace('_', '-') not in utils.choices('networks'):
+    if not suffix or plain.replace('_', '-') not in discovery.choices('networks'):
         raise UserError('the network %s is not there any more' % name)
-    return derived.of(utils.load('networks', plain).Net, suffix)
+    return derived.of(discovery.load('networks', plain).Net, suffix)
 
 
 def inputs(kind):

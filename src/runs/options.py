@@ -3,7 +3,7 @@ depends on."""
 import argparse
 import re
 
-import utils
+import discovery
 from runs import advice, commandline, conflicts, foreign, source
 from runs.advice import flag
 from utils import UserError
@@ -31,7 +31,7 @@ class Settings(argparse.Namespace):
 
 def approach(name):
     """Return the class of an approach; None for a name that there is not."""
-    return utils.load('approaches', name).Appr if name and name in utils.choices('approaches') else None
+    return discovery.load('approaches', name).Appr if name and name in discovery.choices('approaches') else None
 
 
 def words(argv):

@@ -1,4 +1,5 @@
-"""Models that outlive their run: after each task one file, with what it takes to use the network, even without the data."""
+"""Models that outlive their run: after each task one file, with what it takes to use the network, even
+without the data."""
 import contextlib
 import io
 
@@ -20,19 +21,24 @@ VERSION = 2
 
 # What a file says of its model. Of texts from elsewhere, only what uses them can say more.
 SIDE = forms.whole(1, 10 ** 5)
-ORDER = forms.of('an array of whole numbers', lambda v: isinstance(v, np.ndarray) and v.ndim == 1 and v.dtype == np.int64)
+ORDER = forms.of('an array of whole numbers', lambda v: isinstance(v, np.ndarray) and v.ndim == 1
+                 and v.dtype == np.int64)
 IMAGES = forms.fields({
-    'raw': forms.listed(SIDE, 2, 3), 'mean': forms.listed(forms.number(), 1), 'std': forms.listed(forms.number(1e-12), 1),
+    'raw': forms.listed(SIDE, 2, 3), 'mean': forms.listed(forms.number(), 1),
+    'std': forms.listed(forms.number(1e-12), 1),
     'size': forms.items(SIDE, SIDE, SIDE), 'permutation': forms.either(forms.nothing, ORDER),
-    'angle': forms.either(forms.nothing, forms.number(-1e6, 1e6))}, cut=forms.of('true or false', lambda v: isinstance(v, bool)))
+    'angle': forms.either(forms.nothing, forms.number(-1e6, 1e6))},
+                      cut=forms.of('true or false', lambda v: isinstance(v, bool)))
 TASK = forms.fields({'name': forms.text, 'class_names': forms.either(forms.nothing, forms.listed(forms.text)),
                      'images': forms.either(forms.nothing, IMAGES)}, numbers=forms.listed(forms.whole()))
 PLAIN = forms.of('a plain value', lambda v: isinstance(v, (type(None), bool, int, float, str, list, dict)))
 SETTING = forms.either(forms.of('true or false', lambda v: isinstance(v, bool)), forms.text, forms.number())
 ABOUT = forms.fields({
-    'version': forms.whole(VERSION, VERSION), 'done': forms.whole(1), 'network': forms.text, 'settings': forms.named(SETTING),
+    'version': forms.whole(VERSION, VERSION), 'done': forms.whole(1), 'network': forms.text,
+    'settings': forms.named(SETTING),
     'config': forms.named(PLAIN), 'inputsize': forms.items(SIDE, SIDE, SIDE),
-    'taskcla': forms.listed(forms.items(forms.whole(), SIDE), 1), 'tasks': forms.listed(TASK, 1)}, command=forms.listed(forms.text))
+    'taskcla': forms.listed(forms.items(forms.whole(), SIDE), 1), 'tasks': forms.listed(TASK, 1)},
+                     command=forms.listed(forms.text))
 DICTIONARY = forms.of('a dictionary', lambda v: isinstance(v, dict))
 NODE = forms.of('a node', lambda v: isinstance(v, tuple))
 FILE = forms.fields({'about': NODE, 'model': DICTIONARY, 'approach': DICTIONARY})
@@ -52,15 +58,18 @@ def images(split):
 
 
 def save(path, t, appr, there, about):
-    """Writes the model after task t to a file, whole or not at all; returns its size in MB. about: {'network', 'settings', 'config'}.
-    A buffer of samples, which only further training needs, is left out."""
+    """Writes the model after task t to a file, whole or not at all; returns its size in MB. about:
+    {'network', 'settings', 'config'}. A buffer of samples, which only further training needs, is left out."""
     data, tasks, numbers = there['data'], there['taskcla'], there['scenario'].numbers
-    found = {'version': VERSION, 'done': t + 1, **about, 'inputsize': list(there['inputsize']), 'taskcla': [list(row) for row in tasks],
-             'tasks': [{'name': data[u]['name'], 'class_names': data[u].get('class_names'), 'images': images(data[u]['test']),
+    found = {'version': VERSION, 'done': t + 1, **about, 'inputsize': list(there['inputsize']),
+             'taskcla': [list(row) for row in tasks],
+             'tasks': [{'name': data[u]['name'], 'class_names': data[u].get('class_names'),
+                        'images': images(data[u]['test']),
                         'numbers': numbers[u]} for u, _ in tasks]}
     attributes, _ = snapshot.write(appr, without=buffers(appr))
     about = Writer().node(found, 'what is said of the model')
-    return checkpoint.save({'about': about, 'model': utils.get_model(appr.model), 'approach': attributes}, path)
+    return checkpoint.save({'about': about, 'model': utils.get_model(appr.model), 'approach': attributes},
+                           path)
 
 
 def buffers(appr):
@@ -69,7 +78,8 @@ def buffers(appr):
 
 
 def agree(about, record, t):
-    """Raises ValueError unless what a file says of its model after task t, which has the form of ABOUT, goes together."""
+    """Raises ValueError unless what a file says of its model after task t, which has the form of ABOUT, goes
+    together."""
     def demand(ok, what):
         if not ok:
             raise ValueError(what)
@@ -79,9 +89,12 @@ def agree(about, record, t):
     demand([task['name'] for task in tasks] == config.get('tasks'), 'the tasks\' names')
     demand(about['network'] == config.get('network'), 'the network')
     for (_, ncla), task in zip(about['taskcla'], tasks):
-        demand(task['class_names'] is None or len(task['class_names']) == ncla, 'the names of the classes of %s' % task['name'])
-        demand(len(set(task.get('numbers', range(ncla)))) == ncla, 'the numbers of the classes of %s' % task['name'])
-        demand(task['images'] is None or makes(task['images'], about['inputsize']), 'the images of %s' % task['name'])
+        demand(task['class_names'] is None or len(task['class_names']) == ncla,
+               'the names of the classes of %s' % task['name'])
+        demand(len(set(task.get('numbers', range(ncla)))) == ncla,
+               'the numbers of the classes of %s' % task['name'])
+        demand(task['images'] is None or makes(task['images'], about['inputsize']),
+               'the images of %s' % task['name'])
 
 
 def makes(images, size):
@@ -94,8 +107,9 @@ def makes(images, size):
 
 
 class Model:
-    """The model of a result after a task (default: the last one there): about, as save() wrote it, record, args, and appr, an approach
-    that can be tested. Raises UserError for a result without one, and for a file that is none."""
+    """The model of a result after a task (default: the last one there): about, as save() wrote it, record,
+    args, and appr, an approach that can be tested. Raises UserError for a result without one, and for a file
+    that is none."""
 
     def __init__(self, result, after=None, device='cpu'):
         self.output = ROOT / records.record_path(result).with_suffix('.txt')
@@ -105,7 +119,8 @@ class Model:
         if not there:
             raise UserError('%s has no saved model: run it with --save' % result)
         if after is not None and after not in there:
-            raise UserError('--after %d: there are models after the tasks %s' % (after, ', '.join(map(str, there))))
+            raise UserError('--after %d: there are models after the tasks %s' % (after,
+                                                                                 ', '.join(map(str, there))))
         self.t = there[-1] if after is None else after
         self.path = path(self.output, self.t)
         self.about, found = self.read()
@@ -123,7 +138,8 @@ class Model:
             ABOUT(about, 'what it says')
             agree(about, self.record, self.t)
         except Exception as e:  # a malformed file can raise anything
-            raise UserError('%s is not a model of this version, or broken (%s: %s)' % (self.path, type(e).__name__, e))
+            raise UserError('%s is not a model of this version, or broken (%s: %s)' % (self.path,
+                                                                                       type(e).__name__, e))
         if about['config'] != self.record['config']:
             raise UserError('%s is of another run than %s' % (self.path, self.output))
         return about, found
@@ -135,7 +151,8 @@ class Model:
         except SystemExit:
             raise UserError('%s: its command asks for help alone' % records.record_path(self.output))
         config = self.record['config']
-        differ = [k for k, v in options.settings(args).items() if k not in ('tasks', 'network') and config.get(k, v) != v]
+        differ = [k for k, v in options.settings(args).items() if k not in ('tasks', 'network')
+                  and config.get(k, v) != v]
         if differ or foreign.is_foreign(approach):
             raise UserError('%s: its command is not of its configuration (%s)' % (
                 records.record_path(self.output), ', '.join(differ) or args.approach))
@@ -150,7 +167,9 @@ class Model:
         utils.seed_everything(args.seed)
         net = self.network(found['model'], tasks if approach.isolated else scenario.taskcla()).to(args.device)
         with contextlib.redirect_stdout(io.StringIO()):
-            appr = build.make(approach, net, args, {'data': {t: {'train': None} for t, _ in tasks}, 'taskcla': tasks, 'scenario': scenario})
+            appr = build.make(approach, net, args,
+                              {'data': {t: {'train': None} for t, _ in tasks}, 'taskcla': tasks,
+                               'scenario': scenario})
         machine.apply(appr, args.but(compile=False))  # which is of training alone
         utils.set_model_(net, found['model'])
         try:
@@ -164,12 +183,15 @@ class Model:
         return appr
 
     def network(self, weights, heads):
-        """The network with heads [(task, classes), ...], once weights have been found to be of one with such settings."""
+        """The network with heads [(task, classes), ...], once weights have been found to be of one with such
+        settings."""
         foreign.provide(vars(self.args))
-        kind, settings, size = network.named(self.about['network']), self.about['settings'], self.about['inputsize']
+        kind, settings = network.named(self.about['network']), self.about['settings']
+        size = self.about['inputsize']
         try:
             network.fit(kind, settings)
-            with contextlib.suppress(NotImplementedError), torch.device('meta'):  # takes no memory; a user's may not allow it
+            # It takes no memory; a user's may not allow it.
+            with contextlib.suppress(NotImplementedError), torch.device('meta'):
                 like(weights, utils.get_model(network.make(kind, size, heads, settings)), 'the weights')
             net = network.make(kind, size, heads, settings)
             like(weights, utils.get_model(net), 'the weights')
@@ -182,11 +204,13 @@ class Model:
         if data_dir is not None:
             self.args = self.args.but(data_dir=data_dir)
         utils.seed_everything(self.args.seed)
-        found = build.load_data(build.experiment(self.args.experiment, self.args.data_dir, self.args.image_size), self.args)
+        found = build.load_data(build.experiment(self.args.experiment, self.args.data_dir,
+                                                 self.args.image_size), self.args)
         wanted = self.record['config'].get('data', {})
         other = [name for name, digest in found[0].get('sha256', {}).items() if wanted.get(name) != digest]
         if other:
-            raise UserError('%s in %s is another data set than that of the run: its SHA-256 differs' % (', '.join(other), self.args.data_dir))
+            raise UserError('%s in %s is another data set than that of the run: its SHA-256 differs' % (
+                ', '.join(other), self.args.data_dir))
         return found
 
     def logits(self, t, x):
@@ -206,10 +230,12 @@ class Model:
         return logits
 
     def pixels(self, t):
-        """(shape of raw images, the Pixels that make them what the network sees) of task t. Raises UserError where there are none."""
+        """(shape of raw images, the Pixels that make them what the network sees) of task t. Raises UserError
+        where there are none."""
         found = self.about['tasks'][t]['images']
         if found is None:
-            raise UserError('the images of %s come as they are, not as bytes: use evaluate.py' % self.args.experiment)
+            raise UserError(
+                'the images of %s come as they are, not as bytes: use evaluate.py' % self.args.experiment)
         raw, found = found['raw'], {k: v for k, v in found.items() if k != 'raw'}
         return raw, Pixels(**{k: tuple(v) if isinstance(v, list) else v for k, v in found.items()})
 
@@ -218,9 +244,11 @@ class Model:
         return self.about['tasks'][t]['class_names'] or [str(c) for c in range(self.about['taskcla'][t][1])]
 
     def learnt(self, text, option='--task'):
-        """The number of a task that is named or numbered. Raises UserError for one that was not learnt yet."""
+        """The number of a task that is named or numbered. Raises UserError for one that was not learnt
+        yet."""
         from dataloaders import common
         t = common.numbers(self.names, text)[0]
         if t > self.t:
-            raise UserError('%s %s: the model is of the time after task %d, before this one was learnt' % (option, text, self.t))
+            raise UserError('%s %s: the model is of the time after task %d, before this one was learnt' % (
+                option, text, self.t))
         return t

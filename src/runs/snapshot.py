@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from approaches.declared import LOOP, OURS
-from runs.nodes import ABSENT, PLAIN, Reader, Writer
+from runs.kinds import ABSENT
+from runs.nodes import PLAIN, Reader, Writer
 
 BASE = *LOOP, 'model', 'optimizer', 'fitting', 'logpath', '_only'  # attributes that the base and the run set
 

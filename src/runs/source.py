@@ -3,7 +3,7 @@ import ast
 import difflib
 import re
 
-import utils
+import discovery
 from utils import UserError
 
 
@@ -17,7 +17,7 @@ class Source:
 
     def __init__(self, path):
         self.path = path
-        nodes = list(ast.walk(utils.tree(path))) if path else []
+        nodes = list(ast.walk(discovery.tree(path))) if path else []
         nodes.sort(key=lambda node: (getattr(node, 'lineno', 0), getattr(node, 'col_offset', 0)))
         self.asks = any(imports_arguments(node) for node in nodes)
         read = [node.attr for node in nodes if of_args(node) and isinstance(node.ctx, ast.Load)]
@@ -52,7 +52,7 @@ class Source:
 
 def of(folder, name):
     """Return the Source of a choice in a folder, an empty one if there is none."""
-    return Source(utils.file(folder, name) if name and name in utils.choices(folder) else None)
+    return Source(discovery.file(folder, name) if name and name in discovery.choices(folder) else None)
 
 
 def imports_arguments(node):

@@ -8,6 +8,7 @@
 import json
 import re
 
+import discovery
 import utils
 from runs import build, config
 from utils import UserError
@@ -24,7 +25,7 @@ def read(path, option='--settings'):
         if not isinstance(table, dict):
             raise UserError('%s: %s is in no table: expected one for each approach, as in [hat]'
                             % (path, name))
-        utils.choice('approaches', name, str(path))
+        discovery.choice('approaches', name, str(path))
         wrong = [key for key in table if key.replace('-', '_') in PLAN]
         if wrong:
             raise UserError('%s: %s of [%s]: the plan sets it' % (path, wrong[0], name))

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+import discovery
 import utils
 from networks import mlp_hat
 from synthetic import tasks
@@ -15,9 +16,9 @@ DATA, TASKCLA, SIZE = tasks('mlp')
 def make(approach, **kwargs):
     """An approach on its multi-layer perceptron for the synthetic tasks."""
     utils.seed_everything(0)
-    module = utils.load('approaches', approach).Appr
-    network = next('mlp' + v for v in module.variants if 'mlp' + v.replace('_', '-') in utils.choices('networks'))
-    net = utils.load('networks', network).Net(SIZE, TASKCLA, nhid=100)
+    module = discovery.load('approaches', approach).Appr
+    network = next('mlp' + v for v in module.variants if 'mlp' + v.replace('_', '-') in discovery.choices('networks'))
+    net = discovery.load('networks', network).Net(SIZE, TASKCLA, nhid=100)
     return module(net, **{'nepochs': 1, 'lr': 0.1, **kwargs})
 
 
@@ -178,9 +179,9 @@ def test_hat_keeps_what_it_learnt(binary, capsys):
 
 @pytest.mark.parametrize('name', ['mlp', 'mlp_hat', 'mlp_lfl', 'mlp_progressive', 'mlp_pathnet'])
 def test_mlps_take_images_that_are_not_square(name, capsys):
-    net = utils.load('networks', name).Net([2, 6, 10], [(0, 3), (1, 2)])
+    net = discovery.load('networks', name).Net([2, 6, 10], [(0, 3), (1, 2)])
     approach = {'mlp': 'sgd'}.get(name, name.split('_')[-1])
-    appr = utils.load('approaches', approach).Appr(net, nepochs=1)
+    appr = discovery.load('approaches', approach).Appr(net, nepochs=1)
     x, y = torch.randn(70, 2, 6, 10), torch.arange(70) % 2
     appr.train(0, x, y, x, y)
     assert np.isfinite(appr.eval(0, x, y)[0])
@@ -190,14 +191,14 @@ def test_mlps_take_images_that_are_not_square(name, capsys):
 def test_alexnets_refuse_images_they_cannot_take(size):
     for variant in ('', '_hat', '_hat_test', '_lfl', '_progressive', '_pathnet'):
         with pytest.raises(utils.UserError, match='square images of 12 x 12 pixels or more.*not %d x %d' % tuple(size[1:])):
-            utils.load('networks', 'alexnet' + variant).Net(size, TASKCLA)
-    net = utils.load('networks', 'alexnet').Net([1, 12, 12], TASKCLA)
+            discovery.load('networks', 'alexnet' + variant).Net(size, TASKCLA)
+    net = discovery.load('networks', 'alexnet').Net([1, 12, 12], TASKCLA)
     assert net(torch.randn(2, 1, 12, 12))[0].shape == (2, 10)
 
 
 def test_named_and_positional_hyperparameters_agree():
     net = mlp_hat.Net(SIZE, TASKCLA, nhid=10)
-    hat = utils.load('approaches', 'hat').Appr
+    hat = discovery.load('approaches', 'hat').Appr
     for appr in (hat(net, lamb=1, smax=50), hat(net, args=argparse.Namespace(parameter='1,50')),
                  hat(net, 100, 64, 0.05, 1e-4, 3, 5, 10000, 1, 50)):
         assert (appr.lamb, appr.smax, appr.clipgrad) == (1, 50, 10000)

@@ -11,7 +11,7 @@ import plot_results
 import results as package
 import run
 import run_multi
-import utils
+import discovery
 from results import overview, records
 from runs import advice, commandline, conflicts, options
 from utils import ROOT, UserError
@@ -184,7 +184,7 @@ def test_broken_files_stop_no_run_and_none_is_imported_unless_chosen(more, refus
         (more / (name + '.py')).write_text(text)
     (more / 'bytes.py').write_bytes(b'class Appr: pass\n"\xff\xfe"\n')
     (more / 'gone.py').symlink_to(more / 'nowhere')
-    names = [utils.choices(folder) for folder in ('approaches', 'dataloaders', 'networks')]
+    names = [discovery.choices(folder) for folder in ('approaches', 'dataloaders', 'networks')]
     assert all('exits' in there and not {'torn', 'nul', 'deep', 'bytes', 'gone'} & set(there) for there in names)
     assert run.main([*SHORT, '--approach', 'random', '--output', str(tmp_path / 'o.txt')]).shape == (2, 2)
     assert '--smax is an option of adahat, hat, hat-test; sgd has none' in refused(run.main, [*SHORT, '--approach', 'sgd', '--smax', '4'])
@@ -196,9 +196,9 @@ def test_broken_files_stop_no_run_and_none_is_imported_unless_chosen(more, refus
         assert name + '.py cannot be read' in refused(run.main, [*SHORT, '--approach', 'sgd', option, name])
 
 
-@pytest.mark.parametrize('name', utils.choices('approaches'))
+@pytest.mark.parametrize('name', discovery.choices('approaches'))
 def test_the_hyper_parameters_read_from_a_file_are_those_of_its_class(name):
-    assert set(advice.hyper_names(name)) == {h.name for h in utils.load('approaches', name).Appr.hyperparameters}
+    assert set(advice.hyper_names(name)) == {h.name for h in discovery.load('approaches', name).Appr.hyperparameters}
 
 
 def test_every_option_that_a_result_depends_on_is_in_the_record_with_its_origin():

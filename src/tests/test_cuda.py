@@ -106,8 +106,8 @@ def test_residual_networks_learn_and_their_steps_do_not_wait(fake):
 
 
 def test_every_approach_is_in_a_group():
-    import utils
-    assert sorted([*NOT, *(a for group in GROUPS for a in group)]) == utils.choices('approaches')
+    import discovery
+    assert sorted([*NOT, *(a for group in GROUPS for a in group)]) == discovery.choices('approaches')
 
 
 def test_a_mix_of_devices_is_caught(fake):

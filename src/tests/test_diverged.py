@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import run
-import utils
+import discovery
 from learning import projection
 from results import measures, overview, records
 from test_saved import MORE
@@ -21,7 +21,7 @@ def argv(folder, approach, *options):
     return [*SHORT, '--approach', approach, '--output', str(folder / ('glyphs_%s_0.txt' % approach)), *more, *options]
 
 
-@pytest.mark.parametrize('approach', [a for a in utils.choices('approaches') if a != 'random'])
+@pytest.mark.parametrize('approach', [a for a in discovery.choices('approaches') if a != 'random'])
 def test_a_rate_far_too_large_ends_in_one_line_or_a_mark(approach, tmp_path, capsys):
     try:
         run.main(argv(tmp_path, approach, '--lr', '1e30'))

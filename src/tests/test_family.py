@@ -14,6 +14,7 @@ import dataloaders
 import networks
 import original
 import run
+import discovery
 import utils
 from runs import place
 from utils import ROOT, UserError
@@ -162,7 +163,7 @@ def test_arguments_are_those_of_the_run_and_a_file_of_that_name_is_not_in_the_wa
     learns('--approach', 'asking', *SET)
     args = sys.modules['approaches.asking'].args
     assert sys.modules['approaches.asking'].RUN == 'asking' and args.strength == .001 and args.device == torch.device('cpu')
-    assert 'arguments' not in utils.choices('approaches')
+    assert 'arguments' not in discovery.choices('approaches')
 
 
 def test_the_project_s_own_module_gives_the_same_args():

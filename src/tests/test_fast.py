@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 import fast
 import run
+import discovery
 import utils
 from approaches import base, hat
 from fast import dropout, units
@@ -226,7 +227,7 @@ def test_a_penalty_is_clipped_after_a_step_that_was():
     net, other = nets(mlp, SIZE)
     for model in (net, other):
         model.last[1].bias.data[0] += 50  # black images are of class 0
-    appr = utils.load('approaches', 'ewc').Appr(net, lr=.01, lamb=95)
+    appr = discovery.load('approaches', 'ewc').Appr(net, lr=.01, lamb=95)
     appr.clipgrad = 10
     quick(appr).configure(seen=2)
     appr.old = {n: p.detach().clone() for n, p in net.named_parameters()}
@@ -250,7 +251,7 @@ def test_a_penalty_is_clipped_after_a_step_that_was():
     ('ewc', {'lamb': 5e6}, .05, True), ('imm-mean', {}, .05, False), ('imm-mean', {}, None, True)])
 def test_plain_networks_train_as_stated(approach, kwargs, clip, plain):
     net, other = nets(mlp, SIZE)
-    appr = utils.load('approaches', approach).Appr(net, lr=.01, **kwargs)
+    appr = discovery.load('approaches', approach).Appr(net, lr=.01, **kwargs)
     appr.configure(seen=2, wing=None if plain else fast.of(appr))
     appr.clipgrad = clip or appr.clipgrad
     old, fisher, strength = None, None, 0
@@ -381,10 +382,10 @@ BITS = ('sgd', 'sgd-frozen', 'sgd-restart', 'lwf', 'er', 'agem', 'gem', 'packnet
 
 def scenarios_of(name):
     """The scenarios of an approach."""
-    return utils.load('approaches', name).Appr.scenarios
+    return discovery.load('approaches', name).Appr.scenarios
 
 
-CASES = [(a, s, 'mlp') for a in utils.choices('approaches') if a != 'random' for s in scenarios_of(a)]
+CASES = [(a, s, 'mlp') for a in discovery.choices('approaches') if a != 'random' for s in scenarios_of(a)]
 CASES += [(a, 'task', 'alexnet') for a in ('sgd', 'ewc', 'hat', 'lfl', 'progressive', 'wsn', 'gpm')]
 CASES += [(a, 'task', 'resnet18') for a in ('sgd', 'hat', 'packnet', 'progressive')]
 CASES += [(a, 'task', 'normed') for a in ('sgd', 'ewc', 'er', 'packnet', 'imm-mode', 'wsn', 'gpm')]
@@ -505,7 +506,7 @@ def name_of(appr):
 
 @pytest.mark.parametrize('hook', ['loss', 'penalty', 'importance', 'squares', 'criterion', 'after_step'])
 def test_a_class_with_a_hook_of_its_own_is_left_to_plain_code(hook):
-    kind = utils.load('approaches', 'ewc').Appr
+    kind = discovery.load('approaches', 'ewc').Appr
     assert fast.of(kind(mlp.Net(SIZE, TASKCLA, 1, 8))) is not None
     mine = type('Appr', (kind,), {hook: eval('lambda %s: None' % {
         'loss': 'self, batch', 'criterion': 'self, output, targets', 'after_step': 'self, batch'}.get(hook, 'self'))})

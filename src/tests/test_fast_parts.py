@@ -11,7 +11,7 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-import utils
+import discovery
 from fast.view import view
 from networks import cut, gated, mlp, mlp_hat
 from networks.layers import Layer, Plain
@@ -80,7 +80,7 @@ def test_a_view_computes_what_its_network_computes(name, t, training, tape):
     x = images(size)
 
     def make():
-        return utils.load('networks', name).Net(size, TASKS)
+        return discovery.load('networks', name).Net(size, TASKS)
 
     def loss(run):
         return loss_of(run, name, t, x)

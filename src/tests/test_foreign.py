@@ -16,6 +16,7 @@ import approaches
 import dataloaders
 import networks
 import run
+import discovery
 import utils
 from approaches import base, hat
 from networks import gated
@@ -70,7 +71,7 @@ def test_the_project_s_approaches_run_on_networks_and_data_of_that_layout(approa
 def net_of(name):
     """An instance of a dropped-in network for two tasks."""
     torch.manual_seed(0)
-    return utils.load('networks', name).Net([1, 12, 12], [(0, 2), (1, 2)])
+    return discovery.load('networks', name).Net([1, 12, 12], [(0, 2), (1, 2)])
 
 
 def test_hat_compensates_the_embeddings_alone_and_protects_what_was_attended(dropped, capsys):
@@ -110,7 +111,7 @@ def test_what_nothing_protects_is_said(dropped):
 
 
 def test_a_network_that_does_not_say_what_its_heads_are_is_refused(dropped, refused, tmp_path, monkeypatch):
-    monkeypatch.delattr(utils.load('networks', 'residual').Net, 'heads')
+    monkeypatch.delattr(discovery.load('networks', 'residual').Net, 'heads')
     line = refused(run.main, [*THEIRS, '--approach', 'sgd-frozen', '--output', tmp_path / 'o.txt'])
     assert 'networks.residual.Net does not say what its heads are' in line
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import evaluate
 import predict
 import run
-import utils
+import discovery
 import work
 from dataloaders import common, raw
 from results import collect, records
@@ -23,7 +23,7 @@ from utils import UserError
 
 SMALL = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TEXT = st.text(max_size=40) | st.text('0123456789,.-+einfa=', max_size=30)
-APPROACHES = {a: utils.load('approaches', a).Appr for a in ('hat', 'hat-test', 'ewc', 'sgd', 'pathnet')}
+APPROACHES = {a: discovery.load('approaches', a).Appr for a in ('hat', 'hat-test', 'ewc', 'sgd', 'pathnet')}
 
 
 def tried(function, *args):

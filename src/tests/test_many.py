@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 
+import discovery
 import dataloaders
 import run
 import run_multi
@@ -255,7 +256,7 @@ def test_work_walks_the_grid_and_judges_by_validation(tmp_path, in_process, caps
 
 
 def test_grids_are_the_declared_ones_or_those_given():
-    declared = work.utils.load('approaches', 'hat').Appr.hyperparameters
+    declared = discovery.load('approaches', 'hat').Appr.hyperparameters
     assert work.grid(declared)['smax'] == [25, 50, 100, 200, 400, 800] and len(work.grid(declared)['lamb']) == 8
     assert work.grid(declared, ['smax=100,400']) == {'smax': [100, 400]}
     points = work.sample(declared, work.grid(declared), 20, 0)

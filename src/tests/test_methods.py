@@ -9,6 +9,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 import run
+import discovery
 import utils
 import original
 from approaches import (agem, anchored, der, derpp, dgr, er, ewc, ewc_online, gem, icarl, independent, lwf, mas, online_meta, packnet,
@@ -611,7 +612,7 @@ def test_one_quadratic_penalty_for_all_of_them():
     expected.backward()
     for p, g in penalty.gradients():
         assert torch.allclose(p.grad, g, atol=1e-6)
-    assert all(issubclass(utils.load('approaches', n).Appr, anchored.Anchored) for n in (
+    assert all(issubclass(discovery.load('approaches', n).Appr, anchored.Anchored) for n in (
         'l2', 'ewc', 'ewc-online', 'imm-mean', 'imm-mode', 'si', 'mas', 'ewc-er'))
 
 

@@ -9,6 +9,7 @@ import torch
 
 import evaluate
 import run
+import discovery
 import utils
 from approaches import agem, ewc, gem, hat, imm_mean, imm_mode, mas, packnet, sgd_frozen, wsn
 from learning import normalising
@@ -24,14 +25,14 @@ SMALL = {'nepochs': 3, 'sbatch': 16, 'lr': .1}
 
 def data():
     """(data, taskcla, size) of three tasks."""
-    return utils.load('dataloaders', 'their_data').get()
+    return discovery.load('dataloaders', 'their_data').get()
 
 
 def made(kind, network='normed', **kwargs):
     """An approach on a network with batch normalisation, from one seed, and its data."""
     utils.seed_everything(0)
     found, taskcla, size = data()
-    return kind(utils.load('networks', network).Net(size, taskcla), **{**SMALL, **kwargs}), found
+    return kind(discovery.load('networks', network).Net(size, taskcla), **{**SMALL, **kwargs}), found
 
 
 def train(appr, found, t):
@@ -188,7 +189,7 @@ def test_a_saved_model_computes_its_row(approach, scenario, dropped, tmp_path, c
 @pytest.mark.parametrize('approach', ['sgd', 'sgd-frozen', 'packnet', 'imm-mean', 'imm-mode', 'ewc', 'gem', 'independent', 'hat', 'wsn', 'gpm'])
 @pytest.mark.filterwarnings('ignore:HAT')
 def test_training_goes_on_bit_for_bit_from_every_epoch(approach, dropped, tmp_path, capsys):
-    kind, network = utils.load('approaches', approach).Appr, 'normed_hat' if approach == 'hat' else 'normed'
+    kind, network = discovery.load('approaches', approach).Appr, 'normed_hat' if approach == 'hat' else 'normed'
     more = {'retrain': 1} if approach == 'packnet' else {}
     (appr, found), states, accs = made(kind, network, nepochs=2, **more), [], []
     store, there = checkpoint.Checkpoint(tmp_path / 'o.txt', {}), certificate.Certificate(SimpleNamespace(appr=appr, data=found))

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 import fast
+import discovery
 import utils
 from dataloaders import common, mixture, pmnist, raw
 from synthetic import tasks
@@ -48,12 +49,12 @@ def training_data(approach, data, t):
 def test_golden(row, tmp_path, one_thread):
     data, taskcla, size = tasks(row['tasks'])
     utils.seed_everything(row['seed'])
-    net = utils.load('networks', row['network']).Net(size, taskcla)
+    net = discovery.load('networks', row['network']).Net(size, taskcla)
     sums = {n: p.abs().sum().item() for n, p in net.named_parameters()}
     assert sums == pytest.approx(row['init_abs_sum'], rel=1e-6, abs=1e-4)
 
     parameter = row['parameter'].replace('LOGPATH', str(tmp_path / 'log.pkz'))
-    appr = utils.load('approaches', row['approach']).Appr(
+    appr = discovery.load('approaches', row['approach']).Appr(
         net, nepochs=row['nepochs'], lr=row['lr'], args=argparse.Namespace(parameter=parameter),
         **row.get('appr_kwargs', {}))
     appr.configure(wing=fast.of(appr))
@@ -94,5 +95,5 @@ def test_golden(row, tmp_path, one_thread):
 def test_number_of_parameters(network, dataloader, size, count):
     order = common.shuffle(np.arange(8), 1)  # progressive: the first task's head has no adapter
     classes = [raw.TABLE[mixture.TASKS[i].raw].ncla for i in order] if dataloader is mixture else [10] * pmnist.NTASKS
-    net = utils.load('networks', network).Net(size, list(enumerate(classes)))
+    net = discovery.load('networks', network).Net(size, list(enumerate(classes)))
     assert sum(p.numel() for p in net.parameters()) == count

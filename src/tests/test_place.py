@@ -10,6 +10,7 @@ import pytest
 
 import run
 import run_multi
+import discovery
 import utils
 from conftest import Killed, killed
 from results import collect, records
@@ -154,7 +155,7 @@ def test_a_task_cut_short_is_done_again_also_where_the_state_is_kept(before, com
     whole = run.main([*argv[:-1], '--output', str(output.with_name('whole.txt'))])
     if before:
         run.main([*argv, '--lr', '0.02'])
-    sgd = utils.load('approaches', 'sgd').Appr
+    sgd = discovery.load('approaches', 'sgd').Appr
     with monkeypatch.context() as m:
         m.setattr(sgd, 'end_epoch', lambda self, t, *rest: (_ for _ in ()).throw(KeyboardInterrupt()) if t == 1 else None)
         run.main([*argv, '--overwrite'])

@@ -11,6 +11,7 @@ import torch
 
 import fast
 import plain
+import discovery
 import utils
 from networks import alexnet, mlp
 from networks.gated import Gated
@@ -100,7 +101,7 @@ def ours(approach, setting, quick=False):
     layers = alexnet.layers(size) if size[0] == 3 else mlp.layers(len(widths))
     layers = [replace(layer, width=width) for layer, width in zip(layers, widths)]
     net = (Gates if approach == 'hat' else Plain)(layers, size, taskcla)
-    appr = utils.load('approaches', approach).Appr(scaled(net, *factors), **kwargs)
+    appr = discovery.load('approaches', approach).Appr(scaled(net, *factors), **kwargs)
     appr.configure(wing=fast.of(appr) if quick else None)
     return appr
 

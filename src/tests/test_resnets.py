@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 import fast
 import run
+import discovery
 import utils
 from learning import evaluation, normalising
 from networks import gated, layers, mlp, parts, resnet18, resnet32, variants
@@ -100,7 +101,7 @@ def data(t, n=48):
 def made(approach, network=resnet18, **more):
     """An approach on a small residual network."""
     utils.seed_everything(1)
-    kind = utils.load('approaches', approach).Appr
+    kind = discovery.load('approaches', approach).Appr
     named = {'pathnet': {'generations': 2}, 'packnet': {'retrain': 2}}.get(approach, {})
     suffix = kind.variants[0]
     Net = variants.of(network.Net, suffix) if suffix else network.Net

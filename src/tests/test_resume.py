@@ -15,6 +15,7 @@ import pytest
 import torch
 
 import run
+import discovery
 import utils
 from conftest import Killed, killed
 from results import epochs, records
@@ -29,17 +30,17 @@ DATA, TASKCLA, SIZE = tasks('mlp', 160)
 def make(approach):
     """An approach on its multi-layer perceptron, from one seed."""
     utils.seed_everything(0)
-    module = utils.load('approaches', approach).Appr
-    there = utils.choices('networks')
+    module = discovery.load('approaches', approach).Appr
+    there = discovery.choices('networks')
     network = next('mlp' + v for v in module.variants if 'mlp' + v.replace('_', '-') in there)
     parameter = {'pathnet': '3', 'hat-test': 'unused.pkz'}.get(approach, '')
     small = {'nlayers': 1, 'nhid': 20} if approach == 'online-meta' else {'nlayers': 2, 'nhid': 100}  # a step per sample, one by one
-    net = utils.load('networks', network).Net(SIZE, TASKCLA, **small)
+    net = discovery.load('networks', network).Net(SIZE, TASKCLA, **small)
     more = {'packnet': {'retrain': 2}, 'gdumb': {'passes': 4}}.get(approach, {})
     return module(net, nepochs=2 if approach == 'online-meta' else 3, lr=0.1, lr_patience=1, args=argparse.Namespace(parameter=parameter), **more)
 
 
-@pytest.mark.parametrize('approach', utils.choices('approaches'))
+@pytest.mark.parametrize('approach', discovery.choices('approaches'))
 def test_every_approach_goes_on_bit_for_bit_from_any_epoch(approach, capsys):
     def points(n):
         assert capsys.readouterr().err == '' and n >= (3 if approach == 'random' else 9)  # everything can be kept
@@ -181,7 +182,7 @@ def test_a_task_cut_short_stays_so_after_a_resumption(tmp_path, monkeypatch, cap
     def press(self, t, e, train, valid):
         if t == 0 or not self.resumed:
             raise KeyboardInterrupt
-    sgd = utils.load('approaches', 'sgd').Appr
+    sgd = discovery.load('approaches', 'sgd').Appr
     monkeypatch.setattr(sgd, 'end_epoch', press), monkeypatch.setattr(sgd, 'resumed', False, raising=False)
     command = [*SHORT, '--approach', 'sgd', '--output', str(tmp_path / 'o.txt')]
     with pytest.raises(SystemExit):
@@ -198,7 +199,7 @@ def test_what_hat_leaves_within_a_task_is_a_record_of_the_tasks_before(tmp_path,
     output = tmp_path / 'o.txt'
     command = [*SHORT, '--approach', 'hat', '--nepochs', '1', '--final-valid', '--output', str(output)]
     with monkeypatch.context() as m, pytest.raises(SystemExit):
-        m.setattr(utils.load('approaches', 'hat').Appr, 'end_epoch', stop)
+        m.setattr(discovery.load('approaches', 'hat').Appr, 'end_epoch', stop)
         run.main(command)
     first = records.read_record(output)
     assert first['status'] == 'interrupted' and len(first['ledger']) == len(first['valid_matrix']) == 1

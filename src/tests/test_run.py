@@ -10,6 +10,7 @@ import pytest
 import approaches
 import compare
 import run
+import discovery
 import utils
 from results import collect, records, unpickler
 from runs import launch, machine, network, options, sequence
@@ -17,10 +18,10 @@ from runs import launch, machine, network, options, sequence
 SHORT = ['--experiment', 'glyphs', '--tasks', '0,glyphs-IJKLMN', '--nepochs', '1', '--device', 'cpu', '--net', 'nhid=50']
 
 
-@pytest.mark.parametrize('approach', utils.choices('approaches'))
+@pytest.mark.parametrize('approach', discovery.choices('approaches'))
 def test_every_approach_leaves_a_matrix_and_a_record(approach, tmp_path, capsys):
     output = tmp_path / 'new' / 'out.txt'
-    scenario = utils.load('approaches', approach).Appr.scenarios[0]
+    scenario = discovery.load('approaches', approach).Appr.scenarios[0]
     small = {'packnet': ['--retrain', '1'], 'gdumb': ['--passes', '2'], 'wa': ['--nepochs', '10'], 'online-meta': [
         '--net', 'nhid=50,nlayers=1', '--sbatch', '10', '--samples', '400']}.get(approach, [])  # a step per sample, one by one
     acc = run.main([*SHORT, '--approach', approach, '--scenario', scenario, *small, '--output', str(output)])
@@ -129,7 +130,7 @@ def test_a_result_of_another_configuration_stays(refused, tmp_path, capsys):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(refused, tmp_path, monkeypatch):
-    sgd = utils.load('approaches', 'sgd').Appr
+    sgd = discovery.load('approaches', 'sgd').Appr
     criterion = sgd.criterion
     monkeypatch.setattr(sgd, 'criterion', lambda self, output, y: criterion(self, output, y) * (
         float('nan') if self.at['task'] == 1 and self.model.training and self.progress > 0.5 else 1))
@@ -140,7 +141,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(refused, tmp_path, monkeypatch)
 
 
 def test_ctrl_c_ends_the_task_then_the_run(tmp_path, monkeypatch, capsys):
-    sgd = utils.load('approaches', 'sgd').Appr
+    sgd = discovery.load('approaches', 'sgd').Appr
     epochs, presses = [], {(0, 1), (1, 2)}
 
     def press(self, t, e, train, valid):
@@ -161,7 +162,7 @@ def test_a_task_cut_short_by_ctrl_c_does_not_count_as_finished(tmp_path, monkeyp
     def press(self, t, e, train, valid):
         if t == 0:
             raise KeyboardInterrupt
-    monkeypatch.setattr(utils.load('approaches', 'sgd').Appr, 'end_epoch', press)
+    monkeypatch.setattr(discovery.load('approaches', 'sgd').Appr, 'end_epoch', press)
     acc = run.main([*SHORT, '--approach', 'sgd', '--output', str(tmp_path / 'o.txt')])
     assert acc.shape == (2, 2) and records.read_record(tmp_path / 'o.txt')['status'] == 'interrupted'
     assert collect.read(tmp_path / 'o.txt') is None
@@ -212,7 +213,7 @@ def test_an_approach_names_the_networks_that_it_can_use():
     class Experiment:
         network = 'resnet'
     with pytest.raises(utils.UserError, match='hat needs a network resnet_hat.*alexnet_hat, mlp_hat'):
-        network.choose(Experiment, SimpleNamespace(approach='hat', network=None), utils.load('approaches', 'hat').Appr)
+        network.choose(Experiment, SimpleNamespace(approach='hat', network=None), discovery.load('approaches', 'hat').Appr)
 
 
 def test_the_record_has_what_was_in_force_and_the_time_is_readable(tmp_path, capsys):

@@ -11,6 +11,7 @@ import torch
 import evaluate
 import plot_results
 import run
+import discovery
 import utils
 from results import ledger, records
 from learning import evaluation
@@ -53,7 +54,7 @@ def check(output, data_dir):
             assert (evaluation.told(model.appr, u, data[u]['test']['x']).cpu() == y).float().mean().item() == pytest.approx(found[u], abs=1e-6)
 
 
-@pytest.mark.parametrize('approach', [a for a in utils.choices('approaches') if a != 'random'])
+@pytest.mark.parametrize('approach', [a for a in discovery.choices('approaches') if a != 'random'])
 def test_a_saved_model_of_every_approach_computes_its_row_of_the_matrix(approach, tmp_path, data_dir, one_thread):
     check(trained(tmp_path, data_dir, approach), data_dir)
 
@@ -225,7 +226,7 @@ def test_overwriting_a_result_takes_its_models_along(tmp_path, data_dir):
 
 def test_the_certificate_says_how_far_old_tasks_and_guarded_weights_have_moved(tmp_path, data_dir, capsys):
     for approach in ('sgd', 'hat', 'packnet', 'independent', 'wsn', 'progressive', 'pathnet', 'sgd-frozen'):
-        promise = utils.load('approaches', approach).Appr.promise
+        promise = discovery.load('approaches', approach).Appr.promise
         output = trained(tmp_path, data_dir, approach, '--lr', '.1')
         printed, found = capsys.readouterr().out, records.read_record(output)['largest_change']
         assert 'Largest change of an old task\'s logits: ' in printed and found['logits'][-1] == 0

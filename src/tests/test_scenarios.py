@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import run
+import discovery
 import utils
 from approaches import base, joint, lwf, sgd
 from learning import calibration, inference, scenario as scenarios
@@ -201,10 +202,10 @@ def test_calibrating_changes_nothing_but_which_task_is_inferred(approach, tmp_pa
 def learner(name, kind):
     """An approach under a scenario, on the synthetic tasks."""
     utils.seed_everything(0)
-    module, scenario = utils.load('approaches', name), kind(TASKCLA)
+    module, scenario = discovery.load('approaches', name), kind(TASKCLA)
     isolated = module.Appr.isolated
     network = {'hat': 'mlp_hat', 'progressive': 'mlp_progressive', 'lfl': 'mlp_lfl'}.get(name, 'mlp')
-    model = utils.load('networks', network).Net(SIZE, TASKCLA if isolated else scenario.taskcla(), nhid=60)
+    model = discovery.load('networks', network).Net(SIZE, TASKCLA if isolated else scenario.taskcla(), nhid=60)
     appr = module.Appr(model, nepochs=3, lr=0.1, lr_patience=1)
     appr.configure(scenario=inference.Inferred('energy', scenario, calibrate=True) if isolated else scenario)
     return appr

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import run
-import utils
+import discovery
 from dataloaders import common, fewer
 from dataloaders.images import Images
 from results import records
@@ -106,21 +106,21 @@ def test_loaders_of_plain_tensors_may_have_few_samples_too():
 
 def test_help_has_an_example_of_every_form():
     text = ' '.join(commandline.build.__wrapped__().format_help().split())  # which is not kept, as others add choices
-    names = [name for name in utils.choices('dataloaders') if utils.has_form(name)]
+    names = [name for name in discovery.choices('dataloaders') if discovery.has_form(name)]
     assert {'split', 'permuted', 'rotated'} <= set(names) and '; permuted:<data set>:<number of tasks>, as in permuted:mnist:10; ' in text
     for name in names:
-        assert utils.form(name) + ', as in ' + ' or '.join(utils.examples(name)) in text
-        assert all(utils.choice('dataloaders', example, '--experiment') == example for example in utils.examples(name))
+        assert discovery.form(name) + ', as in ' + ' or '.join(discovery.examples(name)) in text
+        assert all(discovery.choice('dataloaders', example, '--experiment') == example for example in discovery.examples(name))
 
 
 def test_a_file_may_give_its_form_without_an_example(tmp_path, monkeypatch, refused):
     import dataloaders
     (tmp_path / 'twice.py').write_text("form = ('name', 'ntasks')\ndef get():\n    pass\n")
     monkeypatch.setattr(dataloaders, '__path__', [*dataloaders.__path__, str(tmp_path)])
-    assert utils.choice('dataloaders', 'twice:x:3', '--experiment') == 'twice:x:3'
+    assert discovery.choice('dataloaders', 'twice:x:3', '--experiment') == 'twice:x:3'
     assert 'twice:<data set>:<number of tasks>, as in twice:mnist:5' in refused(run.main, ['--experiment', 'nothing', '--approach', 'sgd'])
     assert '(perhaps twice:x:3)' in refused(run.main, ['--experiment', 'twic:x:3', '--approach', 'sgd'])
-    assert utils.form('split') == 'split:<data set>:<number of tasks> or split:<data set>:<first>+<step>'
+    assert discovery.form('split') == 'split:<data set>:<number of tasks> or split:<data set>:<first>+<step>'
     assert 'expected twice:<data set>:<number of tasks>, as in twice:mnist:5' in refused(
         run.main, ['--experiment', 'twice:x', '--approach', 'sgd'])
 

@@ -15,6 +15,7 @@ import torch
 import compare
 import run
 import run_multi
+import discovery
 import utils
 import work
 from approaches import base
@@ -101,8 +102,8 @@ def test_records_are_of_one_schema(change, tmp_path):
 def made(kind=None, **kwargs):
     """An approach on a small network, from one seed."""
     utils.seed_everything(0)
-    net = utils.load('networks', 'mlp').Net(SIZE, TASKCLA)
-    return (kind or utils.load('approaches', 'ewc').Appr)(net, nepochs=3, lr=.05, lr_patience=1, **kwargs)
+    net = discovery.load('networks', 'mlp').Net(SIZE, TASKCLA)
+    return (kind or discovery.load('approaches', 'ewc').Appr)(net, nepochs=3, lr=.05, lr_patience=1, **kwargs)
 
 
 def data(t):
@@ -227,7 +228,7 @@ def test_a_state_that_is_not_of_the_network_s_shapes_is_refused(name, attribute,
     net = {'pathnet': 'mlp_pathnet'}.get(name, 'mlp')
 
     def fresh():
-        return utils.load('approaches', name).Appr(utils.load('networks', net).Net(SIZE, TASKCLA), nepochs=1)
+        return discovery.load('approaches', name).Appr(discovery.load('networks', net).Net(SIZE, TASKCLA), nepochs=1)
     appr = fresh()
     appr.train(0, *data(0))
     saved = checkpoint.Checkpoint(tmp_path / 'o.txt', {}, every=1e9)
@@ -239,7 +240,7 @@ def test_a_state_that_is_not_of_the_network_s_shapes_is_refused(name, attribute,
 
 
 def test_a_position_in_a_tournament_that_cannot_be_is_refused():
-    appr = utils.load('approaches', 'pathnet').Appr(utils.load('networks', 'mlp_pathnet').Net(SIZE, TASKCLA))
+    appr = discovery.load('approaches', 'pathnet').Appr(discovery.load('networks', 'mlp_pathnet').Net(SIZE, TASKCLA))
     assert appr.fitting.possible(appr.fitting.start())
     for change in ({'winner': 2}, {'p': 3}, {'g': -1}, {'paths': np.full((2, 2, 3), 16)}):
         assert not appr.fitting.possible({**appr.fitting.start(), **change})
