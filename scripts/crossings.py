@@ -52,7 +52,7 @@ class Net(torch.nn.Module):
 '''
 NETWORKS = {'resnet18': ['--net', 'maps=4'], 'resnet32': ['--net', 'maps=4'], 'own': []}
 MORE = {'pathnet': ['--generations', '2'], 'packnet': ['--retrain', '1'], 'online-meta': ['--sbatch', '10'],
-        'gdumb': ['--passes', '6'], 'dgr': ['--width', '8', '--z', '2'], 'hat': ['--binary', 'on', '--init', 'dense', '--lamb', '.01'],
+        'gdumb': ['--passes', '16', '--lr', '.01'], 'dgr': ['--width', '8', '--z', '2'], 'hat': ['--binary', 'on', '--init', 'dense', '--lamb', '.01'],
         'adahat': ['--init', 'dense', '--lamb', '.01'],
         'bic': ['--buffer-size', '60'], 'wa': ['--buffer-size', '60'], 'icarl': ['--buffer-size', '60']}
 OPTIONS = (['--optimizer', 'adam', '--lr', '.003'], ['--momentum', '.9', '--weight-decay', '1e-4'], ['--final-valid'],
@@ -269,6 +269,7 @@ def main():
     parser.add_argument('--checks', default=','.join(CHECKS))
     parser.add_argument('--nproc', type=int, default=2)
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was dropped in goes
     counts, failures = collections.Counter(), 0
     with tempfile.TemporaryDirectory() as folder, dropped() as own:
         images(Path(folder))
