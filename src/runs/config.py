@@ -6,6 +6,7 @@ import discovery
 from results import records
 from runs import advice, commandline, options
 from runs.advice import flag
+from runs.option import ONCE
 from utils import ROOT, UserError
 
 APART = {'nepochs': 'iterations', 'iterations': 'nepochs'}  # of which only one can be given
@@ -119,7 +120,7 @@ def of_record(path):
     for option in options.given(argv):
         name = option[2:].replace('-', '_')
         value = getattr(args, name, None)
-        once = name in commandline.ALL and commandline.ALL[name].once
+        once = name in commandline.ALL and commandline.ALL[name].record == ONCE
         if value is not None and name != 'parameter' and not once:
             out[name] = ['%s=%s' % item for item in value.items()] if isinstance(value, dict) else value
     if args.parameter:

@@ -14,20 +14,20 @@ def add_options(parser):
     """Add the options of how a plan is carried out, for the scripts that make one."""
     how = parser.add_argument_group('carrying it out')
     how.add_argument('--execute', action='store_true', help='run the plan; without it, it is only shown')
-    how.add_argument('--nproc', type=whole, default=1, metavar='N',
-                     help='runs at a time (default %(default)s)')
+    how.add_argument('--nproc', type=whole, default=1, metavar='N', help='runs at a time (default '
+                     '%(default)s)')
     how.add_argument('--verbose', action='store_true', help='a line for every run that finishes')
-    how.add_argument('--launcher', choices=('local', 'slurm'), default='local',
-                     help='here, or as one job array of a Slurm cluster (default %(default)s)')
+    how.add_argument('--launcher', choices=('local', 'slurm'), default='local', help='here, or as one job '
+                     'array of a Slurm cluster (default %(default)s)')
     slurm = parser.add_argument_group('with --launcher slurm (needs: pip install submitit)')
     slurm.add_argument('--partition', help='partition of the cluster')
     slurm.add_argument('--gpus-per-task', type=Hyper('gpus_per_task', int, 0, least=0, most=64).parse,
                        default=0, metavar='N', help='default %(default)s')
     slurm.add_argument('--cpus-per-task', type=whole, default=1, metavar='N', help='default %(default)s')
-    slurm.add_argument('--timeout-min', type=whole, default=24 * 60, metavar='MINUTES',
-                       help='default %(default)s')
-    slurm.add_argument('--array-parallelism', type=whole, default=100, metavar='N',
-                       help='jobs at a time, at most (default %(default)s)')
+    slurm.add_argument('--timeout-min', type=whole, default=24 * 60, metavar='MINUTES', help='default '
+                       '%(default)s')
+    slurm.add_argument('--array-parallelism', type=whole, default=100, metavar='N', help='jobs at a time, at '
+                       'most (default %(default)s)')
     slurm.add_argument('--no-wait', action='store_true', help='return once the jobs are submitted')
 
 

@@ -6,6 +6,7 @@ import re
 import discovery
 from runs import advice, commandline, conflicts, foreign, source
 from runs.advice import flag
+from runs.option import ALWAYS, CHANGED
 from utils import UserError
 
 
@@ -132,8 +133,8 @@ def parse(argv, sources=None):
 def settings(args):
     """Return what of a command line determines its result, {name: value}: not where it is run or saved."""
     options = commandline.ALL.values()
-    always = {o.name: getattr(args, o.name) for o in options if o.record == commandline.ALWAYS}
-    changed = {o.name: getattr(args, o.name) for o in options if o.record == commandline.CHANGED}
+    always = {o.name: getattr(args, o.name) for o in options if o.record == ALWAYS}
+    changed = {o.name: getattr(args, o.name) for o in options if o.record == CHANGED}
     changed = {n: value for n, value in changed.items() if value not in (commandline.ALL[n].default, {})}
     kind = approach(args.approach) if args.hyper else None
     silent = {h.name: h.default for h in getattr(kind, 'hyperparameters', ()) if h.silent}
