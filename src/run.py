@@ -42,12 +42,10 @@ def main(argv=None):
 
 def run(args, approach, argv):
     """Run what parse() returned. Raises UserError for what cannot be run."""
-    from runs import board, certificate, checkpoint, estimate, journal, locking, sequence, setup, source, tracking
+    from runs import certificate, checkpoint, estimate, journal, locking, sequence, setup, source, tracking
     from runs.place import Place
     start = time.monotonic()
-    if args.tensorboard:
-        board.missing()
-    tracking.chosen(args)  # whose packages have to be there
+    tracking.check(args)
     ready = setup.Setup(args, approach)
     trial = estimate.chosen(args)
     if trial:

@@ -157,10 +157,6 @@ class Sequence:
         for listener in self.listeners:
             getattr(listener, event)(*values)
 
-    def listener(self, name):
-        """The listener of a name."""
-        return next(one for one in self.listeners if one.name == name)
-
     def epochs(self):
         """The epochs so far, of all tasks; 0 where nobody counts them."""
         return next((one.count for one in self.listeners if one.name == 'epochs'), 0)
