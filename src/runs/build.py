@@ -117,12 +117,6 @@ def check_calibration(args, data, taskcla):
                             'not be fitted: give --pc-valid, as in 0.1, or --valid-samples' % task['name'])
 
 
-def number(what, name):
-    """Return an attribute, if it is there and a number; or None."""
-    value = getattr(what, name, None)
-    return value if isinstance(value, (int, float)) else None
-
-
 def scenario(args, approach, taskcla, classes=None):
     """Return the learning.scenario that the options ask for; classes: of each task what tells its classes
     apart (dataloaders.check.classes). Raises UserError for a task of one class where it would not compete with

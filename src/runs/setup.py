@@ -16,11 +16,12 @@ class Setup:
     def __init__(self, args, approach):
         self.approach = approach
         machine.prepare()
-        device, usual = machine.choose_device(args.device), (options.label(args), args.approach, args.seed)
-        self.args = args = args.but(device=device, output=ROOT / (args.output or 'res/%s_%s_%d.txt' % usual))
+        device = machine.choose_device(args.device)
+        usual = 'res/%s_%s_%d.txt' % (options.label(args), args.approach, args.seed)
+        self.args = args = args.but(device=device, output=ROOT / (args.output or usual))
         if args.deterministic:
             machine.be_deterministic()
-        self.theirs = foreign.provide(vars(args))
+        theirs = foreign.provide(vars(args))
         self.dataloader = build.experiment(args.experiment, args.data_dir, args.image_size)
         name, self.Net = network.choose(self.dataloader, args, approach)
         self.settings = network.settings(self.Net, args.net, args.set or {})
@@ -31,10 +32,10 @@ class Setup:
         self.scenario = build.scenario(args, approach, taskcla, check.classes(data, taskcla))
         self.config = {**options.settings(args), 'network': name,
                        'tasks': [data[t]['name'] for t, _ in taskcla], 'data': data.get('sha256', {})}
-        about = {'network': name, 'settings': network.all_settings(self.Net, self.settings)}
         self.context = {
-            'args': self.theirs if foreign.is_foreign(approach) else Namespace(**vars(args)), 'data': data, 'inputsize': inputsize, 'input_size': inputsize,
-            'taskcla': taskcla, 'device': device, 'scenario': self.scenario, 'about': about,
+            'args': theirs if foreign.is_foreign(approach) else Namespace(**vars(args)), 'data': data,
+            'inputsize': inputsize, 'input_size': inputsize, 'taskcla': taskcla, 'device': device,
+            'scenario': self.scenario, 'about': {'network': name, 'settings': self.settings},
             'log_name': args.output.stem}
 
     def change(self, **changes):
@@ -60,21 +61,23 @@ class Setup:
         for name, value in {**self.config, 'device': self.args.device, 'output': self.args.output}.items():
             print('\t%s: %s' % (name, value))
         print('=' * 100)
-        data = self.context['data']
-        print(data['note'] if 'note' in data else '', end='\n' * ('note' in data))
+        if 'note' in self.context['data']:
+            print(self.context['data']['note'])
         for line in self.notes if self.args.augment else ():
             print('warning: ' + line, file=sys.stderr)
-        print(''.join(line + '\n' for line in build.again(self.approach, self.scenario)), end='')
+        for line in build.again(self.approach, self.scenario):
+            print(line)
         print('Input size =', self.context['inputsize'], '\nTask info =', self.context['taskcla'])
 
     def describe(self, argv):
         """Return what the run's record begins with; argv: its command line."""
         args, context = self.args, self.context
+        clipgrad = getattr(self.appr, 'clipgrad', None)
+        clipgrad = clipgrad if isinstance(clipgrad, (int, float)) else None  # a foreign class may call others so
         return {
             'status': 'running', 'command': ['src/run.py', *argv], 'config': self.config,
             'origin': args.origin, **machine.describe(args.device),
             'parameters': sum(p.numel() for p in self.net.parameters()), **machine.memory_format(self.net),
             'tasks': self.config['tasks'], 'tags': args.tag, 'scenario': self.scenario.name,
-            'normalisation': context['data'].get('normalisation'), 'net': context['about']['settings'],
-            'pc_valid': build.held_out(self.dataloader, args),
-            'clipgrad': build.number(self.appr, 'clipgrad')}
+            'normalisation': context['data'].get('normalisation'), 'net': self.settings,
+            'pc_valid': build.held_out(self.dataloader, args), 'clipgrad': clipgrad}
