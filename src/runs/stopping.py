@@ -16,8 +16,8 @@ class Stop(BaseException):
 
 @contextlib.contextmanager
 def stopping():
-    """Makes the first of SIGTERM, SIGUSR1 and SIGUSR2 (warnings of Slurm and submitit, which may send several) raise Stop
-    within the block; further ones do not disturb what is saved then."""
+    """Makes the first of SIGTERM, SIGUSR1 and SIGUSR2 (warnings of Slurm and submitit, which may send
+    several) raise Stop within the block; further ones do not disturb what is saved then."""
     def stop(number, frame):
         for n in numbers:
             signal.signal(n, signal.SIG_IGN)
