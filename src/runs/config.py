@@ -1,5 +1,6 @@
 """Settings from a file, TOML or the record of a run, made into words of a command line."""
 import difflib
+import importlib.util
 import json
 
 import discovery
@@ -93,15 +94,17 @@ def word(name, key, value, switch):
     return ['%s=%s' % (flag(key), ','.join(map(str, value)) if isinstance(value, list) else value)]
 
 
+def toml(option):
+    """Return the module that reads TOML. Raises UserError if there is none."""
+    for name in ('tomllib', 'tomli'):  # Python 3.10 has not the first
+        if importlib.util.find_spec(name):
+            return importlib.import_module(name)
+    raise UserError('%s: this Python cannot read TOML: pip install tomli, or use 3.11' % option)
+
+
 def of_toml(path, option='--config'):
     """Return {key: value} of a TOML file. Raises UserError."""
-    try:
-        import tomllib
-    except ImportError:  # Python 3.10
-        try:
-            import tomli as tomllib
-        except ImportError:
-            raise UserError('%s: this Python cannot read TOML: pip install tomli, or use 3.11' % option)
+    tomllib = toml(option)
     try:
         return tomllib.loads(path.read_text('utf-8'))
     except tomllib.TOMLDecodeError as e:

@@ -6,7 +6,8 @@ import sys
 import discovery
 import utils
 from approaches.hyper import Hyper
-from runs import config, local, locking, plan
+from runs import commandline, config, local, locking, plan
+from runs.advice import flag
 from utils import UserError
 
 
@@ -42,15 +43,17 @@ def passed_on(argv=None, *own):
     argv = list(sys.argv[1:] if argv is None else argv)
     cut = argv.index('--') if '--' in argv else len(argv)
     words, sources = config.expand(argv[cut + 1:])
-    mine = '--experiment', '--approach', '--seed', '--output', '--resume', '--rerun', '--help', '-h', *own
-    # of a file: the plan's count
-    argv[cut + 1:] = [w for w in words if w.split('=')[0] not in mine or w.split('=')[0] not in sources]
-    for option in argv[cut + 1:]:
-        if option.split('=')[0] in mine:
-            raise UserError('%s after --: the plan sets it' % option)
-        if option.split('=')[0] in ('--dry-run', '--debug', '--profile', '--overfit'):
-            raise UserError('%s after --: it is for a single run.py' % option)
-    return argv[:cut], argv[cut + 1:]
+    mine, passed = ('-h', *map(flag, plan.OWN), *own), []
+    for word in words:
+        name = word.split('=')[0]
+        if name in mine and name in sources:
+            continue  # of a file: the plan's count
+        if name in mine:
+            raise UserError('%s after --: the plan sets it' % word)
+        if name in map(flag, commandline.TRIALS):
+            raise UserError('%s after --: it is for a single run.py' % word)
+        passed.append(word)
+    return argv[:cut], passed
 
 
 def names(what, text, folder, several=True):

@@ -23,7 +23,8 @@ from utils import ROOT, UserError
 STATE = 'checkpoint.pt'
 FILES = ('epochs.csv', 'steps.csv', 'run.log', 'wandb.json', 'mlflow.json', 'tensorboard', 'files',
          'task[0-9]*.pt', STATE)  # what a run leaves
-TAKEN = re.compile(r'\+.*|next|done|lock|slurm|files|tensorboard|wandb|mlruns|.*\.(csv|json|log|pt|tmp|txt)', re.IGNORECASE)
+TAKEN = re.compile(r'\+.*|next|done|lock|slurm|files|tensorboard|wandb|mlruns|'
+                   r'.*\.(csv|json|log|pt|tmp|txt)', re.IGNORECASE)
 
 
 def folder(output):
@@ -139,10 +140,13 @@ class Place:
 
     def enter(self, config, resume=False, overwrite=False, **wanted):
         """Chooses where a run of this configuration goes; returns whether it has finished already, with all
-        that is wanted (complete). Raises UserError if something else is there, or may be gone on with, and the
-        options do not say what is to become of it."""
+        that is wanted (complete). Raises UserError if something else is there, or may be gone on with, and
+        the options do not say what is to become of it."""
         there = self.final.exists() or records.record_path(self.final).exists()
-        mine, begun, here = fits(self.final, config), self.begun(), self.home / STATE
+        mine, begun, here = False, self.begun(), self.home / STATE
+        with contextlib.suppress(UserError):
+            records.check_output(self.final, config)
+            mine = True
         complete = there and mine and self.complete(config, **wanted)
         going = (self.next / STATE).exists()  # there is a successor that can be gone on with
         stale = begun is not None and not going and not (resume and begun == config and not complete)
@@ -157,17 +161,13 @@ class Place:
             self.drop()
             self.staged = there or here.exists()
         elif begun is not None:
-            what, how = 'a run', '--resume'
-            if begun != config:
-                what += ' of another configuration (%s)' % records.differences(begun, config)
-                how = 'with its options --resume'
-            raise UserError('%s is of %s that was interrupted: %s goes on from it, --overwrite starts anew' % (
-                self.next / STATE, what, how))
+            differ = records.differences(begun, config)
+            interrupted(self.next / STATE, differ and ' of another configuration (%s)' % differ,
+                        'with its options ' * bool(differ))
         else:
             records.check_output(self.final, config, overwrite)
             if here.exists() and not resume:
-                raise UserError('%s is of a run that was interrupted: --resume goes on from it, --overwrite '
-                                'starts anew' % here)
+                interrupted(here)
             self.staged = records.finished(self.final) and not here.exists()
         if stale:
             self.drop()
@@ -180,8 +180,8 @@ class Place:
         return records.finished(self.final, valid) and all((self.home / name).exists() for name in names)
 
     def begin(self, config, overwrite=False):
-        """Makes the place ready for a run that starts anew; overwrite: whether it may replace what is of another
-        one."""
+        """Makes the place ready for a run that starts anew; overwrite: whether it may replace what is of
+        another one."""
         if self.staged and self.begun() != config:
             self.write({'config': config, 'overwrite': overwrite})
         self.clear(self.folder)
@@ -221,10 +221,7 @@ class Place:
         self.staged = False
 
 
-def fits(output, config):
-    """Whether what is at an output, if anything, is of a configuration."""
-    try:
-        records.check_output(output, config)
-    except UserError:
-        return False
-    return True
+def interrupted(path, which='', how=''):
+    """Raises UserError for a state that may be gone on with, of a run which the options may not mean."""
+    raise UserError('%s is of a run%s that was interrupted: %s--resume goes on from it, --overwrite starts '
+                    'anew' % (path, which, how))

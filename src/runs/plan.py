@@ -2,36 +2,30 @@
 import collections
 import statistics
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable
 
 from results import collect, records
 from runs import advice, checkpoint, conflicts, foreign, options
 from runs.advice import flag
 from utils import ROOT, UserError
 
+OWN = 'experiment', 'approach', 'seed', 'output', 'resume', 'rerun', 'help'  # options that a plan sets
 
-@dataclass
+
 class Run:
-    """One call of run.py: its options, checked by the parser, --output among them or a name that follows from
-    the parsed ones. Raises UserError for bad ones."""
-    argv: list
-    name: Callable = None
-    settings: dict = field(init=False)
-    output: Path = field(init=False)
+    """One call of run.py: its options, checked by the parser, --output among them or name(parsed options).
+    Raises UserError for bad ones."""
 
-    def __post_init__(self):
+    def __init__(self, argv, name=None):
         try:
-            args, self.approach = options.parse(self.argv)
+            self.args, self.approach = options.parse(argv)
         except UserError as e:
-            raise UserError('%s: %s' % (' '.join(self.argv), e))
+            raise UserError('%s: %s' % (' '.join(argv), e))
         except SystemExit:
             raise UserError('--help is an option of run.py, not of a plan')
-        if self.name:
-            self.argv = [*self.argv, '--output', self.name(args)]
-        self.args, self.settings = args, options.settings(args)
-        self.output = ROOT / (self.argv[-1] if self.name else args.output)
+        output = name(self.args) if name else self.args.output
+        self.argv = [*argv, '--output', output] if name else argv
+        self.settings, self.output = options.settings(self.args), ROOT / output
 
     @property
     def command(self):

@@ -107,8 +107,8 @@ class Sequence:
             print('>>> Test on task {:2d} - {:15s}: loss={:.3f}, acc={:5.1f}%{} <<<'.format(
                 u, self.data[u]['name'], out.lss[t, u], 100 * out.acc[t, u], note))
         if t in measures.diverged(out.lss[:t + 1, :t + 1]):
-            print('warning: task %d has diverged: its loss is %.3g, that of guessing below 5; a lower --lr may '
-                  'help' % (t, out.lss[t, t]), file=sys.stderr)
+            print('warning: task %d has diverged: its loss is %.3g, that of guessing below 5; a lower --lr '
+                  'may help' % (t, out.lss[t, t]), file=sys.stderr)
         out.seconds.append(round(time.monotonic() - self.tick, 2))
 
     def validate(self, t):

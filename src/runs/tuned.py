@@ -5,17 +5,14 @@
     lamb = 0.5
     smax = 200
 """
+import contextlib
 import json
 import re
 
 import discovery
 import utils
-from runs import build, config
+from runs import build, commandline, config, plan
 from utils import UserError
-
-# what a plan sets, or what is of a single run
-PLAN = ('experiment', 'approach', 'seed', 'output', 'resume', 'rerun', 'config', 'help', 'dry_run', 'debug',
-        'profile', 'overfit')
 
 
 def read(path, option='--settings'):
@@ -26,7 +23,7 @@ def read(path, option='--settings'):
             raise UserError('%s: %s is in no table: expected one for each approach, as in [hat]'
                             % (path, name))
         discovery.choice('approaches', name, str(path))
-        wrong = [key for key in table if key.replace('-', '_') in PLAN]
+        wrong = [key for key in table if key.replace('-', '_') in (*plan.OWN, 'config', *commandline.TRIALS)]
         if wrong:
             raise UserError('%s: %s of [%s]: the plan sets it' % (path, wrong[0], name))
     return found
@@ -46,21 +43,15 @@ def keep(path, approach, values, note):
         parts[mine[0]] = table + '\n' * (mine[0] < len(parts) - 1)
     else:
         parts = [text.rstrip('\n') + '\n\n' if text else '', table]
+    found, toml = None, config.toml('--keep')
+    with contextlib.suppress(toml.TOMLDecodeError):
+        found = toml.loads(''.join(parts))
+    if before and found != {**before, approach: values}:
+        raise UserError('--keep: the tables of %s are not written one below the other: give another file'
+                        % path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with utils.replacing(path) as f:
         f.write(''.join(parts))
-        f.flush()
-        if before and reads(utils.temporary(path)) != {**before, approach: values}:
-            raise UserError('--keep: the tables of %s are not written one below the other: give another file'
-                            % path)
-
-
-def reads(path):
-    """Return what a TOML file says, None if it is none."""
-    try:
-        return config.of_toml(path)
-    except UserError:
-        return None
 
 
 def held_out(args):
