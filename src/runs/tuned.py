@@ -5,7 +5,6 @@
     lamb = 0.5
     smax = 200
 """
-import contextlib
 import json
 import re
 
@@ -43,15 +42,21 @@ def keep(path, approach, values, note):
         parts[mine[0]] = table + '\n' * (mine[0] < len(parts) - 1)
     else:
         parts = [text.rstrip('\n') + '\n\n' if text else '', table]
-    found, toml = None, config.toml('--keep')
-    with contextlib.suppress(toml.TOMLDecodeError):
-        found = toml.loads(''.join(parts))
-    if before and found != {**before, approach: values}:
+    if before and not says(''.join(parts), {**before, approach: values}):
         raise UserError('--keep: the tables of %s are not written one below the other: give another file'
                         % path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with utils.replacing(path) as f:
         f.write(''.join(parts))
+
+
+def says(text, values):
+    """Return whether a text is TOML of some values."""
+    toml = config.toml('--keep')
+    try:
+        return toml.loads(text) == values
+    except toml.TOMLDecodeError:
+        return False
 
 
 def held_out(args):
