@@ -1,4 +1,4 @@
-"""Test the saved model of a run: the row of its accuracy matrix again, the classes one by one, disturbed images.
+"""Test the saved model of a run: the row of its accuracy matrix again, each class, disturbed images.
 
     python src/run.py --experiment glyphs --approach hat --nepochs 5 --save
     python src/evaluate.py res/glyphs_hat_0.json --corrupt noise:0.1,blur:1

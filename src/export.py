@@ -1,4 +1,4 @@
-"""Writes the network of one task of a saved model to a file of its own; of HAT only the units that the task uses.
+"""Writes the network of one task of a saved model to a file of its own; of HAT only the units that it uses.
 
     python src/export.py res/glyphs_hat_0.json --task 0 --output res/task0.pt2
 """

@@ -31,7 +31,9 @@ def build():
     parser.add_argument('approach')
     parser.add_argument('output_path', help='folder of the results')
     parser.add_argument('--grid', nargs='+', metavar='NAME=V,...',
-                        help='values to try, of hyper-parameters ' 'or of %s (default: the grid that the approach declares; what is left out keeps its ' 'default)' % (', '.join(h.name for h in NUMBERS)))
+                        help='values to try, of hyper-parameters or of %s (default: the grid that the '
+                        'approach declares; what is left out keeps its default)'
+                        % ', '.join(h.name for h in NUMBERS))
     parser.add_argument('--search', choices=('grid', 'random', 'optuna'), default='grid', help='grid: all '
                         'combinations. random: --trials samples, log-uniform between the smallest and the '
                         'largest value. optuna (pip install optuna): --trials samples near good ones; a run '

@@ -119,8 +119,8 @@ def check_calibration(args, data, taskcla):
 
 def scenario(args, approach, taskcla, classes=None):
     """Return the learning.scenario that the options ask for; classes: of each task what tells its classes
-    apart (dataloaders.check.classes). Raises UserError for a task of one class where it would not compete with
-    others."""
+    apart (dataloaders.check.classes). Raises UserError for a task of one class where it would not compete
+    with others."""
     one = [t for t, n in taskcla if n < 2]
     apart = args.active_classes == 'current' or getattr(approach, 'isolated', False)
     more = {'active': args.active_classes} if args.active_classes else {}

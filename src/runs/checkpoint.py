@@ -21,7 +21,8 @@ from utils import UserError
 
 
 def load(path):
-    """What torch.save wrote to a file. Raises anything for one that is broken or holds more than plain data."""
+    """What torch.save wrote to a file. Raises anything for one that is broken or holds more than plain
+    data."""
     with zipfile.ZipFile(path) as z:  # stored, so that nothing grows, and with checksums
         if any(i.compress_type != zipfile.ZIP_STORED for i in z.infolist()) or z.testzip():
             raise ValueError('a part of it is broken')
@@ -61,8 +62,8 @@ class Checkpoint:
                  'position': appr.at, 'numpy': np.random.get_state(legacy=False), 'python': random.getstate()}
         self.pending = {
             **{name: writer.node(value, name) for name, value in plain.items()}, 'approach': attributes,
-            'model': utils.get_model(net), 'trained': [n for n, p in net.named_parameters() if p.requires_grad],
-            'torch': torch.get_rng_state(),
+            'model': utils.get_model(net), 'torch': torch.get_rng_state(),
+            'trained': [n for n, p in net.named_parameters() if p.requires_grad],
             'cuda': torch.cuda.get_rng_state(appr.device) if appr.device.type == 'cuda' else None,
             'augment': appr.recipe.augment.state if appr.recipe.augment else None}
         if time.monotonic() - self.written >= self.every:
@@ -75,8 +76,8 @@ class Checkpoint:
             self.pending, self.written = None, time.monotonic()
 
     def read(self, overwrite=False):
-        """The state on disk, None if there is none. One that cannot be read or is of another configuration is as
-        good as none if it may be overwritten; otherwise raises UserError, saying what differs."""
+        """The state on disk, None if there is none. One that cannot be read or is of another configuration is
+        as good as none if it may be overwritten; otherwise raises UserError, saying what differs."""
         if not self.path.exists():
             return None
         try:
@@ -141,8 +142,8 @@ class Checkpoint:
 
 
 def chosen(place, config, args):
-    """(the Checkpoint of a run at a place.Place, the state to go on from or None). Beside a finished result that
-    is the final state or none: nothing else may replace it before its time."""
+    """(the Checkpoint of a run at a place.Place, the state to go on from or None). Beside a finished result
+    that is the final state or none: nothing else may replace it before its time."""
     saved = Checkpoint(place.final, config, args.checkpoint_every, place.folder)
     state = saved.read(args.overwrite) if args.resume else None
     final = is_final(state, len(config['tasks'])) and place.complete(config, models=args.save)

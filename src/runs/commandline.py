@@ -181,8 +181,9 @@ def build(kind=None):
     """Return the parser, with the options of an approach's class, first of all, if it is given."""
     said = 'Trains an approach on the tasks of an experiment and saves the accuracy after each on all so far.'
     said += '\n' + advice.title(kind.__module__.split('.')[-1]) if kind else ''
-    parser = parsing.Parser(prog='run.py', allow_abbrev=False, add_help=False, usage='run.py --experiment NAME '
-                    '--approach NAME [options]', description=said, epilog='' if kind else advice.families())
+    parser = parsing.Parser(prog='run.py', allow_abbrev=False, add_help=False, description=said,
+                            usage='run.py --experiment NAME --approach NAME [options]',
+                            epilog='' if kind else advice.families())
     own, groups = [option for option in declared(kind).values() if option.name not in ALL], OPTIONS
     if own:
         names = ','.join(h.name for h in kind.hyperparameters if h.positional)

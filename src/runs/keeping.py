@@ -33,13 +33,13 @@ class Report(Listener):
     """What the approach has to say after the tests of a task and, of HAT, the ledger of its units."""
 
     def task(self, t):
-        """Prints it."""
         appr = self.run.appr
         lines = appr.report_lines()
         if hasattr(appr, 'attention'):
             found = self.ledger(appr.seen)
             names = [row.name for row in getattr(appr.model, 'layers', ())]
-            lines += ledger.lines(found, names or ['layer %d' % (i + 1) for i in range(len(found[-1]['layers']))])
+            numbers = ['layer %d' % i for i, _ in enumerate(found[-1]['layers'], 1)]
+            lines += ledger.lines(found, names or numbers)
         print('\n'.join(lines), end='\n' * bool(lines))
 
     def account(self, n):
@@ -130,10 +130,10 @@ class Record(Listener):
     def log(self, n):
         """Writes the approach's own log."""
         run, record = self.run, self.run.record
-        found = connections(run.appr)
-        config, layers = json.dumps(record['config'], sort_keys=True), {'layers': found} if found else {}
+        layers, config = connections(run.appr), json.dumps(record['config'], sort_keys=True)
+        more = {'config': config, 'layers': layers} if layers else {'config': config}
         acc, lss = run.outcome.acc[:n], run.outcome.lss[:n]
-        records.save_logs(run.appr.logpath, run.appr.logs, record['tasks'][:n], acc, lss, config=config, **layers)
+        records.save_logs(run.appr.logpath, run.appr.logs, record['tasks'][:n], acc, lss, **more)
 
 
 def connections(appr):

@@ -40,8 +40,9 @@ def of(run):
     checkpoint comes after all that it is to know of, and the record last."""
     from runs import board, certificate, journal, keeping, steps, tracking
     args, resumable = run.args, run.checkpoint is not None
-    wanted = ((journal.Epochs, resumable), (certificate.Certificate, resumable), (steps.Steps, args.eval_every),
-              (board.Board, args.tensorboard), (tracking.Wandb, args.wandb), (tracking.Mlflow, args.mlflow),
-              (keeping.Validation, args.final_valid), (keeping.Report, resumable), (keeping.Models, args.save),
-              (keeping.State, resumable), (keeping.Record, True))
+    wanted = (
+        (journal.Epochs, resumable), (certificate.Certificate, resumable), (steps.Steps, args.eval_every),
+        (board.Board, args.tensorboard), (tracking.Wandb, args.wandb), (tracking.Mlflow, args.mlflow),
+        (keeping.Validation, args.final_valid), (keeping.Report, resumable), (keeping.Models, args.save),
+        (keeping.State, resumable), (keeping.Record, True))
     return [kind(run) for kind, asked in wanted if asked and run.place is not None]  # which a trial has not

@@ -98,7 +98,8 @@ def wrong(name, equals, there):
 
 def default(parameter):
     """Return a setting's name and default, 'nhid (default 800)'."""
-    return '%s (%s)' % (parameter.name, 'required' if required(parameter) else 'default %s' % parameter.default)
+    usual = 'required' if required(parameter) else 'default %s' % parameter.default
+    return '%s (%s)' % (parameter.name, usual)
 
 
 def parse(parameter, text, kind):

@@ -32,7 +32,7 @@ class Settings(argparse.Namespace):
 
 def approach(name):
     """Return the class of an approach; None for a name that there is not."""
-    return discovery.load('approaches', name).Appr if name and name in discovery.choices('approaches') else None
+    return discovery.load('approaches', name).Appr if name in discovery.choices('approaches') else None
 
 
 def words(argv):

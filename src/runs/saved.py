@@ -66,8 +66,9 @@ def save(path, t, appr, there, about):
     found = {'version': VERSION, 'done': t + 1, **about, 'inputsize': list(there['inputsize']),
              'taskcla': [list(row) for row in tasks], 'tasks': said}
     attributes, _ = snapshot.write(appr, without=buffers(appr))
-    about = Writer().node(found, 'what is said of the model')
-    return checkpoint.save({'about': about, 'model': utils.get_model(appr.model), 'approach': attributes}, path)
+    whole = {'about': Writer().node(found, 'what is said of the model'), 'model': utils.get_model(appr.model),
+             'approach': attributes}
+    return checkpoint.save(whole, path)
 
 
 def buffers(appr):

@@ -73,7 +73,7 @@ class Setup:
         """Return what the run's record begins with; argv: its command line."""
         args, context = self.args, self.context
         clipgrad = getattr(self.appr, 'clipgrad', None)
-        clipgrad = clipgrad if isinstance(clipgrad, (int, float)) else None  # a foreign class may call others so
+        clipgrad = clipgrad if isinstance(clipgrad, (int, float)) else None  # as what is called so elsewhere
         return {
             'status': 'running', 'command': ['src/run.py', *argv], 'config': self.config,
             'origin': args.origin, **machine.describe(args.device),

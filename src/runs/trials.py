@@ -43,10 +43,10 @@ def fewer(data, ntasks, train, test):
     return out
 
 
-def tasks(ready, appr, context, checkpoint=None, record=None):
+def tasks(ready, appr):
     """Return the loop over the tasks of a trial."""
-    record = record or {'device': str(ready.args.device), 'tasks': ready.config['tasks']}
-    return sequence.Sequence(appr, context, record, checkpoint, None)
+    record = {'device': str(ready.args.device), 'tasks': ready.config['tasks']}
+    return sequence.Sequence(appr, ready.context, record, None, None)
 
 
 def debug(ready, argv):
@@ -55,33 +55,35 @@ def debug(ready, argv):
     context, own = ready.context, foreign.is_foreign(ready.approach)
     n, ntasks = 2 * ready.args.sbatch, len(context['taskcla'])
     context['data'] = fewer(context['data'], ntasks, n, n)
-    with tempfile.TemporaryDirectory() as folder, foreign.working_in(Path(folder)) if own else contextlib.nullcontext():
-        ready.change(output=Path(folder) / 'debug.txt', keep_checkpoint=True,
-                     save=not own and 'save' not in ready.approach.cannot, **{'nepochs': 1} if own else {})
-        args = ready.args
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        saves = not own and 'save' not in ready.approach.cannot
+        ready.change(output=folder / 'debug.txt', keep_checkpoint=True, save=saves)
+        if own:
+            ready.change(nepochs=1)
+        args, there = ready.args, place.Place(folder / 'debug.txt')
+        stack.callback(shutil.rmtree, there.home.parent, ignore_errors=True)
+        if own:
+            stack.enter_context(foreign.working_in(there))
         ready.show()
         appr = ready.make()
         if records.has_log(appr):
-            appr.logpath = str(Path(folder) / 'log.pkz')
-        if not own:
-            shorten(appr, 1)
+            appr.logpath = str(folder / 'log.pkz')
         kept = None if own else checkpoint.Checkpoint(args.output, ready.config, args.checkpoint_every)
-        try:
-            learner = sequence.Sequence(appr, context, ready.describe(argv), kept, place.Place(args.output))
-            acc = unstopped(learner)
-            done = ['%d tasks trained and tested' % ntasks]
-            if args.save:
-                done.append('%d models saved and loaded' % loaded(args, context, acc))
-            if kept:
-                other = ready.make()
-                shorten(other, 1)
-                kept.restore(kept.read(), other, ntasks)
-                before = utils.get_model(appr.model)
-                if any(not v.equal(before[name]) for name, v in utils.get_model(other.model).items()):
-                    raise UserError('--debug: the state that was saved is not the one that was loaded')
-                done.append('the state saved and loaded')
-        finally:
-            shutil.rmtree(checkpoint.folder(args.output).parent, ignore_errors=True)
+        if kept:
+            shorten(appr, 1)
+        acc = unstopped(sequence.Sequence(appr, context, ready.describe(argv), kept, there))
+        done = ['%d tasks trained and tested' % ntasks]
+        if args.save:
+            done.append('%d models saved and loaded' % loaded(args, context, acc))
+        if kept:
+            other = ready.make()
+            shorten(other, 1)
+            kept.restore(kept.read(), other, ntasks)
+            before = utils.get_model(appr.model)
+            if any(not v.equal(before[name]) for name, v in utils.get_model(other.model).items()):
+                raise UserError('--debug: the state that was saved is not the one that was loaded')
+            done.append('the state saved and loaded')
     print('Debug: %s: all as it should be' % ', '.join(done))
     return acc
 
@@ -134,7 +136,7 @@ def profile(ready, argv):
             train_epoch(*values)
         found.append(p)
     appr.train_epoch = watched
-    tasks(ready, appr, context).learn(0)
+    tasks(ready, appr).learn(0)
     key = 'self_cuda_time_total' if appr.device.type == 'cuda' else 'self_cpu_time_total'
     table = found[0].key_averages().table(sort_by=key, row_limit=20, max_name_column_width=50)
     print(table)
@@ -165,7 +167,7 @@ def overfit(ready, argv):
             appr.nepochs = appr.at['epoch']
     appr.fitting.on_epoch, appr.recipe.patience = look, False
     with contextlib.redirect_stdout(sys.stdout if sys.stdout.isatty() else io.StringIO()):
-        tasks(ready, appr, context).learn(0)
+        tasks(ready, appr).learn(0)
     numbers, n = appr.fitting.numbers, len(first['train']['y'])
     right = round(numbers['train_accuracy'] * n)
     print('Overfit: %d of %d samples right after %d epochs (loss %.4f, %.1f s)%s' % (
