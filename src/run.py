@@ -24,7 +24,7 @@ def main(argv=None):
             return rerun(record, options.without(argv, '--rerun'))
         return run(*options.parse(argv, sources), argv)
     except UserError as e:
-        print('run.py: ' + ' '.join(str(e).split()), file=sys.stderr)
+        print('run.py: %s' % e, file=sys.stderr)
     except KeyboardInterrupt:
         print('run.py: interrupted', file=sys.stderr)
         sys.exit(130)

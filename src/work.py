@@ -12,8 +12,9 @@ from pathlib import Path
 from utils import ROOT, UserError  # first: it says which packages are missing
 import numpy as np
 
+import discovery
 from results import records
-from runs import commandline, launch, options, parsing, plan, search, study, tuned
+from runs import build as building, commandline, launch, options, parsing, plan, search, study, tuned
 from runs.advice import flag
 
 # What a grid may vary besides an approach's hyper-parameters.
@@ -132,8 +133,8 @@ def check(args, passed):
     if args.search == 'optuna' and args.launcher == 'slurm':
         raise UserError('--search optuna needs --launcher local: it draws and stops runs while others go on, '
                         'which a job array cannot')
-    launch.names('experiment', args.experiment, 'dataloaders', several=False)
-    launch.names('approach', args.approach, 'approaches', several=False)
+    discovery.choice('dataloaders', args.experiment, 'experiment')
+    discovery.choice('approaches', args.approach, 'approach')
     if not (args.keep or args.tune_tasks):
         return passed
     found, _ = options.parse([*head(args), *passed])
@@ -146,7 +147,10 @@ def check(args, passed):
         if args.execute:
             records.check_writable(ROOT / args.keep)
     if args.tune_tasks:
-        passed = [*options.without(passed, '--tasks'), '--tasks', tuned.first_tasks(found, args.tune_tasks)]
+        tasks = building.tasks(found)
+        if args.tune_tasks > len(tasks):
+            raise UserError('--tune-tasks %d: there are %d tasks' % (args.tune_tasks, len(tasks)))
+        passed = [*options.without(passed, '--tasks'), '--tasks', ','.join(tasks[:args.tune_tasks])]
     return passed
 
 

@@ -22,6 +22,11 @@ def flag(name):
     return '--' + name.replace('_', '-')
 
 
+def unflag(option):
+    """Return 'lr_min' for '--lr-min'."""
+    return option.removeprefix('--').replace('-', '_')
+
+
 def assigned(kind, name):
     """Return what a class's body, a syntax tree, gives a name, None if nothing."""
     for node in getattr(kind, 'body', ()):

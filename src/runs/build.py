@@ -42,6 +42,11 @@ def experiment(name, data_dir, image_size=None):
                            __name__='dataloaders.' + name)
 
 
+def tasks(args):
+    """Return the tasks of a command line, as --tasks names them."""
+    return args.tasks.split(',') if args.tasks else list(map(str, range(count_tasks(args))))
+
+
 def count_tasks(args):
     """Return how many tasks an experiment has, from what its file says or, if that says nothing, from its
     data."""
@@ -69,9 +74,8 @@ def load_data(dataloader, args):
     if args.tasks is not None and 'tasks' not in takes:
         chosen = common.numbers([data[t]['name'] for t, _ in taskcla], args.tasks)
         more = {k: data[k] for k in ('sha256', 'normalisation') if k in data}
-        data = {n: data[t] for n, t in enumerate(chosen)}
+        data = {**{n: data[t] for n, t in enumerate(chosen)}, **more}
         taskcla = [(n, taskcla[t][1]) for n, t in enumerate(chosen)]
-        data.update(more)
         data['ncla'] = sum(ncla for _, ncla in taskcla)
     if args.samples or args.valid_samples:
         fewer.limit(data, taskcla, args.seed, args.samples, args.valid_samples)
@@ -133,16 +137,6 @@ def scenario(args, approach, taskcla, classes=None):
                         'classes or more, or use --scenario class, where the classes of all tasks compete, '
                         'for approaches that train one network with all of them' % one[0])
     return found
-
-
-def again(approach, scenario):
-    """Return what is to be said of classes that come again, a list of texts."""
-    if not scenario.returning:
-        return []
-    how = 'keeps the logit that it had in the task where it came first'
-    if getattr(approach, 'isolated', False):
-        how = 'has a logit in each task, of which the surest counts'
-    return ['%d classes in all: one that comes again %s' % (len(scenario.firsts), how)]
 
 
 def set_optimizer(appr, args):

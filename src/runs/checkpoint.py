@@ -147,10 +147,10 @@ def chosen(place, config, args):
     saved = Checkpoint(place.final, config, args.checkpoint_every, place.folder)
     state = saved.read(args.overwrite) if args.resume else None
     final = is_final(state, len(config['tasks'])) and place.complete(config, models=args.save)
-    if place.staged or final or not finished(place.final):
-        return saved, state
-    place.staged = True
-    return Checkpoint(place.final, config, args.checkpoint_every, place.folder), None
+    if not (place.staged or final) and finished(place.final):
+        place.staged, state = True, None
+        saved.path = place.folder / STATE
+    return saved, state
 
 
 def is_final(found, ntasks):

@@ -26,13 +26,13 @@ def is_foreign(kind):
     return not issubclass(kind, base.Appr)
 
 
-def provide(values):
-    """Fill, and return, the args that arguments.get_args() gives to files that ask for them, with {name:
-    value}; paths are texts there, and the approach is spelt as its file is."""
+def provide(settings):
+    """Fill, and return, the args that arguments.get_args() gives to files that ask for them, with some
+    settings; paths are texts there, and the approach is spelt as its file is."""
     sys.modules['arguments'] = original  # also where somebody has dropped in a file of that name
     args = original.get_args()
     vars(args).clear()
-    vars(args).update((n, str(v) if isinstance(v, Path) else v) for n, v in values.items())
+    vars(args).update((n, str(v) if isinstance(v, Path) else v) for n, v in vars(settings).items())
     args.approach = args.approach.replace('-', '_')
     return args
 

@@ -108,7 +108,7 @@ def recorded(path, more):
         try:
             yield
         except UserError as e:
-            file.write('run.py: %s\n' % ' '.join(str(e).split()))
+            file.write('run.py: %s\n' % e)
             raise
         except OSError:  # perhaps of this very file
             raise

@@ -56,11 +56,9 @@ def passed_on(argv=None, *own):
     return argv[:cut], passed
 
 
-def names(what, text, folder, several=True):
-    """Return the names in a text, comma-separated if there may be several. Raises UserError for one that is
-    not a choice."""
-    given = text.split(',') if several else [text]
-    return list(dict.fromkeys(discovery.choice(folder, name, what) for name in given))
+def names(what, text, folder):
+    """Return the names in a text, comma-separated. Raises UserError for one that is not a choice."""
+    return list(dict.fromkeys(discovery.choice(folder, name, what) for name in text.split(',')))
 
 
 def gpu_ids(text=None, count=None):

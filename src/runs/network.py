@@ -117,14 +117,6 @@ def parse(parameter, text, kind):
     return value
 
 
-def remarks(kind, settings):
-    """Return what there is to say of a network's settings: whether its tasks share one head."""
-    if settings.get('split', True):
-        return []
-    return ['%s.Net: split=False: all tasks share one head; --net split=true gives each its own, which an '
-            'approach that takes split is told' % kind.__module__]
-
-
 def fit(kind, found):
     """Raise ValueError or UserError unless values out of a file are a network's settings, each the default or
     one that can be given; one that the file lacks has its default."""

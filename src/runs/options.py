@@ -5,7 +5,7 @@ import re
 
 import discovery
 from runs import advice, commandline, conflicts, foreign, source
-from runs.advice import flag
+from runs.advice import flag, unflag
 from runs.option import ALWAYS, CHANGED
 from utils import UserError
 
@@ -61,7 +61,7 @@ def without(argv, *names):
         name = part[0].split('=')[0]
         if name not in names:
             out += part
-        elif commandline.ALL[name[2:].replace('-', '_')].switch:
+        elif commandline.ALL[unflag(name)].switch:
             out += part[1:]
     return out
 
@@ -95,7 +95,7 @@ def prepare(argv):
     if theirs.asks:
         args, _ = read(argv, commandline.build(), theirs)
         further(args, said, theirs)
-        foreign.provide(vars(args))
+        foreign.provide(args)
     return theirs
 
 

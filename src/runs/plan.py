@@ -98,7 +98,7 @@ def estimate(runs, folder):
     return [guess(run) for run in runs]
 
 
-def show(runs, folder, nproc, verbose=True):
+def show(runs, folder, nproc):
     """Print every call and whether its result exists, and the time that may be left. Return the runs still
     to do."""
     for what, names in (('result', [str(run.output) for run in runs]),
@@ -109,8 +109,7 @@ def show(runs, folder, nproc, verbose=True):
     states = [run.status() for run in runs]
     todo = [run for run, state in zip(runs, states) if state != 'finished']
     for run, state in zip(runs, states):
-        if verbose or state == 'other':
-            print('%-10s python src/run.py %s' % (state, ' '.join(run.argv)))
+        print('%-10s python src/run.py %s' % (state, ' '.join(run.argv)))
     seconds, nproc = estimate(todo, folder), max(1, min(nproc, len(todo)))
     known, unknown = [s for s in seconds if s is not None], seconds.count(None)
     left = 'about %s left' % clock(sum(known) / nproc) if known else 'time left unknown'

@@ -164,7 +164,7 @@ class Model:
         numbers = [task.get('numbers') for task in about['tasks']]  # which older files have not
         self.scenario = scenario = build.scenario(args, approach, tasks, None if None in numbers else numbers)
         utils.seed_everything(args.seed)
-        foreign.provide(vars(args))
+        foreign.provide(args)
         kind = network.named(about['network'])
         if kind is None:
             raise UserError('the network %s is not there any more' % about['network'])

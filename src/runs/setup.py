@@ -21,7 +21,7 @@ class Setup:
         self.args = args = args.but(device=device, output=ROOT / (args.output or usual))
         if args.deterministic:
             machine.be_deterministic()
-        theirs = foreign.provide(vars(args))
+        theirs = foreign.provide(args)
         self.dataloader = build.experiment(args.experiment, args.data_dir, args.image_size)
         name, self.Net = network.choose(self.dataloader, args, approach)
         self.settings = network.settings(self.Net, args.net, args.set or {})
@@ -47,8 +47,9 @@ class Setup:
         """Make the network and the approach, which it returns."""
         args, context = self.args, self.context
         heads = context['taskcla'] if getattr(self.approach, 'isolated', False) else self.scenario.taskcla()
-        for line in network.remarks(self.Net, self.settings):
-            print(line)
+        if not self.settings.get('split', True):
+            print('%s.Net: split=False: all tasks share one head; --net split=true gives each its own, which '
+                  'an approach that takes split is told' % self.Net.__module__)
         self.net = network.make(self.Net, context['inputsize'], heads, self.settings).to(args.device)
         self.appr = build.make(self.approach, self.net, args, context)
         machine.apply(self.appr, args)
@@ -65,8 +66,11 @@ class Setup:
             print(self.context['data']['note'])
         for line in self.notes if self.args.augment else ():
             print('warning: ' + line, file=sys.stderr)
-        for line in build.again(self.approach, self.scenario):
-            print(line)
+        if self.scenario.returning:
+            how = 'keeps the logit that it had in the task where it came first'
+            if getattr(self.approach, 'isolated', False):
+                how = 'has a logit in each task, of which the surest counts'
+            print('%d classes in all: one that comes again %s' % (len(self.scenario.firsts), how))
         print('Input size =', self.context['inputsize'], '\nTask info =', self.context['taskcla'])
 
     def describe(self, argv):

@@ -11,6 +11,7 @@ import re
 import discovery
 import utils
 from runs import build, commandline, config, plan
+from runs.advice import unflag
 from utils import UserError
 
 
@@ -22,7 +23,7 @@ def read(path, option='--settings'):
             raise UserError('%s: %s is in no table: expected one for each approach, as in [hat]'
                             % (path, name))
         discovery.choice('approaches', name, str(path))
-        wrong = [key for key in table if key.replace('-', '_') in (*plan.OWN, 'config', *commandline.TRIALS)]
+        wrong = [key for key in table if unflag(key) in (*plan.OWN, 'config', *commandline.TRIALS)]
         if wrong:
             raise UserError('%s: %s of [%s]: the plan sets it' % (path, wrong[0], name))
     return found
@@ -71,12 +72,3 @@ def held_out(args):
     if same:
         raise UserError('--keep: %s validates on its training data, by which nothing can be chosen: give '
                         '--pc-valid, as in -- --pc-valid 0.1' % args.experiment)
-
-
-def first_tasks(args, count):
-    """Return '0,1,2', the first so many of --tasks or of the experiment's. Raises UserError if there are
-    fewer."""
-    tasks = args.tasks.split(',') if args.tasks else list(map(str, range(build.count_tasks(args))))
-    if count > len(tasks):
-        raise UserError('--tune-tasks %d: there are %d tasks' % (count, len(tasks)))
-    return ','.join(tasks[:count])
