@@ -20,7 +20,6 @@ class Board(Listener):
         self.names = self.run.record['tasks']
 
     def epoch(self, numbers):
-        """Notes the numbers {name: value} of an epoch of the run, from 1."""
         step = self.run.epochs()
         task = 'task %d %s' % (numbers['task'], self.names[numbers['task']])
         for name, value in numbers.items():
@@ -28,7 +27,6 @@ class Board(Listener):
                 self.writer.add_scalar('%s/%s' % (name, task), value, step)
 
     def task(self, t):
-        """Notes the accuracies after task t and, of HAT, the masks."""
         acc, appr = self.run.outcome.acc, self.run.appr
         for u in range(t + 1):
             self.writer.add_scalar('test_accuracy/task %d %s' % (u, self.names[u]), acc[t, u], t)
@@ -49,7 +47,6 @@ class Board(Listener):
         self.writer.add_image(name, cells[None].astype(np.float32), step)
 
     def settle(self):
-        """Notes the settings with the final measures."""
         config, summary = self.run.record['config'], measures.summary(self.run.outcome.acc)
         plain = {k: v if isinstance(v, (bool, int, float, str)) else str(v) for k, v in config.items()}
         final = {'final/' + k: v for k, v in summary.items() if v is not None}

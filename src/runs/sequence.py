@@ -72,8 +72,11 @@ class Sequence:
             except (KeyboardInterrupt, Stop) as e:
                 self.interrupt(e)
         self.tell('settle')
-        if self.place.staged:
-            self.settle()
+        if self.place.staged and self.is_cut():
+            print('A task was cut short: %s stays as it was; what came out is in %s' % (
+                self.place.final, self.place.folder))
+        elif self.place.staged:
+            self.place.take_over()
         return self.outcome.acc
 
     def learn(self, t):
@@ -216,11 +219,3 @@ class Sequence:
         print('run.py: stopped by %s in task %d; %s%s' % (
             str(why) or 'Ctrl-C', self.done, self.kept(), resumable), file=sys.stderr)
         sys.exit(STOPPED if self.checkpoint else 128 + getattr(why, 'number', signal.SIGINT))
-
-    def settle(self):
-        """Puts a finished result where it belongs."""
-        if self.is_cut():
-            print('A task was cut short: %s stays as it was; what came out is in %s' % (
-                self.place.final, self.place.folder))
-        else:
-            self.place.take_over()

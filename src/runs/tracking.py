@@ -42,7 +42,6 @@ class Tracker(Listener):
         self.once('epochs', step, {'task%d/%s' % (numbers['task'], n): v for n, v in own.items()}, step)
 
     def task(self, t):
-        """Logs the accuracies on all tasks so far, and their mean."""
         acc = self.run.outcome.acc[t, :t + 1]
         values = {'test_accuracy/task%d' % u: float(a) for u, a in enumerate(acc)}
         values['average_accuracy'] = float(acc.mean())
