@@ -44,9 +44,11 @@ class Checkpoint:
     writes it when `every` seconds have passed since the last time; write() does so at once. A new one takes
     the old one's place only when it is whole. data(): {name: value} of what it need not hold."""
 
-    def __init__(self, output, config, every=60., where=None, data=dict):
+    data = dict
+
+    def __init__(self, output, config, every=60., where=None):
         self.path, self.config, self.every = (where or folder(output)) / STATE, config, every
-        self.pending, self.written, self.data, self.named = None, time.monotonic(), data, set()
+        self.pending, self.written, self.named = None, time.monotonic(), set()
 
     def take(self, appr, progress):
         """Notes the state of an approach and a run's progress, a dictionary of plain values and arrays."""

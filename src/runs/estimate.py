@@ -44,11 +44,13 @@ class Trial:
     """A run with a few samples of every task, of which each task's steps, passes and hooks are timed."""
 
     def __init__(self, ready):
-        self.full, context, args = ready.context['data'], ready.context, ready.args
-        tasks = range(len(context['taskcla']))
-        self.small = context['data'] = trials.fewer(self.full, len(tasks), STEPS * args.sbatch, TEST)
-        self.appr, self.calls = ready.make(), {}
-        self.epochs = [trials.epochs(self.appr, self.samples(self.full, t, 'train')) for t in tasks]
+        context, args, self.calls = ready.context, ready.args, {}
+        self.full = context['data']
+        trials.fewer(context, STEPS * args.sbatch, TEST)
+        self.small, self.appr = context['data'], ready.make()
+        counts = [self.samples(self.full, t, 'train') for t, _ in context['taskcla']]
+        phases = range(self.appr.phases)
+        self.epochs = [sum(self.appr.epochs(n, phase) for phase in phases) for n in counts]
         self.iterations, self.appr.logs = self.appr.recipe.iterations, None
         trials.shorten(self.appr, 2)
         self.tasks = trials.tasks(ready, self.appr)

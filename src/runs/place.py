@@ -143,11 +143,12 @@ class Place:
         that is wanted (complete). Raises UserError if something else is there, or may be gone on with, and
         the options do not say what is to become of it."""
         there = self.final.exists() or records.record_path(self.final).exists()
-        mine, begun, here = False, self.begun(), self.home / STATE
-        with contextlib.suppress(UserError):
+        begun, here, refusal = self.begun(), self.home / STATE, None
+        try:
             records.check_output(self.final, config)
-            mine = True
-        complete = there and mine and self.complete(config, **wanted)
+        except UserError as e:  # what is there is of another configuration
+            refusal = e
+        complete = there and not refusal and self.complete(config, **wanted)
         going = (self.next / STATE).exists()  # there is a successor that can be gone on with
         stale = begun is not None and not going and not (resume and begun == config and not complete)
         begun = None if stale else begun
@@ -157,17 +158,18 @@ class Place:
             if stale:
                 self.drop()
             return True
-        elif overwrite and not (resume and mine and begun is None and here.exists()):
+        elif overwrite and not (resume and not refusal and begun is None and here.exists()):
             self.drop()
             self.staged = there or here.exists()
         elif begun is not None:
             differ = records.differences(begun, config)
             interrupted(self.next / STATE, differ and ' of another configuration (%s)' % differ,
                         'with its options ' * bool(differ))
+        elif refusal:
+            raise refusal
+        elif here.exists() and not resume:
+            interrupted(here)
         else:
-            records.check_output(self.final, config, overwrite)
-            if here.exists() and not resume:
-                interrupted(here)
             self.staged = records.finished(self.final) and not here.exists()
         if stale:
             self.drop()

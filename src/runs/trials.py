@@ -17,11 +17,6 @@ from runs import checkpoint, foreign, place, saved, sequence
 from utils import UserError
 
 
-def epochs(appr, n):
-    """Return how many epochs a task of n samples has in all, at most."""
-    return sum(appr.epochs(n, phase) for phase in range(appr.phases))
-
-
 def shorten(appr, epochs):
     """Make tasks as short as they can be, with so many epochs, for a trial."""
     appr.nepochs, appr.recipe.iterations = epochs, None
@@ -30,17 +25,17 @@ def shorten(appr, epochs):
             setattr(appr, h.name, h.short)
 
 
-def fewer(data, ntasks, train, test):
-    """Return the data with at most so many samples of each split, spread over it."""
-    out = dict(data)
-    for t in range(ntasks):
-        def some(split, n):
-            size = len(split['y'])
-            return images.some(split, np.unique(np.linspace(0, size - 1, min(n, size)).astype(int)))
-        out[t] = {**data[t], 'train': some(data[t]['train'], train), 'test': some(data[t]['test'], test)}
-        same = data[t]['valid'] is data[t]['train']
-        out[t]['valid'] = out[t]['train'] if same else some(data[t]['valid'], test)
-    return out
+def fewer(context, train, test):
+    """Leave at most so many samples of each split in the data, spread over it."""
+    def some(split, n):
+        size = len(split['y'])
+        return images.some(split, np.unique(np.linspace(0, size - 1, min(n, size)).astype(int)))
+    context['data'] = data = dict(context['data'])
+    for t, _ in context['taskcla']:
+        task = data[t]
+        out = {'train': some(task['train'], train), 'test': some(task['test'], test)}
+        out['valid'] = out['train'] if task['valid'] is task['train'] else some(task['valid'], test)
+        data[t] = {**task, **out}
 
 
 def tasks(ready, appr):
@@ -54,7 +49,7 @@ def debug(ready, argv):
     was right. Return the accuracy matrix. Raises UserError where what is loaded says otherwise."""
     context, own = ready.context, foreign.is_foreign(ready.approach)
     n, ntasks = 2 * ready.args.sbatch, len(context['taskcla'])
-    context['data'] = fewer(context['data'], ntasks, n, n)
+    fewer(context, n, n)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         saves = not own and 'save' not in ready.approach.cannot
@@ -120,7 +115,7 @@ def profile(ready, argv):
     os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # it writes to stderr on machines without a GPU
     from torch.profiler import ProfilerActivity, profile as profiler
     args, context = ready.args, ready.context
-    context['data'] = fewer(context['data'], len(context['taskcla']), 20 * args.sbatch, 256)
+    fewer(context, 20 * args.sbatch, 256)
     ready.show()
     appr = ready.make()
     appr.logs = None
@@ -154,7 +149,7 @@ def overfit(ready, argv):
     from networks.layers import without_dropout
     args, context = ready.args, ready.context
     ready.change(augment=None)
-    context['data'] = fewer(context['data'], len(context['taskcla']), args.overfit, 1)
+    fewer(context, args.overfit, 1)
     first = context['data'][0]
     first['valid'] = first['train']
     ready.show()
