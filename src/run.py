@@ -66,8 +66,7 @@ def run(args, approach, argv):
             return records.matrix(args.output)
         saved, state = checkpoint.chosen(place, config, args)
         if state is None:
-            place.begin(config, args.overwrite)
-            stack.enter_context(withdrawn(place))
+            stack.enter_context(place.anew(config, args.overwrite))
         stack.enter_context(journal.recorded(place.folder / 'run.log', more=state is not None))
 
         ready.show()
@@ -105,19 +104,6 @@ def run(args, approach, argv):
         print('[Elapsed time = {} min {} s]'.format(*divmod(round(time.monotonic() - start), 60)))
         print(summary.paragraph(place.output, options.label(args), place.folder, place.left()))
     return acc
-
-
-@contextlib.contextmanager
-def withdrawn(place):
-    """Within it, a refusal leaves nothing of a run, unless it comes from training that replaces nothing."""
-    try:
-        yield
-    except UserError:
-        if place.staged:
-            place.drop()
-        elif place.refusable:
-            place.clear(place.home)
-        raise
 
 
 def rerun(path, rest):

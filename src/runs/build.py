@@ -102,13 +102,10 @@ def reshaped(data, taskcla, size, args):
 def held_out(dataloader, args):
     """Return the share of the training data that is held out: what was asked for or the experiment's default;
     None if unknown, or a number of samples."""
-    if args.valid_samples:
-        return None
-    takes = inspect.signature(dataloader.get).parameters
-    default = takes['pc_valid'].default if 'pc_valid' in takes else None
-    if args.pc_valid is not None:
-        return args.pc_valid
-    return default if isinstance(default, (int, float)) else None
+    share = args.pc_valid
+    if share is None:
+        share = getattr(inspect.signature(dataloader.get).parameters.get('pc_valid'), 'default', None)
+    return share if isinstance(share, (int, float)) and not args.valid_samples else None
 
 
 def check_calibration(args, data, taskcla):

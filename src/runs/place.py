@@ -181,12 +181,25 @@ class Place:
         names = [model(t) for t in range(len(config['tasks']) * models)] + [STATE] * state
         return records.finished(self.final, valid) and all((self.home / name).exists() for name in names)
 
-    def begin(self, config, overwrite=False):
-        """Makes the place ready for a run that starts anew; overwrite: whether it may replace what is of
-        another one."""
+    def begin(self, config, overwrite):
+        """Makes the place ready for a run; overwrite: whether it may replace what is of another one."""
         if self.staged and self.begun() != config:
             self.write({'config': config, 'overwrite': overwrite})
         self.clear(self.folder)
+
+    @contextlib.contextmanager
+    def anew(self, config, overwrite):
+        """Within it, a run starts anew, of which a refusal leaves nothing, unless it comes from training that
+        replaces nothing."""
+        self.begin(config, overwrite)
+        try:
+            yield
+        except UserError:
+            if self.staged:
+                self.drop()
+            elif self.refusable:
+                self.clear(self.home)
+            raise
 
     def left(self):
         """The names of what the run has left in its folder so far, task<t>.pt for all models."""
