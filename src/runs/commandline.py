@@ -26,7 +26,6 @@ def augmentation(text):
     return augment.checked(text)
 
 
-SHARE = Hyper('pc_valid', float, None, least=0)
 OPTIONS = {
     'what to run': (
         named('experiment', 'dataloaders', 'one of: ', folder='dataloaders', record=ALWAYS),
@@ -91,8 +90,8 @@ OPTIONS = {
         Option('data_dir', "folder of the data: <name>.npz, folders of image files, torchvision's files; "
                'missing data are downloaded into it', 'dat', record=NEVER, shown='DIR'),
         Option('pc_valid', 'hold out this share of each training set for validation, in [0,1); 0: validate '
-               "on the training set (default: the experiment's)", None, SHARE.parse, record=ALWAYS,
-               shown='SHARE'),
+               "on the training set (default: the experiment's)", None,
+               Hyper('pc_valid', float, None, least=0).parse, record=ALWAYS, shown='SHARE'),
         Option('class_order', 'order of the classes that an experiment splits: that of the data set, or '
                'shuffled by the seed', 'fixed', choices=('fixed', 'seed')),
         Option('angles', 'angles of rotated tasks: drawn by the seed, or rising evenly from 0 towards 180 '

@@ -14,8 +14,7 @@ from runs.advice import flag
 from runs.commandline import ALL, DESCENT
 from utils import UserError
 
-OPTIONAL = ('sbatch', 'lr_min', 'lr_factor', 'lr_patience')  # what the original's run.py left to the class
-PASSED = ('nepochs', 'lr', *OPTIONAL)
+PASSED = 'nepochs', 'lr', 'sbatch', 'lr_min', 'lr_factor', 'lr_patience'  # the first two in any case
 OWN = (*PASSED, 'parameter', *DESCENT)  # what --set may say, too, where no option does
 NAMED = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
 

@@ -71,9 +71,9 @@ def read(argv, parser, theirs):
     the approach's file, which may spell --optimizer in its own way."""
     own = given(argv).get('--optimizer')
     argv = without(argv, '--optimizer') if theirs.chooses else argv
-    # argparse would take a value that begins with a minus for an option
-    joined = ['='.join(part) if part[-1].startswith('-') else part for part in words(argv)]
-    flat = [word for part in joined for word in ([part] if isinstance(part, str) else part)]
+    flat = []
+    for part in words(argv):  # argparse would take a value that begins with a minus for an option
+        flat += ['='.join(part)] if part[-1].startswith('-') else part
     args, unknown = parser.parse_known_args(flat)
     if theirs.chooses:
         args.optimizer = theirs.optimizer(own)
