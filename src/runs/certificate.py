@@ -53,8 +53,8 @@ class Certificate(Listener):
         return logits, {n: there[n].detach().cpu().clone() for n in names}
 
     def account(self, n):
-        """The largest change of each task's logits, of the weights that are guarded
-        fully, if any are, and of a buffer, if there are any, with its name."""
+        """The largest change of each task's logits, of the weights that are guarded fully, if any are, and of
+        a buffer, if there are any, with its name."""
         state, found = self.state, {'logits': self.state['moved']}
         if state['guarded']:
             found['weights'] = state['weights']

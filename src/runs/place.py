@@ -102,13 +102,10 @@ class Place:
     def settle(self):
         """Completes, or does away with, what a process that was killed has left half done, and a state that
         nobody needs."""
-        for path in (self.next, self.done):
-            if path.is_file():  # of nobody
-                utils.remove(path)
         for path in (self.final, records.record_path(self.final)):
             utils.remove_leftovers(path)
-        for path in (*self.home.glob('*.tmp'), *self.next.glob('*.tmp')):
-            if path.is_file():
+        for path in (self.next, self.done, *self.home.glob('*.tmp'), *self.next.glob('*.tmp')):
+            if path.is_file():  # of nobody
                 utils.remove(path)
         if self.done.exists() or finished(self.next / 'result.txt'):
             self.take_over()
@@ -120,11 +117,9 @@ class Place:
     def about(self):
         """What is known of the run in next/, a dictionary, empty if there is none."""
         for where in (self.next, self.done):
-            try:
+            with contextlib.suppress(OSError, ValueError, RecursionError):
                 found = json.loads((where / 'config.json').read_text('utf-8'))
                 return found if isinstance(found, dict) else {}
-            except (OSError, ValueError, RecursionError):
-                continue
         return {}
 
     def begun(self):
