@@ -14,13 +14,13 @@ def main(argv=None):
     parser = parsing.Parser(prog='compare.py',
                             description='Prints results of finished runs side by side.')
     parser.add_argument('results', nargs='*', metavar='FILE', help='result matrices or their records')
-    parser.add_argument('--experiment', metavar='E',
-                        help='instead of files: as run.py takes it, or as the names of the results begin')
+    parser.add_argument('--experiment', metavar='E', help='instead of files: as run.py takes it, or as the '
+                        'names of the results begin')
     parser.add_argument('--approaches', metavar='A,...', help='of the experiment')
-    parser.add_argument('--folders', nargs='+', default=['res'], metavar='DIR',
-                        help='where results are (default res)')
-    parser.add_argument('--seeds', metavar='0-9',
-                        help='the seeds that must be there (default: those that are)')
+    parser.add_argument('--folders', nargs='+', default=['res'], metavar='DIR', help='where results are '
+                        '(default res)')
+    parser.add_argument('--seeds', metavar='0-9', help='the seeds that must be there (default: those that '
+                        'are)')
     print('\n'.join(tables.side_by_side(chosen(parser.parse_args(argv)))))
     return 0
 

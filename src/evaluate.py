@@ -1,4 +1,4 @@
-"""Test the saved model of a run: the row of its accuracy matrix again, the classes one by one, disturbed images.
+"""Test the saved model of a run: the row of its accuracy matrix again, each class, disturbed images.
 
     python src/run.py --experiment glyphs --approach hat --nepochs 5 --save
     python src/evaluate.py res/glyphs_hat_0.json --corrupt noise:0.1,blur:1
@@ -13,20 +13,19 @@ def build():
     parser = parsing.Parser(prog='evaluate.py', allow_abbrev=False,
                             description='Tests the saved model of a run (run.py --save).')
     parser.add_argument('run', metavar='RUN', help='a result or its record')
-    parser.add_argument('--after', type=Hyper('--after', int, 0, least=0).parse, metavar='T',
-                        help='the model after task T, '
-                        'counted from 0 (default: the last)')
-    parser.add_argument('--task',
-                        help='test on this task alone, by name or number (default: all learnt by then)')
-    parser.add_argument('--data-dir', metavar='DIR', help='default: the run\'s')
-    parser.add_argument('--corrupt', default='', metavar='KIND:AMOUNT,...',
-                        help='disturb the images: noise:0.1 adds normal noise of that deviation, in shares of '
-                        'the range of the pixels; blur:1 is a Gaussian blur of that deviation in pixels')
-    parser.add_argument('--infer', choices=commandline.ALL['infer'].choices,
-                        help='infer tasks by this rule instead of the run\'s')
+    parser.add_argument('--after', type=Hyper('--after', int, 0, least=0).parse, metavar='T', help='the '
+                        'model after task T, counted from 0 (default: the last)')
+    parser.add_argument('--task', help='test on this task alone, by name or number (default: all learnt by '
+                        'then)')
+    parser.add_argument('--data-dir', metavar='DIR', help="default: the run's")
+    parser.add_argument('--corrupt', default='', metavar='KIND:AMOUNT,...', help='disturb the images: '
+                        'noise:0.1 adds normal noise of that deviation, in shares of the range of the '
+                        'pixels; blur:1 is a Gaussian blur of that deviation in pixels')
+    parser.add_argument('--infer', choices=commandline.ALL['infer'].choices, help='infer tasks by this rule '
+                        "instead of the run's")
     parser.add_argument('--device', default='cpu', help='default %(default)s')
-    parser.add_argument('--table', choices=('markdown', 'csv', 'latex'), default='markdown',
-                        help='default %(default)s')
+    parser.add_argument('--table', choices=('markdown', 'csv', 'latex'), default='markdown', help='default '
+                        '%(default)s')
     parser.add_argument('--matrix', action='store_true', help='also print the confusion matrix')
     parser.add_argument('--output', metavar='FILE', help='figure of the confusion matrix, .png or .pdf')
     return parser

@@ -1,4 +1,4 @@
-"""Writes the network of one task of a saved model to a file of its own; of HAT only the units that the task uses.
+"""Writes the network of one task of a saved model to a file of its own; of HAT only the units that it uses.
 
     python src/export.py res/glyphs_hat_0.json --task 0 --output res/task0.pt2
 """
@@ -17,17 +17,16 @@ def build():
                             'by torch.export, checked on the test set; it takes images of pixels in 0..1.')
     parser.add_argument('run', metavar='RUN', help='a result or its record')
     parser.add_argument('--task', required=True, help='name or number')
-    parser.add_argument('--after', type=Hyper('--after', int, 0, least=0).parse, metavar='T',
-                        help='the model after task T '
-                        '(default: the last)')
+    parser.add_argument('--after', type=Hyper('--after', int, 0, least=0).parse, metavar='T', help='the '
+                        'model after task T (default: the last)')
     parser.add_argument('--threshold', type=Hyper('--threshold', float, 0.01, least=0, most=1).parse,
-                        default=0.01,
-                        help='hat: leave out units whose mask is below this (default %(default)s)')
-    parser.add_argument('--output', metavar='FILE',
-                        help='a name that ends in .pt2 (default: beside the result)')
-    parser.add_argument('--onnx', metavar='FILE',
-                        help='also as ONNX (needs: pip install onnx onnxscript; checked if there is onnxruntime)')
-    parser.add_argument('--data-dir', metavar='DIR', help='default: the run\'s')
+                        default=0.01, help='hat: leave out units whose mask is below this (default '
+                        '%(default)s)')
+    parser.add_argument('--output', metavar='FILE', help='a name that ends in .pt2 (default: beside the '
+                        'result)')
+    parser.add_argument('--onnx', metavar='FILE', help='also as ONNX (needs: pip install onnx onnxscript; '
+                        'checked if there is onnxruntime)')
+    parser.add_argument('--data-dir', metavar='DIR', help="default: the run's")
     return parser
 
 

@@ -1,5 +1,5 @@
-"""Helpers that the original's utils.py had, under its names and for any device: utils hands them on to approaches that were
-written for its layout."""
+"""Helpers that the original's utils.py had, under its names and for any device: utils hands them on to
+approaches that were written for its layout."""
 import csv
 import functools
 import inspect
@@ -19,15 +19,16 @@ from tqdm import tqdm
 import utils
 from utils import UserError
 
-NAMES = ('compute_conv_output_size', 'fisher_matrix_diag', 'cross_entropy', 'set_req_grad', 'compute_mean_std_dataset',
-         'logger', 'device', 'deepcopy', 'torch', 'nn', 'tqdm', 'random')
-ALL = (*NAMES, 'os', 'sys', 'np', 'math', 'get_model', 'set_model_', 'freeze_model', 'human_format', 'is_number',
-       'print_model_report', 'print_optimizer_config')  # what `from utils import *` brings
+NAMES = ('compute_conv_output_size', 'fisher_matrix_diag', 'cross_entropy', 'set_req_grad',
+         'compute_mean_std_dataset', 'logger', 'device', 'deepcopy', 'torch', 'nn', 'tqdm', 'random')
+ALL = (*NAMES, 'os', 'sys', 'np', 'math', 'get_model', 'set_model_', 'freeze_model', 'human_format',
+       'is_number', 'print_model_report', 'print_optimizer_config')  # what `from utils import *` brings
 
 
 @functools.cache
 def get_args():
-    """Return the args of the run: one namespace in a process, which run.py fills before it imports an approach."""
+    """Return the args of the run: one namespace in a process, which run.py fills before it imports an
+    approach."""
     return Namespace()
 
 
@@ -37,7 +38,8 @@ def device():
 
 
 class logger:
-    """A table of which each epoch adds a row, <path>/<file_name>.csv; the path is relative to the working folder."""
+    """A table of which each epoch adds a row, <path>/<file_name>.csv; the path is relative to the working
+    folder."""
 
     def __init__(self, file_name='log', resume=False, path='./result_data/csvdata/', data_format='csv'):
         if data_format != 'csv':
@@ -71,21 +73,22 @@ def compute_conv_output_size(Lin, kernel_size, stride=1, padding=0, dilation=1):
 
 
 def fisher_matrix_diag(t, x, y, model, criterion, sbatch=20, split=None, pass_t=False, drop_last_batch=False):
-    """Return {parameter's name: F} of task t on x [N,...], y [N]: the mean over batches of sbatch * (gradient of the
-    mean loss)^2, in training mode.
+    """Return {parameter's name: F} of task t on x [N,...], y [N]: the mean over batches of sbatch * (gradient
+    of the mean loss)^2, in training mode.
 
-    criterion: of (t, output, targets), or a forward pass to the loss that takes model and, by name, t, tt [1], b (the
-    samples' indices), x, y; split: whether the network has a head for each task, None to find out; pass_t: whether it
-    is called with (t, images). Raises UserError for a forward pass that takes more.
+    criterion: of (t, output, targets), or a forward pass to the loss that takes model and, by name, t, tt
+    [1], b (the samples' indices), x, y; split: whether the network has a head for each task, None to find
+    out; pass_t: whether it is called with (t, images). Raises UserError for a forward pass that takes more.
     """
     device, count = next(model.parameters()).device, len(x) - len(x) % sbatch * drop_last_batch
     names = list(inspect.signature(criterion).parameters) if callable(criterion) else []
     if 'model' in names:
-        there = {'model': model, 't': t, 'tt': torch.tensor([t], device=device), 'x': x.to(device), 'y': y.to(device)}
+        there = {'model': model, 't': t, 'tt': torch.tensor([t], device=device), 'x': x.to(device),
+                 'y': y.to(device)}
         unknown = [name for name in names if name not in (*there, 'b')]
         if unknown:
-            raise UserError('utils.fisher_matrix_diag: the forward pass takes %s, expected model, t, tt, b, x, y'
-                            % ', '.join(unknown))
+            raise UserError('utils.fisher_matrix_diag: the forward pass takes %s, expected model, t, tt, b, '
+                            'x, y' % ', '.join(unknown))
 
     def loss(b):
         if 'model' in names:
@@ -102,7 +105,8 @@ def fisher_matrix_diag(t, x, y, model, criterion, sbatch=20, split=None, pass_t=
 
 
 def squares(model, losses, weight):
-    """{parameter's name: the sum over some losses, each made when it is its turn, of weight * the squared gradient}."""
+    """{parameter's name: the sum over some losses, each made when it is its turn, of weight * the squared
+    gradient}."""
     found = {n: torch.zeros_like(p) for n, p in model.named_parameters()}
     for loss in losses:
         model.zero_grad()
@@ -115,11 +119,11 @@ def squares(model, losses, weight):
 
 
 def cross_entropy(outputs, targets, exp=1.0, size_average=True, eps=1e-5):
-    """Cross-entropy between the softened probabilities of two logits [B, classes], the mean over the batch or, without
-    size_average, of each sample [B] (Li & Hoiem, 2016, Eq. 2-3, with exp = 1/T).
+    """Cross-entropy between the softened probabilities of two logits [B, classes], the mean over the batch
+    or, without size_average, of each sample [B] (Li & Hoiem, 2016, Eq. 2-3, with exp = 1/T).
 
-    Probabilities are raised to exp and renormalised, by way of their logits: the gradient of p^exp, as the original has it, is
-    infinite at 0. eps keeps the logarithm finite.
+    Probabilities are raised to exp and renormalised, by way of their logits: the gradient of p^exp, as the
+    original has it, is infinite at 0. eps keeps the logarithm finite.
     """
     out, tar = (torch.softmax(logits if exp == 1 else logits * exp, 1) for logits in (outputs, targets))
     out = out + eps / out.size(1)

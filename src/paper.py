@@ -17,19 +17,18 @@ def build():
                             'standard errors of both together, or by 2 points (or what the table says).')
     parser.add_argument('table', metavar='TABLE',
                         help='%s; or a .json file like these of src/papers' % ', '.join(papers.names()))
-    parser.add_argument('--seeds', metavar='0-9', help='default: those of the table\'s file')
+    parser.add_argument('--seeds', metavar='0-9', help="default: those of the table's file")
     parser.add_argument('--rows', metavar='R,...', help='only these, by name')
     parser.add_argument('--columns', metavar='C,...', help='only these, by name')
     parser.add_argument('--data-dir', default='dat', metavar='DIR', help='default %(default)s')
     parser.add_argument('--table', dest='kind', choices=('markdown', 'csv', 'latex'), default='markdown',
                         help='default %(default)s')
     parser.add_argument('--wide', action='store_true', help='a row per method, as the papers have it')
-    parser.add_argument('--res_folder', '--res-folder', metavar='DIR',
-                        help='folder of the results (default res/papers/<table>)')
+    parser.add_argument('--res_folder', '--res-folder', metavar='DIR', help='folder of the results (default '
+                        'res/papers/<table>)')
     parser.add_argument('--output', metavar='FILE', help='figure of ours against the published, .png or .pdf')
-    parser.add_argument('--keep', action='store_true',
-                        help='pack the finished results into res/papers/<table>.tar.xz, from which they '
-                        'are taken where they are missing')
+    parser.add_argument('--keep', action='store_true', help='pack the finished results into '
+                        'res/papers/<table>.tar.xz, from which they are taken where they are missing')
     launch.add_options(parser)
     return parser
 

@@ -14,34 +14,33 @@ def build():
     figures = '; '.join('%s: %s' % (name, kind.about) for name, kind in plots.KINDS.items())
     parser = parsing.Parser(prog='plot_results.py', allow_abbrev=False, epilog='Figures: %s.' % figures,
                             description='Draws or prints saved results.')
-    parser.add_argument('--figure', choices=list(plots.KINDS), default='ratio',
-                        help='default %(default)s; see below')
-    parser.add_argument('--experiment', metavar='E',
-                        help='as run.py takes it, split:glyphs:6 too, or as the names of the results begin')
+    parser.add_argument('--figure', choices=list(plots.KINDS), default='ratio', help='default %(default)s; '
+                        'see below')
+    parser.add_argument('--experiment', metavar='E', help='as run.py takes it, split:glyphs:6 too, or as the '
+                        'names of the results begin')
     parser.add_argument('--approaches', metavar='A,...')
-    parser.add_argument('--folders', nargs='+', default=['res'], metavar='DIR',
-                        help='where results are (default res)')
-    parser.add_argument('--seeds', metavar='0-9',
-                        help='the seeds that must be there (default: those that are)')
-    parser.add_argument('--tag', type=commandline.tags, default=[], metavar='A,...',
-                        help='only results whose records have all of these tags')
-    parser.add_argument('--against', metavar='A',
-                        help='compare the others with this approach (default: the first but random and joint)')
+    parser.add_argument('--folders', nargs='+', default=['res'], metavar='DIR', help='where results are '
+                        '(default res)')
+    parser.add_argument('--seeds', metavar='0-9', help='the seeds that must be there (default: those that '
+                        'are)')
+    parser.add_argument('--tag', type=commandline.tags, default=[], metavar='A,...', help='only results '
+                        'whose records have all of these tags')
+    parser.add_argument('--against', metavar='A', help='compare the others with this approach (default: the '
+                        'first but random and joint)')
     parser.add_argument('--measure', choices=('valid_accuracy', 'valid_loss', 'train_loss', 'train_accuracy'),
                         help='of curves (default valid_accuracy)')
-    parser.add_argument('--over', metavar='H,H',
-                        help='hyper-parameters of a surface (default: those that vary)')
+    parser.add_argument('--over', metavar='H,H', help='hyper-parameters of a surface (default: those that '
+                        'vary)')
     parser.add_argument('--logs', nargs='+', default=[], metavar='FILE', help='logs of hat-test')
-    parser.add_argument('--output', metavar='FILE',
-                        help='file of the figure, .png or .pdf (default: a window, unless --table is given)')
-    parser.add_argument('--style', choices=('screen', 'paper'), default='screen',
-                        help='paper: sizes and letters for a page of two '
-                        'columns, 3.3 or 6.9 inches wide (default %(default)s)')
-    parser.add_argument('--table', choices=('csv', 'latex', 'markdown'),
-                        help='print the numbers behind the figure')
-    parser.add_argument('--spread', choices=('std', 'ci'), default='ci',
-                        help='what to print after the means of --table latex and markdown: std, the standard '
-                        'deviation over the seeds; ci, half of the 95 %% interval (default %(default)s)')
+    parser.add_argument('--output', metavar='FILE', help='file of the figure, .png or .pdf (default: a '
+                        'window, unless --table is given)')
+    parser.add_argument('--style', choices=('screen', 'paper'), default='screen', help='paper: sizes and '
+                        'letters for a page of two columns, 3.3 or 6.9 inches wide (default %(default)s)')
+    parser.add_argument('--table', choices=('csv', 'latex', 'markdown'), help='print the numbers behind the '
+                        'figure')
+    parser.add_argument('--spread', choices=('std', 'ci'), default='ci', help='what to print after the means '
+                        'of --table latex and markdown: std, the standard deviation over the seeds; ci, half '
+                        'of the 95 %% interval (default %(default)s)')
     return parser
 
 

@@ -20,16 +20,15 @@ def build():
                             '(run.py --save); exit status 1 if a file cannot be read as an image.')
     parser.add_argument('run', metavar='RUN', help='a result or its record')
     parser.add_argument('images', nargs='+', metavar='IMAGE|FOLDER', help='image files, or folders of them')
-    parser.add_argument('--task',
-                        help='the task that the images belong to, by name or number (default: inferred)')
-    parser.add_argument('--after', type=Hyper('--after', int, 0, least=0).parse, metavar='T',
-                        help='the model after task T '
-                        '(default: the last)')
-    parser.add_argument('--top', type=launch.whole, default=1, metavar='N',
-                        help='the N likeliest classes (default %(default)s)')
+    parser.add_argument('--task', help='the task that the images belong to, by name or number (default: '
+                        'inferred)')
+    parser.add_argument('--after', type=Hyper('--after', int, 0, least=0).parse, metavar='T', help='the '
+                        'model after task T (default: the last)')
+    parser.add_argument('--top', type=launch.whole, default=1, metavar='N', help='the N likeliest classes '
+                        '(default %(default)s)')
     parser.add_argument('--json', action='store_true', help='print JSON instead of a table')
-    parser.add_argument('--sheet', metavar='FILE',
-                        help='draw the images with their predicted classes, .png or .pdf')
+    parser.add_argument('--sheet', metavar='FILE', help='draw the images with their predicted classes, .png '
+                        'or .pdf')
     parser.add_argument('--device', default='cpu', help='default %(default)s')
     return parser
 

@@ -19,11 +19,10 @@ def build():
                             description='Writes one HTML page of all results in some '
                             'folders, which needs no network and no other file.')
     parser.add_argument('folders', nargs='*', default=['res'], metavar='FOLDER', help='default res')
-    parser.add_argument('--experiment', metavar='E',
-                        help='only its results, named as run.py takes it, or as the names of the results '
-                        'begin')
-    parser.add_argument('--tag', type=commandline.tags, default=[], metavar='A,...',
-                        help='only runs that have these tags')
+    parser.add_argument('--experiment', metavar='E', help='only its results, named as run.py takes it, or as '
+                        'the names of the results begin')
+    parser.add_argument('--tag', type=commandline.tags, default=[], metavar='A,...', help='only runs that '
+                        'have these tags')
     parser.add_argument('--output', metavar='FILE', help='default <first folder>/report.html')
     return parser
 

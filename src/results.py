@@ -15,14 +15,13 @@ def main(argv=None):
                             description='Lists the runs whose results are in a folder: experiment, '
                             'approach, tags, settings that differ, average accuracy, forgetting, status.')
     parser.add_argument('folders', nargs='*', default=['res'], metavar='FOLDER', help='default res')
-    parser.add_argument('--tag', type=commandline.tags, default=[], metavar='A,...',
-                        help='only runs that have these tags')
-    parser.add_argument('--table', choices=('csv', 'latex', 'markdown'), default='markdown',
-                        help='default %(default)s')
-    parser.add_argument('--csv', action='store_true',
-                        help='for pandas, R or a spreadsheet: a line per run with every measure, the '
-                        'accuracy on each task after the last, and every setting in a column of its own, '
-                        'all numbers with all digits')
+    parser.add_argument('--tag', type=commandline.tags, default=[], metavar='A,...', help='only runs that '
+                        'have these tags')
+    parser.add_argument('--table', choices=('csv', 'latex', 'markdown'), default='markdown', help='default '
+                        '%(default)s')
+    parser.add_argument('--csv', action='store_true', help='for pandas, R or a spreadsheet: a line per run '
+                        'with every measure, the accuracy on each task after the last, and every setting in '
+                        'a column of its own, all numbers with all digits')
     args = parser.parse_args(argv)
     folders = [utils.ROOT / f for f in args.folders]
     if args.csv:

@@ -1,4 +1,4 @@
-"""Runs one experiment: an approach learns a sequence of tasks; its accuracy on all of them is saved after each.
+"""Runs one experiment: an approach learns a sequence of tasks; the accuracy on all is saved after each.
 
     python src/run.py --experiment pmnist --approach hat --parameter 0.75,400
 """
@@ -14,7 +14,8 @@ from utils import ROOT, UserError
 
 
 def main(argv=None):
-    """Run a command line; return the accuracy matrix, float32 [T,T], row t after task t, column u on task u."""
+    """Run a command line; return the accuracy matrix, float32 [T,T], row t after task t, column u on task
+    u."""
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         argv, sources = configuration.expand(argv)
@@ -23,18 +24,19 @@ def main(argv=None):
             return rerun(record, options.without(argv, '--rerun'))
         return run(*options.parse(argv, sources), argv)
     except UserError as e:
-        print('run.py: ' + ' '.join(str(e).split()), file=sys.stderr)
+        print('run.py: %s' % e, file=sys.stderr)
     except KeyboardInterrupt:
         print('run.py: interrupted', file=sys.stderr)
         sys.exit(130)
     except UnicodeError as e:
         print('run.py: a name cannot be used on this system (%s)' % type(e).__name__, file=sys.stderr)
     except Exception as e:
-        if not isinstance(e, OSError) or blame.of_a_choice(e):  # most likely in a file that somebody has dropped in
+        if not isinstance(e, OSError) or blame.of_a_choice(e):  # most likely in a file that was dropped in
             traceback.print_exc()
             print('run.py: ' + blame.explain(e), file=sys.stderr)
             sys.exit(1)
-        print('run.py: %s: %s; finished tasks and the last checkpoint are kept' % (  # a full disk, or nobody reads
+        # a full disk, or nobody reads
+        print('run.py: %s: %s; finished tasks and the last checkpoint are kept' % (
             e.filename or 'writing failed', e.strerror or e), file=sys.stderr)
         utils.give_up_stdout()
     sys.exit(2)
@@ -42,12 +44,10 @@ def main(argv=None):
 
 def run(args, approach, argv):
     """Run what parse() returned. Raises UserError for what cannot be run."""
-    from runs import board, certificate, checkpoint, estimate, journal, locking, sequence, setup, source, tracking
+    from runs import certificate, checkpoint, estimate, journal, locking, sequence, setup, source, tracking
     from runs.place import Place
     start = time.monotonic()
-    if args.tensorboard:
-        board.missing()
-    tracking.chosen(args)  # whose packages have to be there
+    tracking.check(args)
     ready = setup.Setup(args, approach)
     trial = estimate.chosen(args)
     if trial:
@@ -66,13 +66,13 @@ def run(args, approach, argv):
             return records.matrix(args.output)
         saved, state = checkpoint.chosen(place, config, args)
         if state is None:
-            place.begin(config, args.overwrite)
-            stack.enter_context(withdrawn(place))
+            stack.enter_context(place.anew(config, args.overwrite))
         stack.enter_context(journal.recorded(place.folder / 'run.log', more=state is not None))
 
         ready.show()
         if place.staged:
-            print('What is there stays until this run has finished; its results are in %s so long' % place.folder)
+            print('What is there stays until this run has finished; its results are in %s so long'
+                  % place.folder)
         if foreign.is_foreign(approach):
             folders = source.of('approaches', args.approach).folders
             stack.enter_context(foreign.working_in(place, folders))
@@ -106,31 +106,18 @@ def run(args, approach, argv):
     return acc
 
 
-@contextlib.contextmanager
-def withdrawn(place):
-    """Within it, a refusal leaves nothing of a run, unless it comes from training that replaces nothing."""
-    try:
-        yield
-    except UserError:
-        if place.staged:
-            place.drop()
-        elif place.refusable:
-            place.clear(place.home)
-        raise
-
-
 def rerun(path, rest):
-    """Repeat the run of a record, with further options if given, into <name>_rerun.txt beside it or --output, without writing
-    its log, and say whether the accuracy matrix is the same. Return the new matrix; SystemExit(1) if it differs."""
-    old = records.read_record(ROOT / path)
-    again = options.without(advice.still(old['command'][1:]), '--output', '--resume', '--overwrite', '--keep-checkpoint', '--save',
-                            '--rerun')
-    output = records.record_path(ROOT / path).with_name(records.record_path(path).stem + '_rerun.txt')
-    argv = [*again, '--output', str(output), *rest, '--overwrite']
+    """Repeat the run of a record, with further options if given, into <name>_rerun.txt beside it or --output,
+    without writing its log, and say whether the accuracy matrix is the same. Return the new matrix;
+    SystemExit(1) if it differs."""
     from runs import estimate
+    record, old = records.record_path(ROOT / path), records.read_record(ROOT / path)
+    again = options.without(advice.still(old['command'][1:]), '--output', '--resume', '--overwrite',
+                            '--keep-checkpoint', '--save', '--rerun')
+    argv = [*again, '--output', str(record.with_name(record.stem + '_rerun.txt')), *rest, '--overwrite']
     args, approach = options.parse(argv)
     output, args = ROOT / args.output, args.but(rerun=path)
-    if records.record_path(output) == records.record_path(ROOT / path):
+    if records.record_path(output) == record:
         raise UserError('--output %s is the result to compare with: give another' % args.output)
     if not (ROOT / args.data_dir).is_dir():
         raise UserError('the data folder of the record, %s, is not there: add --data-dir' % args.data_dir)

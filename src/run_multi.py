@@ -42,7 +42,7 @@ def orders(experiment, approach, passed, count):
         return [('', [])]
     args, _ = options.parse(['--experiment', experiment, '--approach', approach, *passed])
     draw, out = random.Random(0), []
-    tasks = args.tasks.split(',') if args.tasks else list(map(str, range(building.count_tasks(args))))
+    tasks = building.tasks(args)
     for k in range(count):
         if k and k % len(tasks) == 0:
             draw.shuffle(tasks)

@@ -12,8 +12,9 @@ from pathlib import Path
 from utils import ROOT, UserError  # first: it says which packages are missing
 import numpy as np
 
+import discovery
 from results import records
-from runs import commandline, launch, options, parsing, plan, search, study, tuned
+from runs import build as building, commandline, launch, options, parsing, plan, search, study, tuned
 from runs.advice import flag
 
 # What a grid may vary besides an approach's hyper-parameters.
@@ -30,16 +31,17 @@ def build():
     parser.add_argument('experiment')
     parser.add_argument('approach')
     parser.add_argument('output_path', help='folder of the results')
-    parser.add_argument('--grid', nargs='+', metavar='NAME=V,...', help='values to try, of hyper-parameters '
-                        'or of %s (default: the grid that the approach declares; what is left out keeps its '
-                        'default)' % (', '.join(h.name for h in NUMBERS)))
-    parser.add_argument('--search', choices=('grid', 'random', 'optuna'), default='grid',
-                        help='grid: all combinations. random: --trials samples, log-uniform between the smallest '
-                        'and the largest value. optuna (pip install optuna): --trials samples near good ones; '
-                        'a run that falls behind after a task is stopped (default %(default)s)')
+    parser.add_argument('--grid', nargs='+', metavar='NAME=V,...',
+                        help='values to try, of hyper-parameters or of %s (default: the grid that the '
+                        'approach declares; what is left out keeps its default)'
+                        % ', '.join(h.name for h in NUMBERS))
+    parser.add_argument('--search', choices=('grid', 'random', 'optuna'), default='grid', help='grid: all '
+                        'combinations. random: --trials samples, log-uniform between the smallest and the '
+                        'largest value. optuna (pip install optuna): --trials samples near good ones; a run '
+                        'that falls behind after a task is stopped (default %(default)s)')
     parser.add_argument('--trials', type=launch.whole, default=10, metavar='N', help='default %(default)s')
-    parser.add_argument('--seed', type=commandline.ALL['seed'].parse, default=0,
-                        help='seed of the runs and of the search')
+    parser.add_argument('--seed', type=commandline.ALL['seed'].parse, default=0, help='seed of the runs and '
+                        'of the search')
     parser.add_argument('--tune-tasks', type=launch.whole, metavar='K', help='train and judge on the first K '
                         'tasks only (default: all)')
     parser.add_argument('--keep', metavar='FILE', help='write the best setting into this .toml file, which '
@@ -131,8 +133,8 @@ def check(args, passed):
     if args.search == 'optuna' and args.launcher == 'slurm':
         raise UserError('--search optuna needs --launcher local: it draws and stops runs while others go on, '
                         'which a job array cannot')
-    launch.names('experiment', args.experiment, 'dataloaders', several=False)
-    launch.names('approach', args.approach, 'approaches', several=False)
+    discovery.choice('dataloaders', args.experiment, 'experiment')
+    discovery.choice('approaches', args.approach, 'approach')
     if not (args.keep or args.tune_tasks):
         return passed
     found, _ = options.parse([*head(args), *passed])
@@ -145,7 +147,10 @@ def check(args, passed):
         if args.execute:
             records.check_writable(ROOT / args.keep)
     if args.tune_tasks:
-        passed = [*options.without(passed, '--tasks'), '--tasks', tuned.first_tasks(found, args.tune_tasks)]
+        tasks = building.tasks(found)
+        if args.tune_tasks > len(tasks):
+            raise UserError('--tune-tasks %d: there are %d tasks' % (args.tune_tasks, len(tasks)))
+        passed = [*options.without(passed, '--tasks'), '--tasks', ','.join(tasks[:args.tune_tasks])]
     return passed
 
 

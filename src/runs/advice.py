@@ -10,6 +10,7 @@ import textwrap
 import discovery
 
 FAMILIES = 'baselines', 'regularisation', 'distillation', 'replay', 'projection', 'isolation', 'meta-learning'
+TYPES = 'int', 'float', 'str'  # of a hyper-parameter
 
 GONE = {'--dense': ('--plain', '--plain computes all units, and everything else, by plain code'),
         '--fast-dropout': (None, 'dropout draws what torch draws'),
@@ -19,6 +20,11 @@ GONE = {'--dense': ('--plain', '--plain computes all units, and everything else,
 def flag(name):
     """Return '--lr-min' for 'lr_min'."""
     return '--' + name.replace('_', '-')
+
+
+def unflag(option):
+    """Return 'lr_min' for '--lr-min'."""
+    return option.removeprefix('--').replace('-', '_')
 
 
 def assigned(kind, name):
@@ -71,14 +77,12 @@ def hyper_names(stem, name='class Appr', seen=()):
         parts = [node] if node else []
     found, seen = [], (*seen, (stem, name))
     for part in [n for p in parts for n in ast.walk(p)]:
-        if isinstance(part, ast.Call) and len(part.args) > 1 and getattr(part.args[1], 'id', None) in ('int', 'float', 'str'):
+        if isinstance(part, ast.Call) and getattr(part.args[1:2] and part.args[1], 'id', None) in TYPES:
             found.append(getattr(part.args[0], 'value', None))  # a Hyper, or what is derived from it
-        elif isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name):
-            for kind in ('class ' + part.attr, part.attr):
-                found += hyper_names(part.value.id, kind, seen)
-        elif isinstance(part, ast.Name):
-            for kind in ('class ' + part.id, part.id):
-                found += hyper_names(stem, kind, seen)
+        elsewhere = isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name)
+        if elsewhere or isinstance(part, ast.Name):
+            where, what = (part.value.id, part.attr) if elsewhere else (stem, part.id)
+            found += hyper_names(where, 'class ' + what, seen) + hyper_names(where, what, seen)
     return [n for n in dict.fromkeys(found) if isinstance(n, str)]
 
 

@@ -1,4 +1,5 @@
-"""What to say of an error that nothing foresaw: in which dropped-in file it arose, and what that may have missed."""
+"""What to say of an error that nothing foresaw: in which dropped-in file it arose, and what that may have
+missed."""
 import importlib
 import inspect
 import re
@@ -7,26 +8,28 @@ from argparse import Namespace
 from pathlib import Path
 from urllib.error import URLError
 
-import original
+import torch
+
 import discovery
+import original
 import utils
 from runs.source import Source
 
-FOLDERS = 'approaches', 'dataloaders', 'networks'
+HELPERS = ('utils has no %s: if theirs has, scripts/modernise.py --helpers THEIR_UTILS FILE copies it into '
+           'this file')
 
 
 def explain(error):
     """Return one line on an error: where it arose and, where that fits, what the file missed."""
     frame = last(error)
     where = '%s, line %s' % (frame.filename, frame.lineno) if frame else 'the project itself'
-    found = hint(error, frame)
-    return '%s: %s: %s%s' % (
-        where, type(error).__name__, ' '.join(str(error).split())[:300], '; ' * bool(found) + found)
+    what, found = ' '.join(str(error).split())[:300], hint(error, frame)
+    return '%s: %s: %s%s' % (where, type(error).__name__, what, '; ' * bool(found) + found)
 
 
 def last(error):
     """Return the last frame of an error's traceback in a folder of choices, None if there is none."""
-    homes = [home for folder in FOLDERS for home in places(folder)]
+    homes = [home for folder in discovery.NEEDED for home in places(folder)]
     frames = traceback.extract_tb(error.__traceback__)
     return next((f for f in reversed(frames) if Path(f.filename).resolve().parent in homes), None)
 
@@ -48,22 +51,17 @@ def of_a_choice(error):
 def hint(error, frame):
     """Return what a file may have missed, nothing where no advice fits."""
     missed, whole = getattr(error, 'name', None), ' '.join(str(error).split())
-    helpers = 'utils has no %s: if theirs has, scripts/modernise.py --helpers THEIR_UTILS FILE copies it into this file'
-    if isinstance(error, AttributeError):
-        owner = getattr(error, 'obj', None)
-        if owner is utils:
-            return helpers % missed
-        if isinstance(owner, Namespace):
-            return of_args(missed, owner, frame)
-        return of_network(frame) if is_network(owner) else ''
-    if isinstance(error, ImportError):
-        names = re.findall(r"cannot import name '(\w+)' from 'utils'", whole)
-        if names or not isinstance(error, ModuleNotFoundError):  # a name that a module of another version has
-            return helpers % names[0] if names else ''
-        return 'it imports what is not there: a file of its own goes to src/%s.py, a package into the environment' % (
-            missed.replace('.', '/'))
-    if isinstance(error, NameError) and frame and 'from utils import *' in Path(frame.filename).read_text('utf-8'):
-        return helpers % missed
+    owner = getattr(error, 'obj', None) if isinstance(error, AttributeError) else None
+    helper = re.search(r"cannot import name '(\w+)' from 'utils'", whole)
+    if helper or owner is utils or isinstance(error, NameError) and all_of_utils(frame):
+        return HELPERS % (helper[1] if helper else missed)
+    if isinstance(owner, Namespace):
+        return of_args(missed, owner, frame)
+    if isinstance(owner, torch.nn.Module):
+        return of_network(frame)
+    if isinstance(error, ModuleNotFoundError):
+        return ('it imports what is not there: a file of its own goes to src/%s.py, a package into the '
+                'environment' % missed.replace('.', '/'))
     if isinstance(error, (TypeError, ValueError)):
         return of_call(whole, frame)
     return ''
@@ -78,10 +76,9 @@ def of_args(missed, args, frame):
         ', '.join(missing), them, ','.join('%s=VALUE' % name for name in missing), what)
 
 
-def is_network(what):
-    """Whether an object is a network or a layer of one."""
-    import torch
-    return isinstance(what, torch.nn.Module)
+def all_of_utils(frame):
+    """Whether a frame is in a file that takes all names of utils."""
+    return frame is not None and 'from utils import *' in Path(frame.filename).read_text('utf-8')
 
 
 def of_call(message, frame):
@@ -89,9 +86,11 @@ def of_call(message, frame):
     called = re.match(r'(?:\w+\.)*(\w+)\(\) (?:got|missing|takes)', message)
     if called and called[1] in original.NAMES:
         return 'utils.%s takes %s' % (called[1], inspect.signature(getattr(original, called[1])))
-    if called and called[1] == 'forward' or 'unpack' in message and 'int' not in message or "'Net'" in message:
+    unpacked = 'unpack' in message and 'int' not in message
+    if unpacked or "'Net'" in message or called and called[1] == 'forward':
         return of_network(frame)
-    if re.search(r"'int' object is not (subscriptable|iterable)|non-iterable int", message) and of_approach(frame):
+    one = re.search(r"'int' object is not (subscriptable|iterable)|non-iterable int", message)
+    if one and of_approach(frame):
         return 'if it trains on the data of all tasks so far, its class says so with cumulative = True'
     return ''
 

@@ -42,6 +42,11 @@ def experiment(name, data_dir, image_size=None):
                            __name__='dataloaders.' + name)
 
 
+def tasks(args):
+    """Return the tasks of a command line, as --tasks names them."""
+    return args.tasks.split(',') if args.tasks else list(map(str, range(count_tasks(args))))
+
+
 def count_tasks(args):
     """Return how many tasks an experiment has, from what its file says or, if that says nothing, from its
     data."""
@@ -69,9 +74,8 @@ def load_data(dataloader, args):
     if args.tasks is not None and 'tasks' not in takes:
         chosen = common.numbers([data[t]['name'] for t, _ in taskcla], args.tasks)
         more = {k: data[k] for k in ('sha256', 'normalisation') if k in data}
-        data = {n: data[t] for n, t in enumerate(chosen)}
+        data = {**{n: data[t] for n, t in enumerate(chosen)}, **more}
         taskcla = [(n, taskcla[t][1]) for n, t in enumerate(chosen)]
-        data.update(more)
         data['ncla'] = sum(ncla for _, ncla in taskcla)
     if args.samples or args.valid_samples:
         fewer.limit(data, taskcla, args.seed, args.samples, args.valid_samples)
@@ -98,13 +102,10 @@ def reshaped(data, taskcla, size, args):
 def held_out(dataloader, args):
     """Return the share of the training data that is held out: what was asked for or the experiment's default;
     None if unknown, or a number of samples."""
-    if args.valid_samples:
-        return None
-    takes = inspect.signature(dataloader.get).parameters
-    default = takes['pc_valid'].default if 'pc_valid' in takes else None
-    if args.pc_valid is not None:
-        return args.pc_valid
-    return default if isinstance(default, (int, float)) else None
+    share = args.pc_valid
+    if share is None:
+        share = getattr(inspect.signature(dataloader.get).parameters.get('pc_valid'), 'default', None)
+    return share if isinstance(share, (int, float)) and not args.valid_samples else None
 
 
 def check_calibration(args, data, taskcla):
@@ -117,16 +118,10 @@ def check_calibration(args, data, taskcla):
                             'not be fitted: give --pc-valid, as in 0.1, or --valid-samples' % task['name'])
 
 
-def number(what, name):
-    """Return an attribute, if it is there and a number; or None."""
-    value = getattr(what, name, None)
-    return value if isinstance(value, (int, float)) else None
-
-
 def scenario(args, approach, taskcla, classes=None):
     """Return the learning.scenario that the options ask for; classes: of each task what tells its classes
-    apart (dataloaders.check.classes). Raises UserError for a task of one class where it would not compete with
-    others."""
+    apart (dataloaders.check.classes). Raises UserError for a task of one class where it would not compete
+    with others."""
     one = [t for t, n in taskcla if n < 2]
     apart = args.active_classes == 'current' or getattr(approach, 'isolated', False)
     more = {'active': args.active_classes} if args.active_classes else {}
@@ -139,16 +134,6 @@ def scenario(args, approach, taskcla, classes=None):
                         'classes or more, or use --scenario class, where the classes of all tasks compete, '
                         'for approaches that train one network with all of them' % one[0])
     return found
-
-
-def again(approach, scenario):
-    """Return what is to be said of classes that come again, a list of texts."""
-    if not scenario.returning:
-        return []
-    how = 'keeps the logit that it had in the task where it came first'
-    if getattr(approach, 'isolated', False):
-        how = 'has a logit in each task, of which the surest counts'
-    return ['%d classes in all: one that comes again %s' % (len(scenario.firsts), how)]
 
 
 def set_optimizer(appr, args):

@@ -37,7 +37,8 @@ class Certificate(Listener):
             state['weights'] = max(state['weights'], largest(there[n].detach().cpu() - before))
         state['logits'][t], state['buffers'][t] = self.probe(t)
         state['moved'].append(0.)
-        state['guarded'] = {n: there[n].detach().masked_fill(~mask, torch.nan).cpu() for n, mask in self.appr.guarded().items()}
+        guarded = self.appr.guarded().items()
+        state['guarded'] = {n: there[n].detach().masked_fill(~mask, torch.nan).cpu() for n, mask in guarded}
 
     def probe(self, t):
         """(what the network says of task t's first images [COUNT,K], {name: value} of the buffers that it
@@ -51,9 +52,9 @@ class Certificate(Listener):
         there = {**dict(net.named_buffers()), **self.appr.weights_of(t)}
         return logits, {n: there[n].detach().cpu().clone() for n in names}
 
-    def account(self):
-        """What the record says: the largest change of each task's logits, of the weights that are guarded
-        fully, if any are, and of a buffer, if there are any, with its name."""
+    def account(self, n):
+        """The largest change of each task's logits, of the weights that are guarded fully, if any are, and of
+        a buffer, if there are any, with its name."""
         state, found = self.state, {'logits': self.state['moved']}
         if state['guarded']:
             found['weights'] = state['weights']

@@ -14,13 +14,15 @@ from learning.fitting import IDLE
 from results.records import differences
 from runs import snapshot
 from runs.nodes import Reader, Writer
+from runs.outcome import Outcome
 from runs.snapshot import like
 from runs.place import STATE, finished, folder
 from utils import UserError
 
 
 def load(path):
-    """What torch.save wrote to a file. Raises anything for one that is broken or holds more than plain data."""
+    """What torch.save wrote to a file. Raises anything for one that is broken or holds more than plain
+    data."""
     with zipfile.ZipFile(path) as z:  # stored, so that nothing grows, and with checksums
         if any(i.compress_type != zipfile.ZIP_STORED for i in z.infolist()) or z.testzip():
             raise ValueError('a part of it is broken')
@@ -39,28 +41,31 @@ def save(value, path):
 
 class Checkpoint:
     """A run's checkpoint.pt, in the folder of its result or another one. take() holds the state in memory and
-    writes it when `every` seconds have passed since the last time; write() does so at once. A new one takes the old one's place only when it is whole.
-    data(): {name: value} of what it need not hold."""
+    writes it when `every` seconds have passed since the last time; write() does so at once. A new one takes
+    the old one's place only when it is whole. data(): {name: value} of what it need not hold."""
 
-    def __init__(self, output, config, every=60., where=None, data=dict):
+    data = dict
+
+    def __init__(self, output, config, every=60., where=None):
         self.path, self.config, self.every = (where or folder(output)) / STATE, config, every
-        self.pending, self.written, self.data, self.named = None, time.monotonic(), data, set()
+        self.pending, self.written, self.named = None, time.monotonic(), set()
 
     def take(self, appr, progress):
         """Notes the state of an approach and a run's progress, a dictionary of plain values and arrays."""
         attributes, unwritten = snapshot.write(appr, self.data())
         for place, what in unwritten.items():
             if place not in self.named:
+                kind = type(appr)
                 print('%s.%s: %s is %s, which no checkpoint keeps: --resume has it as __init__ makes it' % (
-                    type(appr).__module__, type(appr).__name__, place, what), file=sys.stderr)
+                    kind.__module__, kind.__name__, place, what), file=sys.stderr)
         self.named.update(unwritten)
         writer, net = Writer(), appr.model
+        plain = {'config': self.config, 'progress': progress, 'optimizer': snapshot.remembered(appr),
+                 'position': appr.at, 'numpy': np.random.get_state(legacy=False), 'python': random.getstate()}
         self.pending = {
-            'config': writer.node(self.config, 'config'), 'progress': writer.node(progress, 'progress'),
-            'model': utils.get_model(net), 'trained': [n for n, p in net.named_parameters() if p.requires_grad],
-            'approach': attributes, 'optimizer': writer.node(snapshot.remembered(appr), 'optimizer'),
-            'position': writer.node(appr.at, 'at'), 'numpy': writer.node(np.random.get_state(legacy=False), 'numpy'),
-            'python': writer.node(random.getstate(), 'python'), 'torch': torch.get_rng_state(),
+            **{name: writer.node(value, name) for name, value in plain.items()}, 'approach': attributes,
+            'model': utils.get_model(net), 'torch': torch.get_rng_state(),
+            'trained': [n for n, p in net.named_parameters() if p.requires_grad],
             'cuda': torch.cuda.get_rng_state(appr.device) if appr.device.type == 'cuda' else None,
             'augment': appr.recipe.augment.state if appr.recipe.augment else None}
         if time.monotonic() - self.written >= self.every:
@@ -73,8 +78,8 @@ class Checkpoint:
             self.pending, self.written = None, time.monotonic()
 
     def read(self, overwrite=False):
-        """The state on disk, None if there is none. One that cannot be read or is of another configuration is as
-        good as none if it may be overwritten; otherwise raises UserError, saying what differs."""
+        """The state on disk, None if there is none. One that cannot be read or is of another configuration is
+        as good as none if it may be overwritten; otherwise raises UserError, saying what differs."""
         if not self.path.exists():
             return None
         try:
@@ -94,19 +99,18 @@ class Checkpoint:
         try:
             return self.put(found, appr, ntasks)
         except Exception as e:  # anything may be in somebody's file
-            what = '%s: %s' % (type(e).__name__, ' '.join(str(e).split())[:200])
-            raise UserError('the checkpoint does not fit this run (%s)' % what)
+            raise UserError('the checkpoint does not fit this run (%s: %s)' % (
+                type(e).__name__, ' '.join(str(e).split())[:200]))
 
     def put(self, found, appr, ntasks):
-        """As restore; raises anything."""
-        reader = Reader(device=appr.device)
+        """As restore; raises anything, but before the approach and torch's generator have changed."""
+        reader, augment = Reader(device=appr.device), appr.recipe.augment
         progress, at, memory, numpy, python = (reader.value(found[k], k) for k in (
             'progress', 'position', 'optimizer', 'numpy', 'python'))
-        done, matrix = progress['done'], np.zeros((ntasks, ntasks), np.float32)
+        done = progress['done']
         if not 0 <= done <= ntasks:
             raise ValueError('the number of tasks learnt')
-        wanted = {'acc': matrix, 'lss': matrix, 'inferred': matrix, 'ahead': matrix[[0] * 2], 'valid': matrix.astype(float),
-                  'seconds': [0.] * done, 'cut': False, 'elapsed': 0.}
+        wanted = {**Outcome(ntasks).state, 'seconds': [0.] * done, 'cut': False, 'elapsed': 0.}
         like({k: progress[k] for k in wanted}, wanted, 'the progress')
         if at != IDLE:
             like(at, appr.fitting.start(done), 'the position within the task')
@@ -115,16 +119,15 @@ class Checkpoint:
         like(found['model'], utils.get_model(appr.model), 'the weights')
         if set(found['trained']) - set(appr.params()):
             raise ValueError('the names of trained weights')
-        np.random.RandomState().set_state(numpy)  # which raises what is to be raised before anything changes
-        random.Random().setstate(python)
-        torch.Generator().set_state(found['torch'])
-        if found['cuda'] is not None and (found['cuda'].dtype != torch.uint8 or found['cuda'].dim() != 1):
-            raise ValueError('the random state of the GPU')
-        augment, drawn = appr.recipe.augment, found.get('augment')  # which older files have not
-        if augment:
-            torch.Generator().set_state(drawn)
         memory = snapshot.memory(appr, memory)
         values = snapshot.values(appr, found['approach'], self.data())
+        np.random.set_state(numpy)
+        random.setstate(python)
+        if augment:
+            augment.state = found.get('augment')  # which older files have not
+        if appr.device.type == 'cuda' and found['cuda'] is not None:
+            torch.cuda.set_rng_state(found['cuda'], appr.device)
+        torch.set_rng_state(found['torch'])
         utils.set_model_(appr.model, found['model'])
         for n, p in appr.model.named_parameters():
             p.requires_grad_(n in found['trained'])
@@ -132,13 +135,6 @@ class Checkpoint:
         if memory:
             appr.optimizer.state.update(memory)
         appr.configure(at=at)
-        np.random.set_state(numpy)
-        random.setstate(python)
-        torch.set_rng_state(found['torch'])
-        if augment:
-            augment.state = drawn
-        if found['cuda'] is not None and appr.device.type == 'cuda':
-            torch.cuda.set_rng_state(found['cuda'], appr.device)
         return progress
 
     def remove(self):
@@ -148,15 +144,15 @@ class Checkpoint:
 
 
 def chosen(place, config, args):
-    """(the Checkpoint of a run at a place.Place, the state to go on from or None). Beside a finished result that
-    is the final state or none: nothing else may replace it before its time."""
+    """(the Checkpoint of a run at a place.Place, the state to go on from or None). Beside a finished result
+    that is the final state or none: nothing else may replace it before its time."""
     saved = Checkpoint(place.final, config, args.checkpoint_every, place.folder)
     state = saved.read(args.overwrite) if args.resume else None
     final = is_final(state, len(config['tasks'])) and place.complete(config, models=args.save)
-    if place.staged or final or not finished(place.final):
-        return saved, state
-    place.staged = True
-    return Checkpoint(place.final, config, args.checkpoint_every, place.folder), None
+    if not (place.staged or final) and finished(place.final):
+        place.staged, state = True, None
+        saved.path = place.folder / STATE
+    return saved, state
 
 
 def is_final(found, ntasks):

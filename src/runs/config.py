@@ -1,11 +1,13 @@
 """Settings from a file, TOML or the record of a run, made into words of a command line."""
 import difflib
+import importlib.util
 import json
 
 import discovery
 from results import records
 from runs import advice, commandline, options
-from runs.advice import flag
+from runs.advice import flag, unflag
+from runs.option import ONCE
 from utils import ROOT, UserError
 
 APART = {'nepochs': 'iterations', 'iterations': 'nepochs'}  # of which only one can be given
@@ -30,19 +32,21 @@ def expand(argv):
 def line(name, found, rest, approach=None):
     """Return (a command line, {option: name}) of what a file says, {key: value}, before the words `rest`,
     which win over it; of another approach than the command line's the hyper-parameters are left out."""
-    found = one_name_each(name, found)
-    theirs = found.get('approach', approach)
-    if approach or theirs:
-        plain = {key: value for key, value in found.items() if key in commandline.ALL and key not in NEVER}
-        known = commandline.ALL
+    same = {key.replace('-', '_'): value for key, value in found.items()}
+    if len(same) < len(found):
+        raise UserError('%s: an option is given twice, with - and with _' % name)
+    theirs, known = same.get('approach', approach), commandline.ALL
+    approach = approach or theirs
+    if approach:
+        plain = {key: value for key, value in same.items() if key in known and key not in NEVER}
         said = [w for key, value in plain.items() for w in word(name, key, value, known[key].is_flag(value))]
         options.prepare([*said, *rest])
-    kind = options.approach(approach or theirs)
-    found = positional(name, found, options.approach(theirs))
+    kind = options.approach(approach)
+    found = positional(name, same, options.approach(theirs))
     known = commandline.declared(kind)
-    others = [theirs] if theirs else discovery.choices('approaches') if not approach else []
-    others = {n[2:].replace('-', '_') for a in others for n in advice.flags(a)}
-    mine = {option[2:].replace('-', '_') for option in options.given(rest) if option.startswith('--')}
+    owners = [theirs] if theirs else discovery.choices('approaches')
+    others = {n for owner in owners for n in advice.hyper_names(owner)}
+    mine = set(map(unflag, options.given(rest)))
     if 'parameter' in mine:  # it gives all that has a position
         mine |= {h.name for h in getattr(kind, 'hyperparameters', ()) if h.positional}
     out, sources = [], {}
@@ -53,18 +57,10 @@ def line(name, found, rest, approach=None):
             near = difflib.get_close_matches(key, [*known, *others], 1)
             perhaps = '; perhaps %s' % near[0] if near else ''
             raise UserError('%s: there is no option %s%s' % (name, key, perhaps))
-        if (key in known or not (approach or theirs)) and key not in mine and APART.get(key) not in mine:
+        if (key in known or not approach) and key not in mine and APART.get(key) not in mine:
             out += word(name, key, value, key in known and known[key].is_flag(value))
             sources[flag(key)] = name
     return out + rest, sources
-
-
-def one_name_each(name, found):
-    """Return what a file says with _ for every -. Raises UserError if a key is there twice by that."""
-    same = {key.replace('-', '_'): value for key, value in found.items()}
-    if len(same) < len(found):
-        raise UserError('%s: an option is given twice, with - and with _' % name)
-    return same
 
 
 def positional(name, found, kind):
@@ -92,15 +88,17 @@ def word(name, key, value, switch):
     return ['%s=%s' % (flag(key), ','.join(map(str, value)) if isinstance(value, list) else value)]
 
 
+def toml(option):
+    """Return the module that reads TOML. Raises UserError if there is none."""
+    for name in ('tomllib', 'tomli'):  # Python 3.10 has not the first
+        if importlib.util.find_spec(name):
+            return importlib.import_module(name)
+    raise UserError('%s: this Python cannot read TOML: pip install tomli, or use 3.11' % option)
+
+
 def of_toml(path, option='--config'):
     """Return {key: value} of a TOML file. Raises UserError."""
-    try:
-        import tomllib
-    except ImportError:  # Python 3.10
-        try:
-            import tomli as tomllib
-        except ImportError:
-            raise UserError('%s: this Python cannot read TOML: pip install tomli, or use 3.11' % option)
+    tomllib = toml(option)
     try:
         return tomllib.loads(path.read_text('utf-8'))
     except tomllib.TOMLDecodeError as e:
@@ -116,12 +114,10 @@ def of_record(path):
     argv = advice.still(records.read_record(path)['command'][1:])
     args, _ = options.parse(argv)
     out = {}
-    for option in options.given(argv):
-        name = option[2:].replace('-', '_')
-        value = getattr(args, name, None)
-        once = name in commandline.ALL and commandline.ALL[name].once
-        if value is not None and name != 'parameter' and not once:
-            out[name] = ['%s=%s' % item for item in value.items()] if isinstance(value, dict) else value
+    once = [name for name, option in commandline.ALL.items() if option.record == ONCE]
+    for name in map(unflag, options.given(argv)):
+        if getattr(args, name, None) is not None and name not in ('parameter', *once):
+            out[name] = getattr(args, name)
     if args.parameter:
         out.update(args.hyper or {'parameter': args.parameter})
     return out

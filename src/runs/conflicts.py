@@ -48,7 +48,6 @@ def facts(kind):
         projects=getattr(kind, 'family', '') == 'projection', reshapes=hasattr(kind, 'attention'))
 
 
-
 # (condition on settings a and facts k of the class; message; options that other approaches may well take)
 TABLE = (
     (lambda a, k: (a.pc_valid or 0) >= 1,

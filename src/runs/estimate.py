@@ -26,51 +26,48 @@ def chosen(args):
     return next((trial for trial, asked in wanted if asked), None)
 
 
-class Watch:
-    """The seconds that methods of objects take: of all calls, and of the last one for each of what it is
-    measured in."""
+def watch(calls, what, name, size=lambda *args: 1):
+    """Let calls[name] have (seconds, how much it did) of every call of a method; size(*its arguments) says
+    how much that is."""
+    method, calls[name] = getattr(what, name), []
 
-    def __init__(self):
-        self.count, self.seconds, self.last = {}, {}, {}
-
-    def on(self, what, name, size=lambda *args: 1):
-        """Watch a method; size(*its arguments): how much a call does."""
-        method = getattr(what, name)
-
-        @functools.wraps(method)
-        def watched(*args, **kwargs):
-            tick = time.perf_counter()
-            out = method(*args, **kwargs)
-            spent = time.perf_counter() - tick
-            self.count[name] = self.count.get(name, 0) + 1
-            self.seconds[name] = self.seconds.get(name, 0.) + spent
-            self.last[name] = spent / size(*args)
-            return out
-        setattr(what, name, watched)
-
-    def clear(self):
-        """Forget all calls."""
-        for d in (self.count, self.seconds, self.last):
-            d.clear()
+    @functools.wraps(method)
+    def watched(*args, **kwargs):
+        tick = time.perf_counter()
+        out = method(*args, **kwargs)
+        calls[name].append((time.perf_counter() - tick, size(*args)))
+        return out
+    setattr(what, name, watched)
 
 
 class Trial:
     """A run with a few samples of every task, of which each task's steps, passes and hooks are timed."""
 
     def __init__(self, ready):
-        self.full, context, args = ready.context['data'], ready.context, ready.args
-        tasks = range(len(context['taskcla']))
-        self.small = context['data'] = trials.fewer(self.full, len(tasks), STEPS * args.sbatch, TEST)
-        self.appr, self.watch = ready.make(), Watch()
-        self.epochs = [trials.epochs(self.appr, self.samples(self.full, t, 'train')) for t in tasks]
+        context, args, self.calls = ready.context, ready.args, {}
+        self.full = context['data']
+        trials.fewer(context, STEPS * args.sbatch, TEST)
+        self.small, self.appr = context['data'], ready.make()
+        counts = [self.samples(self.full, t, 'train') for t, _ in context['taskcla']]
+        phases = range(self.appr.phases)
+        self.epochs = [sum(self.appr.epochs(n, phase) for phase in phases) for n in counts]
         self.iterations, self.appr.logs = self.appr.recipe.iterations, None
         trials.shorten(self.appr, 2)
-        self.tasks = trials.tasks(ready, self.appr, context)
+        self.tasks = trials.tasks(ready, self.appr)
         self.state = checkpoint.Checkpoint(args.output, ready.config, math.inf)
-        self.watch.on(self.appr, 'train_epoch', lambda t, x, y: len(batches(self.appr, len(y))))
-        self.watch.on(self.appr, 'eval', lambda t, x, y: len(y))
+        watch(self.calls, self.appr, 'train_epoch', lambda t, x, y: len(batches(self.appr, len(y))))
+        watch(self.calls, self.appr, 'eval', lambda t, x, y: len(y))
         for what, name in ((self.appr, 'begin_task'), (self.appr, 'end_task'), (self.tasks, 'training_data')):
-            self.watch.on(what, name)
+            watch(self.calls, what, name)
+
+    def spent(self, *names):
+        """Return the seconds that all calls of some methods took."""
+        return sum(seconds for name in names for seconds, _ in self.calls[name])
+
+    def rate(self, name):
+        """Return the seconds that the last call of a method took for each of what it did."""
+        seconds, count = self.calls[name][-1] if self.calls[name] else (0., 1)
+        return seconds / count
 
     def samples(self, data, t, split):
         """Return how many samples of a split task t is trained with."""
@@ -81,18 +78,17 @@ class Trial:
     def task(self, t):
         """Return (samples, epochs, steps, seconds a step, seconds) of task t, whose turn it is, in the real
         run."""
-        watch, full = self.watch, self.full
-        watch.clear()
+        for calls in self.calls.values():
+            calls.clear()
         tick = time.perf_counter()
         self.tasks.learn(t)
-        spent, n = time.perf_counter() - tick, self.samples(full, t, 'train')
-        step, evaluation = (watch.last.get(name, 0.) for name in ('train_epoch', 'eval'))
-        once = sum(watch.seconds.get(name, 0.) for name in ('begin_task', 'end_task', 'training_data'))
-        rest = spent - once - sum(watch.seconds.get(name, 0.) for name in ('train_epoch', 'eval'))
+        whole, n, full = time.perf_counter() - tick, self.samples(self.full, t, 'train'), self.full
+        once, step = self.spent('begin_task', 'end_task', 'training_data'), self.rate('train_epoch')
+        rest = whole - once - self.spent('train_epoch', 'eval')
         tick = time.perf_counter()
         self.state.take(self.appr, {})
-        epoch = rest / max(1, watch.count.get('train_epoch', 0)) + time.perf_counter() - tick
-        epoch += evaluation * (n + self.samples(full, t, 'valid'))
+        epoch = rest / max(1, len(self.calls['train_epoch'])) + time.perf_counter() - tick
+        epoch += self.rate('eval') * (n + self.samples(full, t, 'valid'))
         tick = time.perf_counter()
         self.tasks.test(t)
         test = (time.perf_counter() - tick) / sum(len(self.small[u]['test']['y']) for u in range(t + 1))

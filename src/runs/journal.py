@@ -26,26 +26,16 @@ class Lines(Listener):
     state = property(lambda self: self.count, lambda self, count: setattr(self, 'count', count))
 
     def begin(self, resumed):
-        if resumed:
-            self.resume(self.count)
-        else:
-            self.start()
-
-    def start(self):
-        """Begins anew, with the names of the columns."""
+        """Begins anew, with the names of the columns, or after the lines that the checkpoint knows of, as far
+        as they are there."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with utils.replacing(self.path) as f:
-            f.write(line(self.columns))
-
-    def resume(self, count):
-        """Takes up the first lines, as many as the checkpoint knows of, or as there are."""
-        lines = self.path.read_text('utf-8', 'replace').splitlines(keepends=True) if self.path.is_file() else []
-        whole = [text for text in lines[:1 + count] if text.endswith('\n')]
+        text = self.path.read_text('utf-8', 'replace') if resumed and self.path.is_file() else ''
+        whole = [one for one in text.splitlines(keepends=True)[:1 + self.count] if one.endswith('\n')]
         columns = next(csv.reader(whole[:1]), [])
         if columns[:len(self.needed)] != list(self.needed) or '\ufffd' in ''.join(whole):
-            columns, whole = list(self.needed), [line(self.needed)]
-        if len(whole) <= count:
-            print('%s has lost lines: it has %d of %d' % (self.path, len(whole) - 1, count))
+            columns, whole = self.columns, [line(self.columns)]
+        if len(whole) <= self.count:
+            print('%s has lost lines: it has %d of %d' % (self.path, len(whole) - 1, self.count))
         self.count, self.columns = len(whole) - 1, columns
         with utils.replacing(self.path) as f:
             f.writelines(whole)
@@ -55,12 +45,11 @@ class Lines(Listener):
         are."""
         new = [n for n in numbers if n not in self.columns]
         if new:  # a name that the lines before do not have
-            columns = self.columns + new
+            self.columns = self.columns + new
             with open(self.path, newline='', encoding='utf-8') as f:
-                rows = list(csv.reader(f))[1:]
+                rows = [self.columns, *list(csv.reader(f))[1:]]
             with utils.replacing(self.path) as f:
-                f.writelines(line(row + [''] * (len(columns) - len(row))) for row in [columns, *rows])
-            self.columns = columns
+                f.writelines(line(row + [''] * (len(self.columns) - len(row))) for row in rows)
         row = {**numbers, 'name': self.names[numbers['task']]}
         with open(self.path, 'a', encoding='utf-8') as f:
             f.write(line([cell(row.get(n, '')) for n in self.columns]))
@@ -119,7 +108,7 @@ def recorded(path, more):
         try:
             yield
         except UserError as e:
-            file.write('run.py: %s\n' % ' '.join(str(e).split()))
+            file.write('run.py: %s\n' % e)
             raise
         except OSError:  # perhaps of this very file
             raise

@@ -3,8 +3,8 @@ import json
 
 import numpy as np
 
-from results import records
-from runs import ledgers
+from results import ledger, records
+from runs import snapshot
 from runs.listeners import Listener
 from runs.place import finished, model
 
@@ -24,13 +24,32 @@ class Validation(Listener):
             self.run.validate(self.run.ntasks - 1)
         self.run.record['valid_accuracy'] = out.valid[-1].tolist()
 
+    def account(self, n):
+        valid = self.run.outcome.valid[:n, :n]
+        return {} if np.isnan(valid).any() else {'valid_matrix': valid.tolist()}
+
 
 class Report(Listener):
-    """Prints what the approach has to say after the tests of a task."""
+    """What the approach has to say after the tests of a task and, of HAT, the ledger of its units."""
 
     def task(self, t):
-        lines = ledgers.report(self.run.appr)
+        appr = self.run.appr
+        lines = appr.report_lines()
+        if hasattr(appr, 'attention'):
+            found = self.ledger(appr.seen)
+            names = [row.name for row in getattr(appr.model, 'layers', ())]
+            numbers = ['layer %d' % i for i, _ in enumerate(found[-1]['layers'], 1)]
+            lines += ledger.lines(found, names or numbers)
         print('\n'.join(lines), end='\n' * bool(lines))
+
+    def account(self, n):
+        appr = self.run.appr
+        found = {'kept_megabytes': round(snapshot.megabytes(appr), 3), **appr.account(n)}
+        return {**found, 'ledger': self.ledger(n)} if hasattr(appr, 'attention') else found
+
+    def ledger(self, n):
+        """What each of n tasks takes of every layer (results.ledger)."""
+        return ledger.entries(self.run.appr.attention(n), connections(self.run.appr))
 
 
 class Models(Listener):
@@ -89,32 +108,35 @@ class Record(Listener):
     def save(self, status):
         """Writes them; beside a finished result, which stays until there is a new one, only when finished."""
         run, n = self.run, self.run.done
-        counts = [len(run.data[u]['test']['y']) for u in range(n)]
         if not n or status != 'finished' and finished(run.place.output):
             return
-        record, args = run.record, run.args
-        record.update(status=status, seconds=round(run.elapsed(), 2),
-                      **run.outcome.entries(n, counts, args.forward_transfer))
-        if run.checkpoint:
-            record.update(ledgers.account(run.appr, n))
-            record.update(run.listener('certificate').account())
-        if args.eval_every:
-            record.update(run.listener('steps').account(n))
-        if args.final_valid and run.outcome.validated(n):
-            record['valid_matrix'] = run.outcome.valid[:n, :n].tolist()
-        if run.infers():
-            record['task_inferred'] = run.outcome.inferred[:n, :n].round(6).tolist()
-            record.update(run.appr.scenario.account(run.appr, n))
+        counts = [len(run.data[u]['test']['y']) for u in range(n)]
+        run.record.update(status=status, seconds=round(run.elapsed(), 2),
+                          **run.outcome.entries(n, counts, run.args.forward_transfer))
+        for listener in run.listeners:
+            run.record.update(listener.account(n))
         if records.has_log(run.appr):
             self.log(n)
         print('Save at %s' % run.place.output, flush=True)
-        records.save(run.place.output, run.outcome.shown(n), record)
+        records.save(run.place.output, run.outcome.shown(n), run.record)
+
+    def account(self, n):
+        run = self.run
+        if not run.infers():
+            return {}
+        inferred = run.outcome.inferred[:n, :n].round(6).tolist()
+        return {'task_inferred': inferred, **run.appr.scenario.account(run.appr, n)}
 
     def log(self, n):
         """Writes the approach's own log."""
         run, record = self.run, self.run.record
-        connections = getattr(getattr(run.appr, 'model', None), 'connections', None)
-        layers = {'layers': connections()} if connections else {}
-        config = json.dumps(record['config'], sort_keys=True)
+        layers, config = connections(run.appr), json.dumps(record['config'], sort_keys=True)
+        more = {'config': config, 'layers': layers} if layers else {'config': config}
         acc, lss = run.outcome.acc[:n], run.outcome.lss[:n]
-        records.save_logs(run.appr.logpath, run.appr.logs, record['tasks'][:n], acc, lss, config=config, **layers)
+        records.save_logs(run.appr.logpath, run.appr.logs, record['tasks'][:n], acc, lss, **more)
+
+
+def connections(appr):
+    """How the layers of an approach's network follow one another, () where it does not say so."""
+    found = getattr(getattr(appr, 'model', None), 'connections', None)
+    return found() if found else ()

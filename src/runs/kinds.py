@@ -27,7 +27,8 @@ def allowed(kind):
     of, layers and optimizers of torch, and classes of a user's own files."""
     top, *rest = kind.__module__.split('.')
     if top == 'torch':
-        return issubclass(kind, (torch.nn.Module, torch.optim.Optimizer)) or rest[:2] == ['optim', 'lr_scheduler']
+        learns = issubclass(kind, (torch.nn.Module, torch.optim.Optimizer))
+        return learns or rest[:2] == ['optim', 'lr_scheduler']
     if top in FOLDERS:
         return True
     path = getattr(sys.modules.get(kind.__module__), '__file__', None)
@@ -49,7 +50,8 @@ def same(name, made, place):
     """What __init__ has made, if that is what was there."""
     if made is ABSENT:
         raise ValueError('%s, of which a checkpoint keeps nothing (%s)' % (place, name))
-    now = '%s.%s' % (getattr(made, '__module__', None), getattr(made, '__qualname__', type(made).__qualname__))
+    own = getattr(made, '__qualname__', type(made).__qualname__)
+    now = '%s.%s' % (getattr(made, '__module__', None), own)
     if now != name:
         raise ValueError('%s was %s, which a checkpoint cannot bring back' % (place, name))
     return made

@@ -6,7 +6,8 @@ import sys
 import discovery
 import utils
 from approaches.hyper import Hyper
-from runs import config, local, locking, plan
+from runs import commandline, config, local, locking, plan
+from runs.advice import flag
 from utils import UserError
 
 
@@ -14,20 +15,20 @@ def add_options(parser):
     """Add the options of how a plan is carried out, for the scripts that make one."""
     how = parser.add_argument_group('carrying it out')
     how.add_argument('--execute', action='store_true', help='run the plan; without it, it is only shown')
-    how.add_argument('--nproc', type=whole, default=1, metavar='N',
-                     help='runs at a time (default %(default)s)')
+    how.add_argument('--nproc', type=whole, default=1, metavar='N', help='runs at a time (default '
+                     '%(default)s)')
     how.add_argument('--verbose', action='store_true', help='a line for every run that finishes')
-    how.add_argument('--launcher', choices=('local', 'slurm'), default='local',
-                     help='here, or as one job array of a Slurm cluster (default %(default)s)')
+    how.add_argument('--launcher', choices=('local', 'slurm'), default='local', help='here, or as one job '
+                     'array of a Slurm cluster (default %(default)s)')
     slurm = parser.add_argument_group('with --launcher slurm (needs: pip install submitit)')
     slurm.add_argument('--partition', help='partition of the cluster')
     slurm.add_argument('--gpus-per-task', type=Hyper('gpus_per_task', int, 0, least=0, most=64).parse,
                        default=0, metavar='N', help='default %(default)s')
     slurm.add_argument('--cpus-per-task', type=whole, default=1, metavar='N', help='default %(default)s')
-    slurm.add_argument('--timeout-min', type=whole, default=24 * 60, metavar='MINUTES',
-                       help='default %(default)s')
-    slurm.add_argument('--array-parallelism', type=whole, default=100, metavar='N',
-                       help='jobs at a time, at most (default %(default)s)')
+    slurm.add_argument('--timeout-min', type=whole, default=24 * 60, metavar='MINUTES', help='default '
+                       '%(default)s')
+    slurm.add_argument('--array-parallelism', type=whole, default=100, metavar='N', help='jobs at a time, at '
+                       'most (default %(default)s)')
     slurm.add_argument('--no-wait', action='store_true', help='return once the jobs are submitted')
 
 
@@ -42,22 +43,22 @@ def passed_on(argv=None, *own):
     argv = list(sys.argv[1:] if argv is None else argv)
     cut = argv.index('--') if '--' in argv else len(argv)
     words, sources = config.expand(argv[cut + 1:])
-    mine = '--experiment', '--approach', '--seed', '--output', '--resume', '--rerun', '--help', '-h', *own
-    # of a file: the plan's count
-    argv[cut + 1:] = [w for w in words if w.split('=')[0] not in mine or w.split('=')[0] not in sources]
-    for option in argv[cut + 1:]:
-        if option.split('=')[0] in mine:
-            raise UserError('%s after --: the plan sets it' % option)
-        if option.split('=')[0] in ('--dry-run', '--debug', '--profile', '--overfit'):
-            raise UserError('%s after --: it is for a single run.py' % option)
-    return argv[:cut], argv[cut + 1:]
+    mine, passed = ('-h', *map(flag, plan.OWN), *own), []
+    for word in words:
+        name = word.split('=')[0]
+        if name in mine and name in sources:
+            continue  # of a file: the plan's count
+        if name in mine:
+            raise UserError('%s after --: the plan sets it' % word)
+        if name in map(flag, commandline.TRIALS):
+            raise UserError('%s after --: it is for a single run.py' % word)
+        passed.append(word)
+    return argv[:cut], passed
 
 
-def names(what, text, folder, several=True):
-    """Return the names in a text, comma-separated if there may be several. Raises UserError for one that is
-    not a choice."""
-    given = text.split(',') if several else [text]
-    return list(dict.fromkeys(discovery.choice(folder, name, what) for name in given))
+def names(what, text, folder):
+    """Return the names in a text, comma-separated. Raises UserError for one that is not a choice."""
+    return list(dict.fromkeys(discovery.choice(folder, name, what) for name in text.split(',')))
 
 
 def gpu_ids(text=None, count=None):

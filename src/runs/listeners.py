@@ -30,27 +30,19 @@ class Listener:
     def settle(self):
         """Once the results are where they belong, or will not come."""
 
+    def account(self, n):
+        """What it has to say in the record after n tasks, {name: plain value}."""
+        return {}
+
 
 def of(run):
     """The listeners of a run, in the order in which they are told: first what looks, then what writes; the
     checkpoint comes after all that it is to know of, and the record last."""
     from runs import board, certificate, journal, keeping, steps, tracking
-    args, out = run.args, []
-    if run.place is None:  # a trial
-        return out
-    if run.checkpoint:
-        out += [journal.Epochs(run), certificate.Certificate(run)]
-    if args.eval_every:
-        out.append(steps.Steps(run))
-    if args.tensorboard:
-        out.append(board.Board(run))
-    out += [tracker(run) for tracker in tracking.chosen(args)]
-    if args.final_valid:
-        out.append(keeping.Validation(run))
-    if run.checkpoint:
-        out.append(keeping.Report(run))
-    if args.save:
-        out.append(keeping.Models(run))
-    if run.checkpoint:
-        out.append(keeping.State(run))
-    return [*out, keeping.Record(run)]
+    args, resumable = run.args, run.checkpoint is not None
+    wanted = (
+        (journal.Epochs, resumable), (certificate.Certificate, resumable), (steps.Steps, args.eval_every),
+        (board.Board, args.tensorboard), (tracking.Wandb, args.wandb), (tracking.Mlflow, args.mlflow),
+        (keeping.Validation, args.final_valid), (keeping.Report, resumable), (keeping.Models, args.save),
+        (keeping.State, resumable), (keeping.Record, True))
+    return [kind(run) for kind, asked in wanted if asked and run.place is not None]  # which a trial has not

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from tqdm import tqdm
 
-from runs import locking, plan
+from runs import locking, plan, stopping
 
 
 def execute(runs, nproc=1, gpus=(), verbose=False):
@@ -43,38 +43,29 @@ class Workers:
     def each(self, work, items):
         """Call work(item) for every item, nproc at a time. Whatever ends this early, such as Ctrl-C, stops
         the workers and is passed on."""
-        # Ending this process by a signal ends the workers too.
-        handlers = {s: signal.signal(s, signal.default_int_handler) for s in (signal.SIGTERM, signal.SIGHUP)
-                    if signal.getsignal(s) != signal.SIG_IGN  # as under nohup
-                    } if threading.current_thread() is threading.main_thread() else {}
-
         def one(item):
-            if self.stop.is_set():
-                return
-            try:
+            if not self.stop.is_set():
                 work(item)
+                self.bar.update()
+                self.progress()
+        # Ending this process by a signal ends the workers too, unless it is ignored, as under nohup.
+        numbers = [s for s in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) != signal.SIG_IGN]
+        with stopping.handled(numbers, signal.default_int_handler):
+            pool = ThreadPoolExecutor(self.nproc)
+            try:
+                for future in as_completed([pool.submit(one, item) for item in items]):
+                    future.result()
             except BaseException:
-                self.stop.set()
+                with self.lock:
+                    self.stop.set()
+                    for worker in self.running:
+                        worker.terminate()
+                for worker in list(self.running):
+                    end(worker)
                 raise
-            self.bar.update()
-            self.progress()
-        pool = ThreadPoolExecutor(self.nproc)
-        try:
-            for future in as_completed([pool.submit(one, item) for item in items]):
-                future.result()
-        except BaseException:
-            with self.lock:
-                self.stop.set()
-                for worker in self.running:
-                    worker.terminate()
-            for worker in list(self.running):
-                end(worker)
-            raise
-        finally:
-            pool.shutdown(cancel_futures=True)
-            self.bar.close()
-            for s, handler in handlers.items():
-                signal.signal(s, handler)
+            finally:
+                pool.shutdown(cancel_futures=True)
+                self.bar.close()
 
     def carry_out(self, run, wait=subprocess.Popen.wait):
         """Carry a run out, unless another process is doing so; wait(worker) returns the exit status to

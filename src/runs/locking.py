@@ -31,9 +31,9 @@ def lock(output, more=''):
             path.rmdir()
 
 
-def acquire(held, path, attempts=20):
+def acquire(held, path):
     """Acquires a lock in a folder, which somebody else may remove at the same moment."""
-    for left in reversed(range(attempts)):
+    for left in reversed(range(20)):
         with contextlib.suppress(FileExistsError):
             path.mkdir(parents=True, exist_ok=True)
         try:
@@ -46,14 +46,10 @@ def acquire(held, path, attempts=20):
 def busy(output):
     """Whether another process is writing an output."""
     path = folder(output) / 'lock'
-    if not path.exists():
-        return False
-    held = FileLock(path, timeout=0)
     try:
-        held.acquire()
+        with FileLock(path, timeout=0) if path.exists() else contextlib.nullcontext():
+            return False
     except Timeout:
         return True
     except OSError:  # its folder is gone
         return False
-    held.release()
-    return False

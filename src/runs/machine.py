@@ -42,7 +42,8 @@ def prepare():
     import ctypes
     import torch
     torch.set_flush_denormal(True)
-    warnings.filterwarnings('ignore', 'Initializing zero-element tensors')  # heads of tasks without a new class
+    # of heads of tasks without a new class
+    warnings.filterwarnings('ignore', 'Initializing zero-element tensors')
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None) if os.name == 'posix' else None
     if mallopt:
         for option, value in ((-3, 32 << 20), (-1, 1 << 30)):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD

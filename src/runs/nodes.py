@@ -16,8 +16,10 @@ from runs.kinds import ABSENT, allowed, attributes, class_of, found, same
 
 PLAIN = type(None), bool, int, float, str
 SEQUENCES = {kind.__name__: kind for kind in (list, tuple, set, frozenset, torch.Size)}
-MAPPINGS = {kind.__name__: kind for kind in (dict, collections.OrderedDict, collections.Counter, collections.defaultdict)}
+MAPPINGS = {kind.__name__: kind for kind in (dict, collections.OrderedDict, collections.Counter,
+                                             collections.defaultdict)}
 FACTORIES = {kind.__name__: kind for kind in (dict, list, set, int, float, str)}
+DRAWS = 'PCG64', 'PCG64DXSM', 'MT19937', 'Philox', 'SFC64'  # numpy's own bit generators
 
 
 class Writer:
@@ -44,14 +46,14 @@ class Writer:
         """(kind, ...) of a value met for the first time."""
         kind = type(value).__name__
         if isinstance(value, torch.Tensor):
-            trains = value.is_leaf and value.requires_grad
-            return 'tensor', value.detach().clone(), trains, type(value) is torch.nn.Parameter, value.device.type != 'cpu'
+            trains, away = value.is_leaf and value.requires_grad, value.device.type != 'cpu'
+            return 'tensor', value.detach().clone(), trains, type(value) is torch.nn.Parameter, away
         if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in 'biufcSU':
             return 'array', value.dtype.str, list(value.shape), bytes_of(value), isinstance(value, np.ndarray)
         if SEQUENCES.get(kind) is type(value):
-            return kind, [self.node(v, '%s[%d]' % (place, i)) for i, v in enumerate(value)]
+            return kind, self.items(value, place)
         if type(value) is collections.deque:
-            return kind, [self.node(v, '%s[%d]' % (place, i)) for i, v in enumerate(value)], value.maxlen
+            return kind, self.items(value, place), value.maxlen
         if MAPPINGS.get(kind) is type(value):
             factory = getattr(value, 'default_factory', None)
             return kind, self.pairs(value, place, '%s[%r]'), getattr(factory, '__name__', None)
@@ -64,12 +66,16 @@ class Writer:
         if isinstance(value, np.random.Generator):
             return 'bitgenerator', self.node(value.bit_generator.state, place)
         if isinstance(value, (torch.device, torch.dtype)):
-            return ('device' if isinstance(value, torch.device) else 'dtype'), str(value)
+            return kind, str(value)  # 'device' or 'dtype'
         if isinstance(value, tuple) and hasattr(value, '_fields') and allowed(type(value)):
-            return 'named', *class_of(value), [self.node(v, '%s[%d]' % (place, i)) for i, v in enumerate(value)]
+            return 'named', *class_of(value), self.items(value, place)
         if hasattr(value, '__dict__') and allowed(type(value)):
             return 'object', *class_of(value), self.pairs(attributes(value), place, '%s.%s')
         return self.made(value, place)
+
+    def items(self, values, place):
+        """[value] as nodes."""
+        return [self.node(v, '%s[%d]' % (place, i)) for i, v in enumerate(values)]
 
     def pairs(self, mapping, place, how):
         """[[key, value]] as nodes."""
@@ -85,8 +91,8 @@ class Writer:
 
 class Reader:
     """Turns nodes back into values. known: {name: value}; device: where tensors go that were not on the CPU;
-    kinds: classes that are there, by whatever name. Raises ValueError, saying where, for nodes that nobody has
-    written."""
+    kinds: classes that are there, by whatever name. Raises ValueError, saying where, for nodes that nobody
+    has written."""
 
     def __init__(self, known=None, device='cpu', kinds=()):
         self.known, self.device, self.values = known or {}, device, {}
@@ -107,25 +113,35 @@ class Reader:
             raise ValueError('%s (%s)' % (place, type(e).__name__)) from e
 
     def content(self, kind, number, content, place, made):
-        """The value of a node with a number."""
+        """The value of a node with a number; what may hold itself is kept before it is filled."""
+        if kind == 'object':
+            return self.object(number, *content, place, made)
+        if kind in MAPPINGS:
+            return self.mapping(number, kind, *content, place, made)
+        if kind in ('list', 'deque'):
+            out = self.keep(number, collections.deque(maxlen=content[1]) if kind == 'deque' else [])
+            out.extend(self.items(content[0], place, made))
+            return out
+        return self.keep(number, self.plain(kind, content, place, made))
+
+    def plain(self, kind, content, place, made):
+        """The value of a node that cannot hold itself."""
         if kind == 'tensor':
-            return self.keep(number, self.tensor(*content, place))
+            return self.tensor(*content, place)
         if kind == 'array':
-            return self.keep(number, array(*content))
-        if kind == 'list' or kind in MAPPINGS or kind == 'object' or kind == 'deque':  # which may hold themselves
-            return self.fill(kind, number, content, place, made)
+            return array(*content)
         if kind in SEQUENCES:
-            return self.keep(number, SEQUENCES[kind](self.items(content[0], place, made)))
+            return SEQUENCES[kind](self.items(content[0], place, made))
         if kind == 'named':
             module, name, items = content
-            return self.keep(number, tuple.__new__(found(module, name), self.items(items, place, made)))
+            return tuple.__new__(found(module, name), self.items(items, place, made))
         if kind == 'made':
-            return self.keep(number, same(content[0], made, place))
+            return same(content[0], made, place)
         if kind == 'device':
-            return self.keep(number, torch.device(content[0]))
+            return torch.device(content[0])
         if kind == 'dtype':
-            return self.keep(number, torch.empty(0, dtype=getattr(torch, content[0].split('.')[1])).dtype)
-        return self.keep(number, self.generator(kind, content, place))
+            return torch.empty(0, dtype=getattr(torch, content[0].split('.')[1])).dtype
+        return self.generator(kind, content, place)
 
     def keep(self, number, value):
         """The value, which may be met again."""
@@ -147,19 +163,11 @@ class Reader:
         before += [ABSENT] * (len(nodes) - len(before))
         return [self.value(node, '%s[%d]' % (place, i), before[i]) for i, node in enumerate(nodes)]
 
-    def fill(self, kind, number, content, place, made):
-        """A container that is kept first and filled then."""
-        if kind == 'object':
-            return self.object(number, *content, place, made)
-        if kind in ('list', 'deque'):
-            out = self.keep(number, [] if kind == 'list' else collections.deque(maxlen=content[1]))
-            out.extend(self.items(content[0], place, made))
-            return out
-        factory = content[1]
-        out = MAPPINGS[kind](FACTORIES[factory]) if factory else MAPPINGS[kind]()
-        self.keep(number, out)
+    def mapping(self, number, kind, pairs, factory, place, made):
+        """A dictionary."""
+        out = self.keep(number, MAPPINGS[kind](FACTORIES[factory]) if factory else MAPPINGS[kind]())
         before = made if isinstance(made, dict) else {}
-        for k, v in content[0]:
+        for k, v in pairs:
             key = self.value(k, place)
             out[key] = self.value(v, '%s[%r]' % (place, key), before.get(key, ABSENT))
         return out
@@ -178,9 +186,7 @@ class Reader:
     def generator(self, kind, content, place):
         """A generator of random numbers in its state."""
         if kind == 'generator':
-            out = torch.Generator(content[0])
-            out.set_state(content[1])
-            return out
+            return torch.Generator(content[0]).set_state(content[1])
         state = self.value(content[0], place)
         if kind == 'random':
             out = random.Random()
@@ -188,7 +194,7 @@ class Reader:
         elif kind == 'randomstate':
             out = np.random.RandomState()
             out.set_state(state)
-        elif kind == 'bitgenerator' and state['bit_generator'] in ('PCG64', 'PCG64DXSM', 'MT19937', 'Philox', 'SFC64'):
+        elif kind == 'bitgenerator' and state['bit_generator'] in DRAWS:
             out = np.random.Generator(getattr(np.random, state['bit_generator'])())
             out.bit_generator.state = state
         else:

@@ -7,31 +7,34 @@ import discovery
 from approaches.hyper import Hyper
 from runs.advice import flag
 
-ALWAYS, CHANGED = 'always', 'changed'  # when a record names a setting: always, or where it is not the default
+# When a record names a setting: always, where it is not the default, or never, as the result does not depend
+# on it; what is of one run alone, ONCE, is also left out where a record is used as --config.
+ALWAYS, CHANGED, NEVER, ONCE = 'always', 'changed', 'never', 'once'
 
 
 @dataclass(frozen=True)
 class Option:
     """One option: its name, help and default, how its text is read, and what it is to a run's result.
 
-    parse: the value of a text, or UserError; choices: what it may be; switch: whether it takes no value;
-    bare: what it is if it is given without one; record: ALWAYS, CHANGED or '' if the result does not depend
-    on it; once: whether it is of one run alone, so that a record used as --config has it not; shown: what
-    help puts in the place of a value; folder: whose choices help lists; number: what its value is checked as.
+    parse: the value of a text, or UserError; choices: what it may be; bare: what it is if it is given without
+    a value; shown: what help puts in the place of one; folder: whose choices help lists, of which one must be
+    given; number: what its value is checked as.
     """
     name: str
     help: str
     default: object = None
     parse: Callable = str
     choices: tuple = ()
-    switch: bool = False
     bare: str = None
-    record: str = ''
-    once: bool = False
+    record: str = CHANGED
     shown: str = None
     folder: str = None
     number: Hyper = None
-    required: bool = False
+
+    @property
+    def switch(self):
+        """Whether it takes no value."""
+        return self.default is False
 
     def add(self, group):
         """Add the option to a parser or a group of one."""
@@ -43,7 +46,7 @@ class Option:
         more += discovery.shown(self.folder) if self.folder else ''
         bare = {'nargs': '?', 'const': self.bare} if self.bare else {}
         group.add_argument(flag(self.name), dest=self.name, type=self.parse, default=self.default,
-                           required=self.required, choices=self.choices or None, metavar=self.shown,
+                           required=self.folder is not None, choices=self.choices or None, metavar=self.shown,
                            help=(self.help + more).replace('%', '%%'), **bare)
 
     def is_flag(self, value):
@@ -51,16 +54,16 @@ class Option:
         return self.switch or bool(self.bare) and isinstance(value, bool)
 
 
-def number(name, kind, default, help, record='', shown=None, once=False, **limits):
+def number(name, kind, default, help, record=CHANGED, shown=None, **limits):
     """Return the option of a number, which is checked as a hyper-parameter of these limits is."""
     hyper = Hyper(name, kind, default, help=help, **limits)
-    return Option(name, '%s: %s' % (help, hyper.kind), default, hyper.parse, record=record, once=once,
+    return Option(name, '%s: %s' % (help, hyper.kind), default, hyper.parse, record=record,
                   shown=shown or kind.__name__.upper(), number=hyper)
 
 
 def switch(name, help, **more):
     """Return the option of what is on if it is given."""
-    return Option(name, help, False, switch=True, **more)
+    return Option(name, help, False, **more)
 
 
 def of_hyper(h):
@@ -76,5 +79,5 @@ def of_hyper(h):
 
 def named(name, source, help, **more):
     """Return the option of a name in a folder of choices."""
-    return Option(name, help, parse=functools.partial(discovery.choice, source, option=flag(name)), shown='NAME',
-                  **more)
+    parse = functools.partial(discovery.choice, source, option=flag(name))
+    return Option(name, help, parse=parse, shown='NAME', **more)

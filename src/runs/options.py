@@ -5,7 +5,8 @@ import re
 
 import discovery
 from runs import advice, commandline, conflicts, foreign, source
-from runs.advice import flag
+from runs.advice import flag, unflag
+from runs.option import ALWAYS, CHANGED
 from utils import UserError
 
 
@@ -31,7 +32,7 @@ class Settings(argparse.Namespace):
 
 def approach(name):
     """Return the class of an approach; None for a name that there is not."""
-    return discovery.load('approaches', name).Appr if name and name in discovery.choices('approaches') else None
+    return discovery.load('approaches', name).Appr if name in discovery.choices('approaches') else None
 
 
 def words(argv):
@@ -60,7 +61,7 @@ def without(argv, *names):
         name = part[0].split('=')[0]
         if name not in names:
             out += part
-        elif commandline.ALL[name[2:].replace('-', '_')].switch:
+        elif commandline.ALL[unflag(name)].switch:
             out += part[1:]
     return out
 
@@ -70,9 +71,9 @@ def read(argv, parser, theirs):
     the approach's file, which may spell --optimizer in its own way."""
     own = given(argv).get('--optimizer')
     argv = without(argv, '--optimizer') if theirs.chooses else argv
-    # argparse would take a value that begins with a minus for an option
-    joined = ['='.join(part) if part[-1].startswith('-') else part for part in words(argv)]
-    flat = [word for part in joined for word in ([part] if isinstance(part, str) else part)]
+    flat = []
+    for part in words(argv):  # argparse would take a value that begins with a minus for an option
+        flat += ['='.join(part)] if part[-1].startswith('-') else part
     args, unknown = parser.parse_known_args(flat)
     if theirs.chooses:
         args.optimizer = theirs.optimizer(own)
@@ -94,7 +95,7 @@ def prepare(argv):
     if theirs.asks:
         args, _ = read(argv, commandline.build(), theirs)
         further(args, said, theirs)
-        foreign.provide(vars(args))
+        foreign.provide(args)
     return theirs
 
 
@@ -132,8 +133,8 @@ def parse(argv, sources=None):
 def settings(args):
     """Return what of a command line determines its result, {name: value}: not where it is run or saved."""
     options = commandline.ALL.values()
-    always = {o.name: getattr(args, o.name) for o in options if o.record == commandline.ALWAYS}
-    changed = {o.name: getattr(args, o.name) for o in options if o.record == commandline.CHANGED}
+    always = {o.name: getattr(args, o.name) for o in options if o.record == ALWAYS}
+    changed = {o.name: getattr(args, o.name) for o in options if o.record == CHANGED}
     changed = {n: value for n, value in changed.items() if value not in (commandline.ALL[n].default, {})}
     kind = approach(args.approach) if args.hyper else None
     silent = {h.name: h.default for h in getattr(kind, 'hyperparameters', ()) if h.silent}

@@ -25,10 +25,6 @@ class Outcome:
         """Takes up a checkpoint's progress, which has all parts."""
         vars(self).update({name: progress[name] for name in PARTS})
 
-    def validated(self, n):
-        """Whether there is an accuracy on the validation sets after each of n tasks."""
-        return not np.isnan(self.valid[:n]).any()
-
     def shown(self, n):
         """The accuracies [T,T] after n tasks, 0 where there are none yet."""
         out = self.acc.copy()

@@ -23,7 +23,8 @@ from utils import ROOT, UserError
 STATE = 'checkpoint.pt'
 FILES = ('epochs.csv', 'steps.csv', 'run.log', 'wandb.json', 'mlflow.json', 'tensorboard', 'files',
          'task[0-9]*.pt', STATE)  # what a run leaves
-TAKEN = re.compile(r'\+.*|next|done|lock|slurm|files|tensorboard|wandb|mlruns|.*\.(csv|json|log|pt|tmp|txt)', re.IGNORECASE)
+TAKEN = re.compile(r'\+.*|next|done|lock|slurm|files|tensorboard|wandb|mlruns|'
+                   r'.*\.(csv|json|log|pt|tmp|txt)', re.IGNORECASE)
 
 
 def folder(output):
@@ -101,13 +102,10 @@ class Place:
     def settle(self):
         """Completes, or does away with, what a process that was killed has left half done, and a state that
         nobody needs."""
-        for path in (self.next, self.done):
-            if path.is_file():  # of nobody
-                utils.remove(path)
         for path in (self.final, records.record_path(self.final)):
             utils.remove_leftovers(path)
-        for path in (*self.home.glob('*.tmp'), *self.next.glob('*.tmp')):
-            if path.is_file():
+        for path in (self.next, self.done, *self.home.glob('*.tmp'), *self.next.glob('*.tmp')):
+            if path.is_file():  # of nobody
                 utils.remove(path)
         if self.done.exists() or finished(self.next / 'result.txt'):
             self.take_over()
@@ -119,11 +117,9 @@ class Place:
     def about(self):
         """What is known of the run in next/, a dictionary, empty if there is none."""
         for where in (self.next, self.done):
-            try:
+            with contextlib.suppress(OSError, ValueError, RecursionError):
                 found = json.loads((where / 'config.json').read_text('utf-8'))
                 return found if isinstance(found, dict) else {}
-            except (OSError, ValueError, RecursionError):
-                continue
         return {}
 
     def begun(self):
@@ -139,11 +135,15 @@ class Place:
 
     def enter(self, config, resume=False, overwrite=False, **wanted):
         """Chooses where a run of this configuration goes; returns whether it has finished already, with all
-        that is wanted (complete). Raises UserError if something else is there, or may be gone on with, and the
-        options do not say what is to become of it."""
+        that is wanted (complete). Raises UserError if something else is there, or may be gone on with, and
+        the options do not say what is to become of it."""
         there = self.final.exists() or records.record_path(self.final).exists()
-        mine, begun, here = fits(self.final, config), self.begun(), self.home / STATE
-        complete = there and mine and self.complete(config, **wanted)
+        begun, here, refusal = self.begun(), self.home / STATE, None
+        try:
+            records.check_output(self.final, config)
+        except UserError as e:  # what is there is of another configuration
+            refusal = e
+        complete = there and not refusal and self.complete(config, **wanted)
         going = (self.next / STATE).exists()  # there is a successor that can be gone on with
         stale = begun is not None and not going and not (resume and begun == config and not complete)
         begun = None if stale else begun
@@ -153,21 +153,18 @@ class Place:
             if stale:
                 self.drop()
             return True
-        elif overwrite and not (resume and mine and begun is None and here.exists()):
+        elif overwrite and not (resume and not refusal and begun is None and here.exists()):
             self.drop()
             self.staged = there or here.exists()
         elif begun is not None:
-            what, how = 'a run', '--resume'
-            if begun != config:
-                what += ' of another configuration (%s)' % records.differences(begun, config)
-                how = 'with its options --resume'
-            raise UserError('%s is of %s that was interrupted: %s goes on from it, --overwrite starts anew' % (
-                self.next / STATE, what, how))
+            differ = records.differences(begun, config)
+            interrupted(self.next / STATE, differ and ' of another configuration (%s)' % differ,
+                        'with its options ' * bool(differ))
+        elif refusal:
+            raise refusal
+        elif here.exists() and not resume:
+            interrupted(here)
         else:
-            records.check_output(self.final, config, overwrite)
-            if here.exists() and not resume:
-                raise UserError('%s is of a run that was interrupted: --resume goes on from it, --overwrite '
-                                'starts anew' % here)
             self.staged = records.finished(self.final) and not here.exists()
         if stale:
             self.drop()
@@ -179,12 +176,25 @@ class Place:
         names = [model(t) for t in range(len(config['tasks']) * models)] + [STATE] * state
         return records.finished(self.final, valid) and all((self.home / name).exists() for name in names)
 
-    def begin(self, config, overwrite=False):
-        """Makes the place ready for a run that starts anew; overwrite: whether it may replace what is of another
-        one."""
+    def begin(self, config, overwrite):
+        """Makes the place ready for a run; overwrite: whether it may replace what is of another one."""
         if self.staged and self.begun() != config:
             self.write({'config': config, 'overwrite': overwrite})
         self.clear(self.folder)
+
+    @contextlib.contextmanager
+    def anew(self, config, overwrite):
+        """Within it, a run starts anew, of which a refusal leaves nothing, unless it comes from training that
+        replaces nothing."""
+        self.begin(config, overwrite)
+        try:
+            yield
+        except UserError:
+            if self.staged:
+                self.drop()
+            elif self.refusable:
+                self.clear(self.home)
+            raise
 
     def left(self):
         """The names of what the run has left in its folder so far, task<t>.pt for all models."""
@@ -221,10 +231,7 @@ class Place:
         self.staged = False
 
 
-def fits(output, config):
-    """Whether what is at an output, if anything, is of a configuration."""
-    try:
-        records.check_output(output, config)
-    except UserError:
-        return False
-    return True
+def interrupted(path, which='', how=''):
+    """Raises UserError for a state that may be gone on with, of a run which the options may not mean."""
+    raise UserError('%s is of a run%s that was interrupted: %s--resume goes on from it, --overwrite starts '
+                    'anew' % (path, which, how))

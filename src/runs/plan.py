@@ -2,36 +2,30 @@
 import collections
 import statistics
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable
 
 from results import collect, records
 from runs import advice, checkpoint, conflicts, foreign, options
 from runs.advice import flag
 from utils import ROOT, UserError
 
+OWN = 'experiment', 'approach', 'seed', 'output', 'resume', 'rerun', 'help'  # options that a plan sets
 
-@dataclass
+
 class Run:
-    """One call of run.py: its options, checked by the parser, --output among them or a name that follows from
-    the parsed ones. Raises UserError for bad ones."""
-    argv: list
-    name: Callable = None
-    settings: dict = field(init=False)
-    output: Path = field(init=False)
+    """One call of run.py: its options, checked by the parser, --output among them or name(parsed options).
+    Raises UserError for bad ones."""
 
-    def __post_init__(self):
+    def __init__(self, argv, name=None):
         try:
-            args, self.approach = options.parse(self.argv)
+            self.args, self.approach = options.parse(argv)
         except UserError as e:
-            raise UserError('%s: %s' % (' '.join(self.argv), e))
+            raise UserError('%s: %s' % (' '.join(argv), e))
         except SystemExit:
             raise UserError('--help is an option of run.py, not of a plan')
-        if self.name:
-            self.argv = [*self.argv, '--output', self.name(args)]
-        self.args, self.settings = args, options.settings(args)
-        self.output = ROOT / (self.argv[-1] if self.name else args.output)
+        output = name(self.args) if name else self.args.output
+        self.argv = [*argv, '--output', output] if name else argv
+        self.settings, self.output = options.settings(self.args), ROOT / output
 
     @property
     def command(self):
@@ -104,7 +98,7 @@ def estimate(runs, folder):
     return [guess(run) for run in runs]
 
 
-def show(runs, folder, nproc, verbose=True):
+def show(runs, folder, nproc):
     """Print every call and whether its result exists, and the time that may be left. Return the runs still
     to do."""
     for what, names in (('result', [str(run.output) for run in runs]),
@@ -115,8 +109,7 @@ def show(runs, folder, nproc, verbose=True):
     states = [run.status() for run in runs]
     todo = [run for run, state in zip(runs, states) if state != 'finished']
     for run, state in zip(runs, states):
-        if verbose or state == 'other':
-            print('%-10s python src/run.py %s' % (state, ' '.join(run.argv)))
+        print('%-10s python src/run.py %s' % (state, ' '.join(run.argv)))
     seconds, nproc = estimate(todo, folder), max(1, min(nproc, len(todo)))
     known, unknown = [s for s in seconds if s is not None], seconds.count(None)
     left = 'about %s left' % clock(sum(known) / nproc) if known else 'time left unknown'

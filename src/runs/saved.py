@@ -61,15 +61,14 @@ def save(path, t, appr, there, about):
     """Writes the model after task t to a file, whole or not at all; returns its size in MB. about:
     {'network', 'settings', 'config'}. A buffer of samples, which only further training needs, is left out."""
     data, tasks, numbers = there['data'], there['taskcla'], there['scenario'].numbers
+    said = [{'name': data[u]['name'], 'class_names': data[u].get('class_names'),
+             'images': images(data[u]['test']), 'numbers': numbers[u]} for u, _ in tasks]
     found = {'version': VERSION, 'done': t + 1, **about, 'inputsize': list(there['inputsize']),
-             'taskcla': [list(row) for row in tasks],
-             'tasks': [{'name': data[u]['name'], 'class_names': data[u].get('class_names'),
-                        'images': images(data[u]['test']),
-                        'numbers': numbers[u]} for u, _ in tasks]}
+             'taskcla': [list(row) for row in tasks], 'tasks': said}
     attributes, _ = snapshot.write(appr, without=buffers(appr))
-    about = Writer().node(found, 'what is said of the model')
-    return checkpoint.save({'about': about, 'model': utils.get_model(appr.model), 'approach': attributes},
-                           path)
+    whole = {'about': Writer().node(found, 'what is said of the model'), 'model': utils.get_model(appr.model),
+             'approach': attributes}
+    return checkpoint.save(whole, path)
 
 
 def buffers(appr):
@@ -119,8 +118,8 @@ class Model:
         if not there:
             raise UserError('%s has no saved model: run it with --save' % result)
         if after is not None and after not in there:
-            raise UserError('--after %d: there are models after the tasks %s' % (after,
-                                                                                 ', '.join(map(str, there))))
+            raise UserError('--after %d: there are models after the tasks %s' % (
+                after, ', '.join(map(str, there))))
         self.t = there[-1] if after is None else after
         self.path = path(self.output, self.t)
         self.about, found = self.read()
@@ -138,8 +137,8 @@ class Model:
             ABOUT(about, 'what it says')
             agree(about, self.record, self.t)
         except Exception as e:  # a malformed file can raise anything
-            raise UserError('%s is not a model of this version, or broken (%s: %s)' % (self.path,
-                                                                                       type(e).__name__, e))
+            raise UserError('%s is not a model of this version, or broken (%s: %s)' % (
+                self.path, type(e).__name__, e))
         if about['config'] != self.record['config']:
             raise UserError('%s is of another run than %s' % (self.path, self.output))
         return about, found
@@ -165,14 +164,18 @@ class Model:
         numbers = [task.get('numbers') for task in about['tasks']]  # which older files have not
         self.scenario = scenario = build.scenario(args, approach, tasks, None if None in numbers else numbers)
         utils.seed_everything(args.seed)
-        net = self.network(found['model'], tasks if approach.isolated else scenario.taskcla()).to(args.device)
-        with contextlib.redirect_stdout(io.StringIO()):
-            appr = build.make(approach, net, args,
-                              {'data': {t: {'train': None} for t, _ in tasks}, 'taskcla': tasks,
-                               'scenario': scenario})
-        machine.apply(appr, args.but(compile=False))  # which is of training alone
-        utils.set_model_(net, found['model'])
+        foreign.provide(args)
+        kind = network.named(about['network'])
+        if kind is None:
+            raise UserError('the network %s is not there any more' % about['network'])
+        there = {'data': {t: {'train': None} for t, _ in tasks}, 'taskcla': tasks, 'scenario': scenario}
         try:
+            heads = tasks if approach.isolated else scenario.taskcla()
+            net = self.network(kind, found['model'], heads)
+            with contextlib.redirect_stdout(io.StringIO()):
+                appr = build.make(approach, net.to(args.device), args, there)
+            machine.apply(appr, args.but(compile=False))  # which is of training alone
+            utils.set_model_(net, found['model'])
             snapshot.put(appr, snapshot.values(appr, found['approach'], kept=buffers(appr)))
             appr.configure(seen=about['done'])
             x = torch.zeros(1, *about['inputsize'], device=args.device)
@@ -182,22 +185,15 @@ class Model:
             raise UserError('%s does not fit its run (%s: %s)' % (self.path, type(e).__name__, e))
         return appr
 
-    def network(self, weights, heads):
-        """The network with heads [(task, classes), ...], once weights have been found to be of one with such
-        settings."""
-        foreign.provide(vars(self.args))
-        kind, settings = network.named(self.about['network']), self.about['settings']
-        size = self.about['inputsize']
-        try:
-            network.fit(kind, settings)
-            # It takes no memory; a user's may not allow it.
-            with contextlib.suppress(NotImplementedError), torch.device('meta'):
-                like(weights, utils.get_model(network.make(kind, size, heads, settings)), 'the weights')
-            net = network.make(kind, size, heads, settings)
-            like(weights, utils.get_model(net), 'the weights')
-        except Exception as e:  # of numbers in somebody's file
-            raise UserError('%s does not fit its run (%s: %s)' % (self.path, type(e).__name__, e))
-        return net
+    def network(self, kind, weights, heads):
+        """The network of a class with heads [(task, classes), ...], once weights have been found to be of one
+        with such settings."""
+        settings, size = self.about['settings'], self.about['inputsize']
+        network.fit(kind, settings)
+        # It takes no memory; a user's may not allow it.
+        with contextlib.suppress(NotImplementedError), torch.device('meta'):
+            like(weights, utils.get_model(network.make(kind, size, heads, settings)), 'the weights')
+        return network.make(kind, size, heads, settings)
 
     def data(self, data_dir=None):
         """(data, taskcla, size) of the run. Raises UserError if they are not those it was trained on."""

@@ -1,4 +1,4 @@
-"""The loop over the tasks: learn, test, tell. What a run leaves is its listeners' business (runs.listeners)."""
+"""The loop over the tasks: learn, test, tell. What a run leaves is the business of its listeners."""
 import signal
 import sys
 import time
@@ -19,8 +19,8 @@ LINE = '*' * 100
 
 
 def known(data):
-    """Return {name: tensor or images} of what a run's data are made of, which no checkpoint needs to hold. Images
-    that nobody holds are made anew: whoever kept them would keep the floats of all tasks."""
+    """Return {name: tensor or images} of what a run's data are made of, which no checkpoint needs to hold.
+    Images that nobody holds are made anew: whoever kept them would keep the floats of all tasks."""
     out = {}
     for t in (k for k in data if isinstance(k, int)):
         for split in ('train', 'valid', 'test'):
@@ -33,23 +33,25 @@ def known(data):
 class Sequence:
     """One approach learning the tasks of one experiment.
 
-    there: {'data', 'taskcla', 'inputsize', 'device', 'args', ...}, which train() and eval() get by name as far
-    as they take it; checkpoint: where the state goes after every epoch and task, or None; record: what the
-    run's record begins with; place: the runs.place.Place of all that the run leaves, None for a trial.
+    there: {'data', 'taskcla', 'inputsize', 'device', 'args', ...}, which train() and eval() get by name as
+    far as they take it; checkpoint: where the state goes after every epoch and task, or None; record: what
+    the run's record begins with; place: the runs.place.Place of all that the run leaves, None for a trial.
     """
 
     def __init__(self, appr, there, record, checkpoint, place):
         self.appr, self.there, self.data, self.args = appr, there, there['data'], there['args']
-        self.device, self.ntasks, self.foreign = there['device'], len(there['taskcla']), foreign.is_foreign(type(appr))
+        self.device, self.ntasks = there['device'], len(there['taskcla'])
+        self.foreign = foreign.is_foreign(type(appr))
         self.record, self.checkpoint, self.place = record, checkpoint, place
         self.outcome, self.done, self.devices = Outcome(self.ntasks), 0, [record['device']]  # of all starts
-        self.start, self.before, self.cut = time.monotonic(), 0., False  # seconds, and whether a task was cut, before
-        self.tick, self.listeners = self.start, listeners.of(self)
+        self.start = self.tick = time.monotonic()
+        self.before, self.cut = 0., False  # seconds of work, and whether a task was cut, before
+        self.listeners = listeners.of(self)
 
     def run(self, state=None):
         """Learns the tasks, from a checkpoint's state if given; returns the accuracy matrix. Raises UserError
-        for a loss that is not finite; SystemExit(75) if stopped by Ctrl-C or a signal, with the state saved, or
-        (130 or 128 + the signal's number) where there is no checkpoint."""
+        for a loss that is not finite; SystemExit(75) if stopped by Ctrl-C or a signal, with the state saved,
+        or (130 or 128 + the signal's number) where there is no checkpoint."""
         if self.checkpoint:
             self.checkpoint.data = partial(known, self.data)
         if state is not None:
@@ -70,8 +72,11 @@ class Sequence:
             except (KeyboardInterrupt, Stop) as e:
                 self.interrupt(e)
         self.tell('settle')
-        if self.place.staged:
-            self.settle()
+        if self.place.staged and self.is_cut():
+            print('A task was cut short: %s stays as it was; what came out is in %s' % (
+                self.place.final, self.place.folder))
+        elif self.place.staged:
+            self.place.take_over()
         return self.outcome.acc
 
     def learn(self, t):
@@ -105,8 +110,8 @@ class Sequence:
             print('>>> Test on task {:2d} - {:15s}: loss={:.3f}, acc={:5.1f}%{} <<<'.format(
                 u, self.data[u]['name'], out.lss[t, u], 100 * out.acc[t, u], note))
         if t in measures.diverged(out.lss[:t + 1, :t + 1]):
-            print('warning: task %d has diverged: its loss is %.3g, that of guessing below 5; a lower --lr may help' % (
-                t, out.lss[t, t]), file=sys.stderr)
+            print('warning: task %d has diverged: its loss is %.3g, that of guessing below 5; a lower --lr '
+                  'may help' % (t, out.lss[t, t]), file=sys.stderr)
         out.seconds.append(round(time.monotonic() - self.tick, 2))
 
     def validate(self, t):
@@ -117,49 +122,42 @@ class Sequence:
 
     def evaluate(self, u, split):
         """(loss, accuracy) on a split of task u, or one of its splits by name."""
-        found = self.data[u][split] if isinstance(split, str) else split
-        x, y = found['x'] if self.foreign else images.of(found), found['y'].to(self.device)
-        return foreign.measured(self.appr, foreign.call(self.appr.eval, u, x.to(self.device), y, there=self.there))
+        x, y = self.samples(self.data[u][split] if isinstance(split, str) else split)
+        return foreign.measured(self.appr, foreign.call(self.appr.eval, u, x, y, there=self.there))
+
+    def samples(self, split):
+        """(x, y) of a split on the device."""
+        x = split['x'] if self.foreign else images.of(split)
+        return x.to(self.device), split['y'].to(self.device)
 
     def training_data(self, t):
-        """What train() takes for task t: (t, xtrain, ytrain, xvalid, yvalid) on the device. For an approach that
-        trains on all tasks so far, all their images, one task after another (dataloaders.joined.Joined); for one
-        with a loop of its own as tensors, and instead of t [tasks of training samples, of validation samples]. A
-        validation set that is the training set stays the same."""
-        everything = getattr(self.appr, 'cumulative', self.args.approach == 'joint')
-        tasks = list(range(t + 1)) if everything else [t]
-        same = all(self.data[u]['valid'] is self.data[u]['train'] for u in tasks)
-        train = self.joined(tasks, 'train', everything)
-        valid = train if same else self.joined(tasks, 'valid', everything)
-        if everything and self.foreign:
-            first = self.tasks_of(tasks, 'train')
-            t = [first, first if same else self.tasks_of(tasks, 'valid')]
-        return t, *train, *valid
+        """What train() takes for task t: (t, xtrain, ytrain, xvalid, yvalid) on the device. For an approach
+        that trains on all tasks so far, all their images, one task after another (dataloaders.joined); for
+        one with a loop of its own as tensors, and instead of t [tasks of training samples, of validation
+        samples]. A validation set that is the training set stays the same."""
+        if not getattr(self.appr, 'cumulative', self.args.approach == 'joint'):
+            task = self.data[t]
+            train = self.samples(task['train'])
+            return t, *train, *(train if task['valid'] is task['train'] else self.samples(task['valid']))
+        same = all(self.data[u]['valid'] is self.data[u]['train'] for u in range(t + 1))
+        first, *train = self.joined(t, 'train')
+        second, *valid = (first, *train) if same else self.joined(t, 'valid')
+        return [first, second] if self.foreign else t, *train, *valid
 
-    def joined(self, tasks, split, everything):
-        """(x, y) of a split of some tasks."""
-        splits = [self.data[u][split] for u in tasks]
-        if not everything:
-            x = splits[0]['x'] if self.foreign else images.of(splits[0])
-            return x.to(self.device), splits[0]['y'].to(self.device)
+    def joined(self, t, split):
+        """(the task of each sample, int64 [N], x, y) of a split of the tasks up to t."""
+        splits = [self.data[u][split] for u in range(t + 1)]
         y = torch.cat([s['y'] for s in splits])
+        of = [torch.full_like(s['y'], u) for u, s in enumerate(splits)]
         if self.foreign:
-            return torch.cat([s['x'] for s in splits]), y
-        return Joined([(u, images.of(s)) for u, s in zip(tasks, splits)]), y
-
-    def tasks_of(self, tasks, split):
-        """The task of each sample of a split of some tasks, int64 [N]."""
-        return torch.cat([torch.full_like(self.data[u][split]['y'], u) for u in tasks])
+            return torch.cat(of), torch.cat([s['x'] for s in splits]), y
+        return torch.cat(of), Joined(list(enumerate(map(images.of, splits)))), y
 
     # What it tells and is asked
     def tell(self, event, *values):
         """Tells the listeners in their order."""
         for listener in self.listeners:
             getattr(listener, event)(*values)
-
-    def listener(self, name):
-        """The listener of a name."""
-        return next(one for one in self.listeners if one.name == name)
 
     def epochs(self):
         """The epochs so far, of all tasks; 0 where nobody counts them."""
@@ -174,7 +172,7 @@ class Sequence:
         return not self.foreign and self.appr.scenario.infers
 
     def is_cut(self):
-        """Whether Ctrl-C ended a task early: then the matrix, even if complete, is not that of the settings."""
+        """Whether Ctrl-C ended a task early: then the matrix, if complete, is not that of the settings."""
         return bool(self.cut or getattr(getattr(self.appr, 'fitting', None), 'interrupted', False))
 
     def elapsed(self):
@@ -204,7 +202,8 @@ class Sequence:
         """Where the results of a stopped run are."""
         if not self.done:
             return 'no task was finished'
-        return 'the results of %d finished task%s are in %s' % (self.done, 's' * (self.done != 1), self.place.output)
+        return 'the results of %d finished task%s are in %s' % (
+            self.done, 's' * (self.done != 1), self.place.output)
 
     def fail(self, error):
         """Raises a UserError again, with what is left of the run."""
@@ -217,13 +216,6 @@ class Sequence:
         """Ends the process of a run that was stopped."""
         self.tell('stop', 'interrupted')
         resumable = '; --resume goes on' if self.checkpoint and self.checkpoint.path.exists() else ''
-        print('run.py: stopped by %s in task %d; %s%s' % (str(why) or 'Ctrl-C', self.done, self.kept(), resumable),
-              file=sys.stderr)
+        print('run.py: stopped by %s in task %d; %s%s' % (
+            str(why) or 'Ctrl-C', self.done, self.kept(), resumable), file=sys.stderr)
         sys.exit(STOPPED if self.checkpoint else 128 + getattr(why, 'number', signal.SIGINT))
-
-    def settle(self):
-        """Puts a finished result where it belongs."""
-        if self.is_cut():
-            print('A task was cut short: %s stays as it was; what came out is in %s' % (self.place.final, self.place.folder))
-        else:
-            self.place.take_over()

@@ -16,11 +16,12 @@ class Setup:
     def __init__(self, args, approach):
         self.approach = approach
         machine.prepare()
-        device, usual = machine.choose_device(args.device), (options.label(args), args.approach, args.seed)
-        self.args = args = args.but(device=device, output=ROOT / (args.output or 'res/%s_%s_%d.txt' % usual))
+        device = machine.choose_device(args.device)
+        usual = 'res/%s_%s_%d.txt' % (options.label(args), args.approach, args.seed)
+        self.args = args = args.but(device=device, output=ROOT / (args.output or usual))
         if args.deterministic:
             machine.be_deterministic()
-        self.theirs = foreign.provide(vars(args))
+        theirs = foreign.provide(args)
         self.dataloader = build.experiment(args.experiment, args.data_dir, args.image_size)
         name, self.Net = network.choose(self.dataloader, args, approach)
         self.settings = network.settings(self.Net, args.net, args.set or {})
@@ -31,10 +32,10 @@ class Setup:
         self.scenario = build.scenario(args, approach, taskcla, check.classes(data, taskcla))
         self.config = {**options.settings(args), 'network': name,
                        'tasks': [data[t]['name'] for t, _ in taskcla], 'data': data.get('sha256', {})}
-        about = {'network': name, 'settings': network.all_settings(self.Net, self.settings)}
         self.context = {
-            'args': self.theirs if foreign.is_foreign(approach) else Namespace(**vars(args)), 'data': data, 'inputsize': inputsize, 'input_size': inputsize,
-            'taskcla': taskcla, 'device': device, 'scenario': self.scenario, 'about': about,
+            'args': theirs if foreign.is_foreign(approach) else Namespace(**vars(args)), 'data': data,
+            'inputsize': inputsize, 'input_size': inputsize, 'taskcla': taskcla, 'device': device,
+            'scenario': self.scenario, 'about': {'network': name, 'settings': self.settings},
             'log_name': args.output.stem}
 
     def change(self, **changes):
@@ -46,8 +47,9 @@ class Setup:
         """Make the network and the approach, which it returns."""
         args, context = self.args, self.context
         heads = context['taskcla'] if getattr(self.approach, 'isolated', False) else self.scenario.taskcla()
-        for line in network.remarks(self.Net, self.settings):
-            print(line)
+        if not self.settings.get('split', True):
+            print('%s.Net: split=False: all tasks share one head; --net split=true gives each its own, which '
+                  'an approach that takes split is told' % self.Net.__module__)
         self.net = network.make(self.Net, context['inputsize'], heads, self.settings).to(args.device)
         self.appr = build.make(self.approach, self.net, args, context)
         machine.apply(self.appr, args)
@@ -60,21 +62,26 @@ class Setup:
         for name, value in {**self.config, 'device': self.args.device, 'output': self.args.output}.items():
             print('\t%s: %s' % (name, value))
         print('=' * 100)
-        data = self.context['data']
-        print(data['note'] if 'note' in data else '', end='\n' * ('note' in data))
+        if 'note' in self.context['data']:
+            print(self.context['data']['note'])
         for line in self.notes if self.args.augment else ():
             print('warning: ' + line, file=sys.stderr)
-        print(''.join(line + '\n' for line in build.again(self.approach, self.scenario)), end='')
+        if self.scenario.returning:
+            how = 'keeps the logit that it had in the task where it came first'
+            if getattr(self.approach, 'isolated', False):
+                how = 'has a logit in each task, of which the surest counts'
+            print('%d classes in all: one that comes again %s' % (len(self.scenario.firsts), how))
         print('Input size =', self.context['inputsize'], '\nTask info =', self.context['taskcla'])
 
     def describe(self, argv):
         """Return what the run's record begins with; argv: its command line."""
         args, context = self.args, self.context
+        clipgrad = getattr(self.appr, 'clipgrad', None)
+        clipgrad = clipgrad if isinstance(clipgrad, (int, float)) else None  # as what is called so elsewhere
         return {
             'status': 'running', 'command': ['src/run.py', *argv], 'config': self.config,
             'origin': args.origin, **machine.describe(args.device),
             'parameters': sum(p.numel() for p in self.net.parameters()), **machine.memory_format(self.net),
             'tasks': self.config['tasks'], 'tags': args.tag, 'scenario': self.scenario.name,
-            'normalisation': context['data'].get('normalisation'), 'net': context['about']['settings'],
-            'pc_valid': build.held_out(self.dataloader, args),
-            'clipgrad': build.number(self.appr, 'clipgrad')}
+            'normalisation': context['data'].get('normalisation'), 'net': self.settings,
+            'pc_valid': build.held_out(self.dataloader, args), 'clipgrad': clipgrad}

@@ -17,6 +17,7 @@ SUBMITTED = FOLDER / 'submitted.json'  # {result: job}
 # squeue's reasons of jobs that ask for what they cannot get
 NEVER = re.compile(r'PartitionConfig|PartitionNodeLimit|PartitionTimeLimit|BadConstraints|Invalid\w+|'
                    r'\w+NotAllowed|\w+PerJob\w*|DependencyNeverSatisfied')
+EVERY = 2  # seconds between two looks at the queue
 TRIES = 5  # starts of a job in a row that may end without a new checkpoint
 
 
@@ -48,7 +49,7 @@ def execute(runs, args):
         with utils.replacing(SUBMITTED) as f:
             json.dump({**submitted, **jobs}, f, indent=1)
     if args.no_wait:
-        time.sleep(2)
+        time.sleep(EVERY)
         cancel_hopeless(in_queue(), jobs.values())
         print('Not waiting: the same command picks up what is missing later')
         return []
@@ -114,7 +115,7 @@ def make_executor(args):
     try:
         executor = submitit.AutoExecutor(folder=str(FOLDER), cluster='slurm', slurm_max_num_timeout=10 ** 6)
     except RuntimeError as e:
-        raise UserError('--launcher slurm: %s' % ' '.join(str(e).split()))
+        raise UserError('--launcher slurm: %s' % e)
     # when run.py is told, before the time is up
     settings = {'name': 'hat', 'timeout_min': args.timeout_min, 'cpus_per_task': args.cpus_per_task,
                 'tasks_per_node': 1, 'slurm_array_parallelism': args.array_parallelism,
@@ -150,13 +151,13 @@ def cancel_hopeless(queued, ours):
     return {j: why for j, why in queued.items() if j not in hopeless}
 
 
-def wait(runs, jobs, every=2):
+def wait(runs, jobs):
     """Wait until no job is in the queue, with a progress bar; return the runs that did not finish."""
     with tqdm(total=len(runs), desc='jobs', unit='job', file=sys.stderr, disable=None) as bar:
         try:
             left, failures = list(runs), 0
             while left:
-                time.sleep(every)
+                time.sleep(EVERY)
                 try:
                     queued = cancel_hopeless(in_queue(), [jobs[str(run.output)] for run in left])
                 except UserError as e:  # the controller may be busy for a while
@@ -172,7 +173,7 @@ def wait(runs, jobs, every=2):
             print('The jobs go on; scancel stops them, the same command picks up what is missing',
                   file=sys.stderr)
             sys.exit(130)
-    time.sleep(every)  # shared folders may lag behind the queue
+    time.sleep(EVERY)  # shared folders may lag behind the queue
     failed = [run for run in runs if run.status() != 'finished']
     for run in failed:
         print(plan.failure(run, 'job %s' % jobs[str(run.output)]), file=sys.stderr)

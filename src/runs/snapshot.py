@@ -15,18 +15,18 @@ BASE = *LOOP, 'model', 'optimizer', 'fitting', 'logpath', '_only'  # attributes 
 
 def names(appr, data=None):
     """{name: value} of what a run has by itself: the network and its parts, what the base sets, the data."""
-    net, out = appr.model, dict(data or {})
-    for what, parts in (('module ', net.named_modules()), ('', net.named_parameters()), ('', net.named_buffers())):
-        out.update({'model %s%s' % (what, n): part for n, part in parts})
-    out.update({'self.' + n: vars(appr)[n] for n in BASE if n in vars(appr) and type(vars(appr)[n]) not in PLAIN})
-    return {**out, 'self': appr}
+    net, own = appr.model, {n: v for n, v in vars(appr).items() if n in BASE and type(v) not in PLAIN}
+    out = {'self.' + n: v for n, v in own.items()}
+    out.update({'model module ' + n: part for n, part in net.named_modules()})
+    out.update({'model ' + n: part for n, part in (*net.named_parameters(), *net.named_buffers())})
+    return {**(data or {}), **out, 'self': appr}
 
 
 def write(appr, data=None, without=()):
     """({attribute: node}, {place: what} of what could not be written) of an approach, its network's own plain
     attributes among them as 'model.<name>'."""
     writer = Writer({id(v): n for n, v in names(appr, data).items()})
-    kept = {n: v for n, v in vars(appr).items() if n not in BASE and n not in without and not unchanged(appr, n, v)}
+    kept = {n: v for n, v in vars(appr).items() if n not in (*BASE, *without) and not unchanged(appr, n, v)}
     out = {n: writer.node(v, 'self.' + n) for n, v in kept.items()}
     for n, v in vars(appr.model).items():
         if not n.startswith('_') and n != 'training':
@@ -56,14 +56,9 @@ def values(appr, nodes, data=None, kept=()):
         of_model(out[n], appr.model, n)
         if n.startswith('model.') and isinstance(made.get(n), (torch.Tensor, np.ndarray)):
             like(out[n], made[n], n)
-        if (n in appr.hyper or n in OURS) and is_number(made[n]) and type(out[n]) in PLAIN and not is_number(out[n]):
-            raise ValueError('self.%s' % n)
+        if n in (*appr.hyper, *OURS) and type(made[n]) in (int, float) and type(out[n]) in PLAIN:
+            like(float(out[n]), float(made[n]), 'self.' + n)
     return out
-
-
-def is_number(value):
-    """Whether a value is a plain number that is one."""
-    return type(value) in (int, float) and value == value
 
 
 def put(appr, values):
@@ -112,20 +107,23 @@ def size(node):
 def like(value, model, what='the value'):
     """Raises ValueError, saying what, unless a value is of the kind, keys and shapes of a model; numbers may
     be others."""
-    kinds = (int, float) if isinstance(model, float) else (type(model),)
-    ok = type(value) in kinds or isinstance(model, dict) and isinstance(value, dict)
-    ok = ok and not (isinstance(value, float) and value != value)
-    if ok and isinstance(model, (torch.Tensor, np.ndarray)):
-        ok = value.shape == model.shape and value.dtype == model.dtype
-        plain = not isinstance(value, torch.Tensor) or value.layout == torch.strided and not value.is_meta
-        ok = ok and plain
-    elif ok and isinstance(model, dict):
-        ok = value.keys() == model.keys()
-        for k in model if ok else ():
+    if isinstance(model, dict) and isinstance(value, dict) and value.keys() == model.keys():
+        for k in model:
             like(value[k], model[k], '%s of %s' % (k, what))
-    elif ok and isinstance(model, (list, tuple)):
-        ok = len(value) == len(model)
-        for i, m in enumerate(model) if ok else ():
-            like(value[i], m, '%s %d' % (what, i))
-    if not ok:
+    elif isinstance(model, (list, tuple)) and type(value) is type(model) and len(value) == len(model):
+        for i, (v, m) in enumerate(zip(value, model)):
+            like(v, m, '%s %d' % (what, i))
+    elif kind(value) != kind(model) or not whole(value):
         raise ValueError(what)
+
+
+def kind(value):
+    """What a value is besides its numbers: its type and, of a tensor or an array, shape and type of these."""
+    return type(value), getattr(value, 'shape', None), getattr(value, 'dtype', None)
+
+
+def whole(value):
+    """Whether a value has its numbers: it is no sparse tensor, none without memory, and not nan."""
+    if isinstance(value, torch.Tensor):
+        return value.layout == torch.strided and not value.is_meta
+    return not isinstance(value, (dict, list, tuple)) and (not isinstance(value, float) or value == value)

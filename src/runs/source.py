@@ -1,4 +1,5 @@
-"""What a file in the original's layout says of the args that it goes by, read from its source, never imported."""
+"""What a file in the original's layout says of the args that it goes by, read from its source, never
+imported."""
 import ast
 import difflib
 import re
@@ -10,9 +11,9 @@ from utils import UserError
 class Source:
     """The source of a file, which may be None.
 
-    asks: whether it imports arguments; reads: the attributes of args that it reads, in their order; optimizers:
-    what it compares args.optimizer with, as it spells them; chooses: whether it reads args.optimizer; folders: what it
-    takes to be in its working folder, as in './models/'.
+    asks: whether it imports arguments; reads: the attributes of args that it reads, in their order;
+    optimizers: what it compares args.optimizer with, as it spells them; chooses: whether it reads
+    args.optimizer; folders: what it takes to be in its working folder, as in './models/'.
     """
 
     def __init__(self, path):
@@ -26,12 +27,7 @@ class Source:
         folders = [re.match(r'\./((?:\w+/)+)', text) for text in texts]
         self.folders = [found[1] for found in folders if found]
         self.chooses = 'optimizer' in self.reads
-        self.optimizers = list(dict.fromkeys(name for node in nodes for name in compared(node, 'optimizer')))
-
-    @property
-    def name(self):
-        """The file as messages call it."""
-        return '%s/%s' % (self.path.parent.name, self.path.name)
+        self.optimizers = list(dict.fromkeys(name for node in nodes for name in compared(node)))
 
     def optimizer(self, text):
         """Return the optimizer of a text, None for the file's own choice, as the file spells it: Adam, if it
@@ -42,7 +38,8 @@ class Source:
         if spelt and text.lower() not in spelt:
             near = difflib.get_close_matches(text.lower(), spelt, 1)
             perhaps = ' (perhaps %s)' % spelt[near[0]] if near else ''
-            raise UserError('--optimizer %s: %s knows %s%s' % (text, self.name, ', '.join(self.optimizers), perhaps))
+            raise UserError('--optimizer %s: %s/%s knows %s%s' % (
+                text, self.path.parent.name, self.path.name, ', '.join(self.optimizers), perhaps))
         return spelt.get(text.lower(), text)
 
     def missing(self, args):
@@ -62,16 +59,15 @@ def imports_arguments(node):
     return isinstance(node, ast.Import) and 'arguments' in [alias.name for alias in node.names]
 
 
-def of_args(node, name=None):
-    """Whether a node of a syntax tree is args.<name>, or self.args.<name>; any name without one."""
-    if not isinstance(node, ast.Attribute) or name not in (None, node.attr):
-        return False
-    return getattr(node.value, 'id', getattr(node.value, 'attr', None)) == 'args'
+def of_args(node):
+    """Whether a node of a syntax tree is args.<name>, or self.args.<name>."""
+    owner = getattr(node, 'value', None) if isinstance(node, ast.Attribute) else None
+    return getattr(owner, 'id', getattr(owner, 'attr', None)) == 'args'
 
 
-def compared(node, name):
-    """Return the texts that a node of a syntax tree compares args.<name> with."""
-    if not isinstance(node, ast.Compare) or not of_args(node.left, name):
+def compared(node):
+    """Return the texts that a node of a syntax tree compares args.optimizer with."""
+    if not (isinstance(node, ast.Compare) and of_args(node.left) and node.left.attr == 'optimizer'):
         return []
     parts = [part for comparator in node.comparators for part in ast.walk(comparator)]
     return [part.value for part in parts if isinstance(getattr(part, 'value', None), str)]

@@ -71,7 +71,6 @@ class Steps(Lines):
         self.add({'task': t, 'step': self.step, **{ACCURACY % u: a for u, a in enumerate(found)}})
 
     def account(self, n):
-        """What the record says after n tasks."""
         return measures.stability(self.lowest[:n, :n], self.last[:n, :n])
 
 

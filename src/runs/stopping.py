@@ -15,18 +15,24 @@ class Stop(BaseException):
 
 
 @contextlib.contextmanager
+def handled(numbers, handler):
+    """Within it, signals call a handler, where this is the main thread."""
+    here = threading.current_thread() is threading.main_thread()
+    before = {n: signal.signal(n, handler) for n in numbers if here}
+    try:
+        yield
+    finally:
+        for n, old in before.items():
+            signal.signal(n, old)
+
+
 def stopping():
-    """Makes the first of SIGTERM, SIGUSR1 and SIGUSR2 (warnings of Slurm and submitit, which may send several) raise Stop
-    within the block; further ones do not disturb what is saved then."""
+    """Makes the first of SIGTERM, SIGUSR1 and SIGUSR2 (warnings of Slurm and submitit, which may send
+    several) raise Stop within the block; further ones do not disturb what is saved then."""
+    numbers = [getattr(signal, n) for n in ('SIGTERM', 'SIGUSR1', 'SIGUSR2') if hasattr(signal, n)]
+
     def stop(number, frame):
         for n in numbers:
             signal.signal(n, signal.SIG_IGN)
         raise Stop(number)
-    numbers = [getattr(signal, n) for n in ('SIGTERM', 'SIGUSR1', 'SIGUSR2') if hasattr(signal, n)]
-    here = threading.current_thread() is threading.main_thread()
-    handlers = {n: signal.signal(n, stop) for n in numbers} if here else {}
-    try:
-        yield
-    finally:
-        for n, handler in handlers.items():
-            signal.signal(n, handler)
+    return handled(numbers, stop)

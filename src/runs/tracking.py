@@ -5,6 +5,7 @@ resumption would log the same again.
 """
 import importlib
 import json
+import os
 import sys
 
 import utils
@@ -12,12 +13,14 @@ from runs.listeners import Listener
 from utils import ROOT, UserError
 
 FOLDER = ROOT / 'logs'
-PACKAGES = {'wandb': 'wandb', 'mlflow': 'mlflow-skinny'}  # what pip calls them
+# What an option needs: what is imported, and what pip calls it.
+PACKAGES = {'tensorboard': ('torch.utils.tensorboard', 'tensorboard'), 'wandb': ('wandb', 'wandb'),
+            'mlflow': ('mlflow', 'mlflow-skinny')}
 
 
 class Tracker(Listener):
     """Logs numbers to a package by three methods: open(known), with the id of a run to go on with or None,
-    which returns the id; log(numbers, step); close(summary, finished)."""
+    which returns the id; log(numbers, step); close(finished)."""
 
     package = ''  # what is imported
 
@@ -35,14 +38,14 @@ class Tracker(Listener):
     def epoch(self, numbers):
         """Logs task<t>/<name>, as epochs.csv has them."""
         step = self.run.epochs()
-        values = {'task%d/%s' % (numbers['task'], n): v for n, v in numbers.items() if n not in ('task', 'epoch')}
-        self.once('epochs', step, values, step)
+        own = {n: v for n, v in numbers.items() if n not in ('task', 'epoch')}
+        self.once('epochs', step, {'task%d/%s' % (numbers['task'], n): v for n, v in own.items()}, step)
 
     def task(self, t):
-        """Logs the accuracies on all tasks so far, and their mean."""
         acc = self.run.outcome.acc[t, :t + 1]
         values = {'test_accuracy/task%d' % u: float(a) for u, a in enumerate(acc)}
-        self.once('tasks', t + 1, {**values, 'average_accuracy': float(acc.mean())}, self.run.epochs() or t + 1)
+        values['average_accuracy'] = float(acc.mean())
+        self.once('tasks', t + 1, values, self.run.epochs() or t + 1)
 
     def once(self, what, number, values, step):
         """Logs values unless they have been logged before."""
@@ -75,15 +78,64 @@ class Tracker(Listener):
                 self.package, type(e).__name__, ' '.join(str(e).split())[:200]), file=sys.stderr)
 
 
-def chosen(args):
-    """The kinds of trackers that the options name. Raises UserError for a package that is not there."""
-    out = []
-    for name in PACKAGES:
-        if getattr(args, name, False):
-            kind = importlib.import_module('runs.to_' + name).Log
-            try:
-                importlib.import_module(name)
-            except ImportError:
-                raise UserError('--%s needs a package that is not there: pip install %s' % (name, PACKAGES[name]))
-            out.append(kind)
-    return out
+class Wandb(Tracker):
+    """Weights & Biases, by its own settings (WANDB_PROJECT, WANDB_MODE=offline, ...); files in logs/wandb.
+
+    A run of the project of that name, 'hat' if there is none, in the group of its experiment and approach.
+    """
+
+    package = 'wandb'
+
+    def open(self, known):
+        import wandb
+        os.environ.setdefault('WANDB_DIR', str(FOLDER))
+        config, project = self.run.record['config'], os.environ.get('WANDB_PROJECT', 'hat')
+        group = '%s %s' % (config['experiment'], config['approach'])
+        self.log_to = wandb.init(project=project, name=self.run.place.final.stem, group=group, config=config,
+                                 id=known, resume='allow')
+        return self.log_to.id
+
+    def log(self, values, step):
+        self.log_to.log(values, step=step)
+
+    def close(self, finished):
+        self.log_to.finish(exit_code=0 if finished else 1)
+
+
+class Mlflow(Tracker):
+    """MLflow, at MLFLOW_TRACKING_URI or in the local store logs/mlruns: a run of the experiment of the run's
+    name."""
+
+    package = 'mlflow'
+
+    def open(self, known):
+        os.environ.setdefault('MLFLOW_ALLOW_FILE_STORE', 'true')
+        import mlflow
+        uri = os.environ.get('MLFLOW_TRACKING_URI') or (FOLDER / 'mlruns').as_uri()
+        self.client, self.id, config = mlflow.MlflowClient(tracking_uri=uri), known, self.run.record['config']
+        if known:
+            self.client.update_run(known, status='RUNNING')
+            return known
+        found = self.client.get_experiment_by_name(config['experiment'])
+        where = found.experiment_id if found else self.client.create_experiment(config['experiment'])
+        self.id = self.client.create_run(where, run_name=self.run.place.final.stem).info.run_id
+        for name, value in config.items():
+            self.client.log_param(self.id, name, str(value)[:500])
+        return self.id
+
+    def log(self, values, step):
+        for name, value in values.items():
+            self.client.log_metric(self.id, name, value, step=step)
+
+    def close(self, finished):
+        self.client.set_terminated(self.id, status='FINISHED' if finished else 'KILLED')
+
+
+def check(args):
+    """Raises UserError for an option that needs a package which is not there."""
+    for name, (module, package) in PACKAGES.items():
+        try:
+            if getattr(args, name):
+                importlib.import_module(module)
+        except ImportError:
+            raise UserError('--%s needs a package that is not there: pip install %s' % (name, package))

@@ -17,11 +17,6 @@ from runs import checkpoint, foreign, place, saved, sequence
 from utils import UserError
 
 
-def epochs(appr, n):
-    """Return how many epochs a task of n samples has in all, at most."""
-    return sum(appr.epochs(n, phase) for phase in range(appr.phases))
-
-
 def shorten(appr, epochs):
     """Make tasks as short as they can be, with so many epochs, for a trial."""
     appr.nepochs, appr.recipe.iterations = epochs, None
@@ -30,23 +25,23 @@ def shorten(appr, epochs):
             setattr(appr, h.name, h.short)
 
 
-def fewer(data, ntasks, train, test):
-    """Return the data with at most so many samples of each split, spread over it."""
-    out = dict(data)
-    for t in range(ntasks):
-        def some(split, n):
-            size = len(split['y'])
-            return images.some(split, np.unique(np.linspace(0, size - 1, min(n, size)).astype(int)))
-        out[t] = {**data[t], 'train': some(data[t]['train'], train), 'test': some(data[t]['test'], test)}
-        same = data[t]['valid'] is data[t]['train']
-        out[t]['valid'] = out[t]['train'] if same else some(data[t]['valid'], test)
-    return out
+def fewer(context, train, test):
+    """Leave at most so many samples of each split in the data, spread over it."""
+    def some(split, n):
+        size = len(split['y'])
+        return images.some(split, np.unique(np.linspace(0, size - 1, min(n, size)).astype(int)))
+    context['data'] = data = dict(context['data'])
+    for t, _ in context['taskcla']:
+        task = data[t]
+        out = {'train': some(task['train'], train), 'test': some(task['test'], test)}
+        out['valid'] = out['train'] if task['valid'] is task['train'] else some(task['valid'], test)
+        data[t] = {**task, **out}
 
 
-def tasks(ready, appr, context, checkpoint=None, record=None):
+def tasks(ready, appr):
     """Return the loop over the tasks of a trial."""
-    record = record or {'device': str(ready.args.device), 'tasks': ready.config['tasks']}
-    return sequence.Sequence(appr, context, record, checkpoint, None)
+    record = {'device': str(ready.args.device), 'tasks': ready.config['tasks']}
+    return sequence.Sequence(appr, ready.context, record, None, None)
 
 
 def debug(ready, argv):
@@ -54,34 +49,36 @@ def debug(ready, argv):
     was right. Return the accuracy matrix. Raises UserError where what is loaded says otherwise."""
     context, own = ready.context, foreign.is_foreign(ready.approach)
     n, ntasks = 2 * ready.args.sbatch, len(context['taskcla'])
-    context['data'] = fewer(context['data'], ntasks, n, n)
-    with tempfile.TemporaryDirectory() as folder, foreign.working_in(Path(folder)) if own else contextlib.nullcontext():
-        ready.change(output=Path(folder) / 'debug.txt', keep_checkpoint=True,
-                     save=not own and 'save' not in ready.approach.cannot, **{'nepochs': 1} if own else {})
-        args = ready.args
+    fewer(context, n, n)
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        saves = not own and 'save' not in ready.approach.cannot
+        ready.change(output=folder / 'debug.txt', keep_checkpoint=True, save=saves)
+        if own:
+            ready.change(nepochs=1)
+        args, there = ready.args, place.Place(folder / 'debug.txt')
+        stack.callback(shutil.rmtree, there.home.parent, ignore_errors=True)
+        if own:
+            stack.enter_context(foreign.working_in(there))
         ready.show()
         appr = ready.make()
         if records.has_log(appr):
-            appr.logpath = str(Path(folder) / 'log.pkz')
-        if not own:
-            shorten(appr, 1)
+            appr.logpath = str(folder / 'log.pkz')
         kept = None if own else checkpoint.Checkpoint(args.output, ready.config, args.checkpoint_every)
-        try:
-            learner = sequence.Sequence(appr, context, ready.describe(argv), kept, place.Place(args.output))
-            acc = unstopped(learner)
-            done = ['%d tasks trained and tested' % ntasks]
-            if args.save:
-                done.append('%d models saved and loaded' % loaded(args, context, acc))
-            if kept:
-                other = ready.make()
-                shorten(other, 1)
-                kept.restore(kept.read(), other, ntasks)
-                before = utils.get_model(appr.model)
-                if any(not v.equal(before[name]) for name, v in utils.get_model(other.model).items()):
-                    raise UserError('--debug: the state that was saved is not the one that was loaded')
-                done.append('the state saved and loaded')
-        finally:
-            shutil.rmtree(checkpoint.folder(args.output).parent, ignore_errors=True)
+        if kept:
+            shorten(appr, 1)
+        acc = unstopped(sequence.Sequence(appr, context, ready.describe(argv), kept, there))
+        done = ['%d tasks trained and tested' % ntasks]
+        if args.save:
+            done.append('%d models saved and loaded' % loaded(args, context, acc))
+        if kept:
+            other = ready.make()
+            shorten(other, 1)
+            kept.restore(kept.read(), other, ntasks)
+            before = utils.get_model(appr.model)
+            if any(not v.equal(before[name]) for name, v in utils.get_model(other.model).items()):
+                raise UserError('--debug: the state that was saved is not the one that was loaded')
+            done.append('the state saved and loaded')
     print('Debug: %s: all as it should be' % ', '.join(done))
     return acc
 
@@ -118,7 +115,7 @@ def profile(ready, argv):
     os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # it writes to stderr on machines without a GPU
     from torch.profiler import ProfilerActivity, profile as profiler
     args, context = ready.args, ready.context
-    context['data'] = fewer(context['data'], len(context['taskcla']), 20 * args.sbatch, 256)
+    fewer(context, 20 * args.sbatch, 256)
     ready.show()
     appr = ready.make()
     appr.logs = None
@@ -134,7 +131,7 @@ def profile(ready, argv):
             train_epoch(*values)
         found.append(p)
     appr.train_epoch = watched
-    tasks(ready, appr, context).learn(0)
+    tasks(ready, appr).learn(0)
     key = 'self_cuda_time_total' if appr.device.type == 'cuda' else 'self_cpu_time_total'
     table = found[0].key_averages().table(sort_by=key, row_limit=20, max_name_column_width=50)
     print(table)
@@ -152,7 +149,7 @@ def overfit(ready, argv):
     from networks.layers import without_dropout
     args, context = ready.args, ready.context
     ready.change(augment=None)
-    context['data'] = fewer(context['data'], len(context['taskcla']), args.overfit, 1)
+    fewer(context, args.overfit, 1)
     first = context['data'][0]
     first['valid'] = first['train']
     ready.show()
@@ -165,7 +162,7 @@ def overfit(ready, argv):
             appr.nepochs = appr.at['epoch']
     appr.fitting.on_epoch, appr.recipe.patience = look, False
     with contextlib.redirect_stdout(sys.stdout if sys.stdout.isatty() else io.StringIO()):
-        tasks(ready, appr, context).learn(0)
+        tasks(ready, appr).learn(0)
     numbers, n = appr.fitting.numbers, len(first['train']['y'])
     right = round(numbers['train_accuracy'] * n)
     print('Overfit: %d of %d samples right after %d epochs (loss %.4f, %.1f s)%s' % (

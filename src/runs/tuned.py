@@ -10,12 +10,9 @@ import re
 
 import discovery
 import utils
-from runs import build, config
+from runs import build, commandline, config, plan
+from runs.advice import unflag
 from utils import UserError
-
-# what a plan sets, or what is of a single run
-PLAN = ('experiment', 'approach', 'seed', 'output', 'resume', 'rerun', 'config', 'help', 'dry_run', 'debug',
-        'profile', 'overfit')
 
 
 def read(path, option='--settings'):
@@ -26,7 +23,7 @@ def read(path, option='--settings'):
             raise UserError('%s: %s is in no table: expected one for each approach, as in [hat]'
                             % (path, name))
         discovery.choice('approaches', name, str(path))
-        wrong = [key for key in table if key.replace('-', '_') in PLAN]
+        wrong = [key for key in table if unflag(key) in (*plan.OWN, 'config', *commandline.TRIALS)]
         if wrong:
             raise UserError('%s: %s of [%s]: the plan sets it' % (path, wrong[0], name))
     return found
@@ -46,21 +43,21 @@ def keep(path, approach, values, note):
         parts[mine[0]] = table + '\n' * (mine[0] < len(parts) - 1)
     else:
         parts = [text.rstrip('\n') + '\n\n' if text else '', table]
+    if before and not says(''.join(parts), {**before, approach: values}):
+        raise UserError('--keep: the tables of %s are not written one below the other: give another file'
+                        % path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with utils.replacing(path) as f:
         f.write(''.join(parts))
-        f.flush()
-        if before and reads(utils.temporary(path)) != {**before, approach: values}:
-            raise UserError('--keep: the tables of %s are not written one below the other: give another file'
-                            % path)
 
 
-def reads(path):
-    """Return what a TOML file says, None if it is none."""
+def says(text, values):
+    """Return whether a text is TOML of some values."""
+    toml = config.toml('--keep')
     try:
-        return config.of_toml(path)
-    except UserError:
-        return None
+        return toml.loads(text) == values
+    except toml.TOMLDecodeError:
+        return False
 
 
 def held_out(args):
@@ -75,12 +72,3 @@ def held_out(args):
     if same:
         raise UserError('--keep: %s validates on its training data, by which nothing can be chosen: give '
                         '--pc-valid, as in -- --pc-valid 0.1' % args.experiment)
-
-
-def first_tasks(args, count):
-    """Return '0,1,2', the first so many of --tasks or of the experiment's. Raises UserError if there are
-    fewer."""
-    tasks = args.tasks.split(',') if args.tasks else list(map(str, range(build.count_tasks(args))))
-    if count > len(tasks):
-        raise UserError('--tune-tasks %d: there are %d tasks' % (count, len(tasks)))
-    return ','.join(tasks[:count])

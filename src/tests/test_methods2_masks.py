@@ -391,6 +391,6 @@ def test_the_certificate_of_wsn_is_zero_and_gpm_s_says_how_far_it_moves(tmp_path
         for t in range(2):
             train(appr, data, t)
             there.task(t)
-        found[name] = there.account()['largest_change']
+        found[name] = there.account(2)['largest_change']
     assert found['wsn'] == {'logits': [0, 0], 'weights': 0}
     assert 0 < found['gpm']['logits'][0] < 5 and 'weights' not in found['gpm']

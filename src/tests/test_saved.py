@@ -252,7 +252,7 @@ def test_the_certificate_catches_a_weight_that_is_changed_by_hand(approach, tmp_
         weight[tuple(appr.guarded()[name].nonzero()[0])] += .25
     appr.configure(seen=2)
     there.task(1)
-    assert there.account()['largest_change']['weights'] == pytest.approx(.25, abs=1e-6) and there.state['moved'][0] > 0
+    assert there.account(2)['largest_change']['weights'] == pytest.approx(.25, abs=1e-6) and there.state['moved'][0] > 0
 
 
 def test_the_ledger_counts_what_each_task_takes_of_each_layer():

@@ -2,9 +2,11 @@
 import json
 import shutil
 import tempfile
+from pathlib import Path
 
 import pytest
 
+import approaches
 import run
 from runs import checkpoint, saved, setup
 
@@ -98,3 +100,13 @@ def test_a_rerun_that_is_tried_compares_nothing(tmp_path, capsys):
     assert 'In all about' in out and 'matrix is the same' not in out
     run.main([*SHORT, '--approach', 'random', '--output', str(tmp_path / 'o.txt'), '--dry-run', '--seed', '1'])
     assert 'would be refused' in capsys.readouterr().out
+
+
+def test_debug_tries_a_class_with_a_loop_of_its_own_too(tmp_path, monkeypatch, capsys):
+    (tmp_path / 'ours.py').write_text('class Appr:\n    def __init__(self, model, nepochs=1, lr=.1):\n        open("seen", "w").close()\n'
+                                      '    def train(self, *data):\n        pass\n    def eval(self, t, x, y):\n        return 0., 1.\n')
+    monkeypatch.setattr(approaches, '__path__', [*approaches.__path__, str(tmp_path)])
+    output = tmp_path / 'o.txt'
+    run.main([*SHORT, '--approach', 'ours', '--debug', '--output', str(output)])
+    assert capsys.readouterr().out.splitlines()[-1] == 'Debug: 2 tasks trained and tested: all as it should be'
+    assert not left(output) and not Path('seen').exists()

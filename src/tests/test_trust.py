@@ -164,7 +164,7 @@ MALFORMED = [within(p, v) for p, v in [
     (['position', 'epoch'], 'x'), (['position', 'lr'], float('nan')), (['position', 'best_model'], {}), (['position'], [1]),
     (['position', 'epoch'], KeyError), (['numpy', 'state', 'key'], np.zeros(5)), (['numpy'], None),
     (['model', 'fc1.bias'], torch.zeros(800, device='meta')), (['position', 'epoch'], -1), (['progress', 'done'], 2 ** 70),
-    (['torch'], torch.zeros(5, dtype=torch.uint8)), (['torch'], 'x'), (['python'], [3, [1, 2], None]), (['cuda'], 'x'), (['cuda'], torch.zeros(2)),
+    (['torch'], torch.zeros(5, dtype=torch.uint8)), (['torch'], 'x'), (['python'], [3, [1, 2], None]),
     (['optimizer', 'nothing'], {}), (['optimizer', 'fc1.bias'], {'exp_avg': torch.zeros(2)})]]
 
 
