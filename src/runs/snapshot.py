@@ -56,8 +56,9 @@ def values(appr, nodes, data=None, kept=()):
         of_model(out[n], appr.model, n)
         if n.startswith('model.') and isinstance(made.get(n), (torch.Tensor, np.ndarray)):
             like(out[n], made[n], n)
-        if n in (*appr.hyper, *OURS) and type(made[n]) in (int, float) and type(out[n]) in PLAIN:
-            like(float(out[n]), float(made[n]), 'self.' + n)
+        number = n in (*appr.hyper, *OURS) and type(made[n]) in (int, float) and type(out[n]) in PLAIN
+        if number and (type(out[n]) not in (int, float) or out[n] != out[n]):
+            raise ValueError('self.' + n)
     return out
 
 
