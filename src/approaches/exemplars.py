@@ -24,7 +24,6 @@ class Exemplars(replay.Replay):
     cannot = {'current': 'it distils what all classes so far say; it can do: all-so-far, all'}
 
     def train(self, t, xtrain, ytrain, xvalid, yvalid):
-        """Trains on the task's data and the exemplars."""
         same = xvalid is xtrain and yvalid is ytrain
         kept, places = self.memory, self.places()
         if not len(places):
@@ -40,7 +39,6 @@ class Exemplars(replay.Replay):
         return torch.arange(len(self.memory))
 
     def end_task(self, t, x, y):
-        """Chooses the exemplars."""
         own = x.sets[0]  # without the exemplars that were joined to it
         super().end_task(t, own, y[:len(own)])
 
@@ -68,6 +66,5 @@ class Distilled(Exemplars):
         return outputs
 
     def end_task(self, t, x, y):
-        """Chooses the exemplars and keeps the network."""
         super().end_task(t, x, y)
         self.model_old = distillation.frozen(self.model)

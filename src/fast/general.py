@@ -12,11 +12,12 @@ from learning.recipe import is_plain
 
 # The modules whose losses are functions of the network's outputs alone, computed once per network.
 KNOWN = {'approaches.' + name for name in (
-    'base', 'agem', 'anchored', 'bic', 'der', 'derpp', 'dgr', 'er', 'er_ace', 'ewc', 'ewc_er', 'ewc_online', 'exemplars',
-    'gdumb', 'gem', 'gpm', 'icarl', 'imm_mean', 'imm_mode', 'independent', 'joint', 'l2', 'lfl', 'lwf', 'mas', 'merged',
-    'online_meta', 'packnet', 'pathnet', 'progressive', 'replay', 'rwalk', 'sgd', 'sgd_frozen', 'sgd_restart', 'si', 'wa', 'wsn')}
-HOOKS = ('outputs', 'loss', 'criterion', 'after_backward', 'after_step', 'penalty', 'importance', 'squares',
-         '_get_optimizer', 'train_epoch')
+    'base', 'agem', 'anchored', 'bic', 'der', 'derpp', 'dgr', 'er', 'er_ace', 'ewc', 'ewc_er', 'ewc_online',
+    'exemplars', 'gdumb', 'gem', 'gpm', 'icarl', 'imm_mean', 'imm_mode', 'independent', 'joint', 'l2', 'lfl',
+    'lwf', 'mas', 'masked', 'merged', 'online_meta', 'packnet', 'pathnet', 'progressive', 'replay', 'rwalk',
+    'sgd', 'sgd_frozen', 'sgd_restart', 'si', 'wa', 'wsn')}
+HOOKS = ('outputs', 'loss', 'criterion', 'after_backward', 'after_step', 'penalty', 'importance',
+         'held_params', '_get_optimizer', 'train_epoch')
 
 
 def knows(appr, known):
