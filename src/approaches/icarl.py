@@ -3,8 +3,7 @@ import torch
 from torch.nn import functional as F
 
 from approaches import base, exemplars, replay
-from learning import distillation, evaluation
-from learning.scenario import joined
+from learning import evaluation
 from utils import UserError
 
 FAR = 1e3  # all numbers of such a mean: farther than any of norm 1, so that the class is never chosen
@@ -43,7 +42,7 @@ class Appr(exemplars.Exemplars):
     without = ', which are never chosen'
     cannot = {**exemplars.Exemplars.cannot,
               'steps': 'it is tested by the class means, which are made at the end of a task'}
-    model_old = means = None  # the network after the last task; of the classes so far, the mean features [classes, D]
+    means = None  # of the classes so far, the mean features [classes, D]
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -63,18 +62,15 @@ class Appr(exemplars.Exemplars):
         output, targets = self.compete(batch, super().outputs(batch))
         if self.model_old is None or self.at['task'] is None:
             return distilled(output, targets)
-        with torch.no_grad():
-            old = joined(self.model_old(batch.x), range(self.seen - 1))
-        return distilled(output, targets, old, self.scenario.own(self.seen - 1))
+        return distilled(output, targets, self.before(batch), self.scenario.own(self.seen - 1))
 
     def end_task(self, t, x, y):
-        """Chooses the exemplars, keeps the network and the class means (Alg. 2 and 4)."""
+        """Chooses the exemplars and computes the class means (Alg. 2 and 4)."""
         super().end_task(t, x, y)
         kept = self.memory.take(torch.arange(len(self.memory)))
         features = self.features(kept.x)
         numbers = self.scenario.numbered(kept.t, kept.y).to(features.device)
         self.means = class_means([features[numbers == c] for c in range(self.scenario.shifts[t + 1])])
-        self.model_old = distillation.frozen(self.model)
 
     def eval(self, t, x, y):
         """Outside of training the accuracy is that of the nearest class mean."""

@@ -8,9 +8,9 @@ from networks import layers
 
 
 class Masked(base.Appr):
-    """Weights of linear maps and convolutions are masked; biases and normalising layers stay as the first task
-    leaves them; heads are per task, without masks. What is held keeps every bit with any optimizer: its step is
-    undone, not the gradient alone zeroed."""
+    """Weights of linear maps and convolutions are masked; biases and normalising layers stay as the first
+    task leaves them; heads are per task, without masks. What is held keeps every bit with any optimizer: its
+    step is undone, not the gradient alone zeroed."""
 
     scenarios, isolated = ('task', 'class', 'domain'), True
     promise, first_norms = 'exact', True

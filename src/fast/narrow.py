@@ -49,7 +49,6 @@ class Narrow(Layered):
         self.head = cut(net.heads()[t], None, self.columns[-1])
         rows = [e.detach()[t] for e in net.embeddings()]
         self.e = nn.Parameter(torch.cat([r if c is None else r[c] for r, c in zip(rows, chosen)]))
-        self.gates = [self.e]  # what the steepness acts on
         self.plain = plain(self.layers)  # then gradients of linear layers may wait
 
     def guard(self):
