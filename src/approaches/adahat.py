@@ -18,7 +18,7 @@ class Appr(hat.Appr):
 
     family = 'isolation'
     hyperparameters = (
-        hat.LAMB, hat.SMAX,
+        gates.LAMB, gates.SMAX,
         Hyper('alpha', float, 1e-6, help='how much weights that are used may move', source='Eq. 9; value: '
               'Section 4.1', above=0, most=1e30),
         Hyper('eps', float, .1, help='bounds the rate of a task that takes no new units', source='Eq. 9',
@@ -59,7 +59,6 @@ class Appr(hat.Appr):
         return found
 
     def end_task(self, t, x, y):
-        """Counts the units that the task uses, and notes the capacity that it had."""
         masks = self.kept(t)
         rates = [rate.expand_as(p) for p, rate in self.rates(t, masks)]
         moving, count = sum(rate.double().sum().item() for rate in rates), sum(rate.numel() for rate in rates)

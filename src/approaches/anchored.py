@@ -16,8 +16,10 @@ FISHER_SBATCH = Hyper('fisher_sbatch', int, 20, help='samples per batch of the F
 
 
 class Anchored(base.Appr):
-    """old: {parameter's name: its value after the last task}, empty before the first is learnt. A method
-    writes penalty(), the square that it adds to the loss."""
+    """Adds c * sum of F (theta - theta_old)^2 to the loss; a method writes importance(), which says c and F.
+
+    old: {parameter's name: its value after the last task}, empty before the first is learnt.
+    """
 
     scenarios = ('task', 'class', 'domain')
     replays = False  # whether a task trains other heads than its own, by samples of earlier tasks
@@ -28,16 +30,19 @@ class Anchored(base.Appr):
         self.old = {}
 
     def importance(self):
-        """{parameter's name: c}, or one number for all, of a penalty that is 1/2 * sum of c (theta -
-        old)^2: for what computes it in closed form. None where it is none such."""
+        """Return (c, {parameter's name: F}), tensors or numbers, once there are old weights."""
+        raise NotImplementedError
 
-    def squares(self):
-        """{parameter's name: (theta - old)^2} of the weights that are held, none before there are old
-        ones. Heads that are not trained with the present task never leave theirs and are left out."""
-        return {n: (p - self.old[n]).square() for n, p in self.held().items()} if self.old else {}
+    def penalty(self):
+        if not self.old:
+            return 0
+        factor, importance = self.importance()
+        squares = {n: (p - self.old[n]).square() for n, p in self.held_params().items()}
+        return factor * sum((importance[n] * square).sum() for n, square in squares.items())
 
-    def held(self):
-        """{parameter's name: parameter} of the weights that are held."""
+    def held_params(self):
+        """{parameter's name: parameter} of the weights that are held: heads that are not trained with the
+        present task never leave theirs and are left out."""
         heads, used = layers.heads(self.model), self.scenario.heads(self.seen - 1, self.seen, training=True)
         if self.recipe.joined_heads or self.replays:
             return self.params()
@@ -46,7 +51,6 @@ class Anchored(base.Appr):
         return {n: p for n, p in self.params().items() if id(p) not in others}
 
     def end_task(self, t, x, y):
-        """Makes the present weights the old ones."""
         super().end_task(t, x, y)
         self.old = {n: p.detach().clone() for n, p in self.params().items()}
 

@@ -65,8 +65,6 @@ class Appr(Declared):
     first_norms = False    # whether layers with running statistics stay what the first task makes them
     promise = ''           # how what is said of old tasks, if they are told, stays: 'exact', 'up to masks'
     cannot = {}            # {'optimizer', 'save', 'untrained', 'validation', 'current', 'steps': why not}
-    declarations = ('variants', 'clipgrad', 'phases', 'scenarios', 'isolated', 'cumulative', 'first_norms',
-                    'promise', 'cannot', 'logs', 'fitting', 'hyperparameters')  # what a class may say
     logs = None            # what run.py pickles at the end, at self.logpath
     fitting = Fitting      # what trains a task; of an instance, the one of its own
     wing = None            # what computes steps and tests instead of plain code, with the same numbers

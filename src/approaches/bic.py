@@ -39,9 +39,7 @@ def of_each_class(y, count):
 
 def without(n, places):
     """The numbers below n that are not among the places."""
-    left = torch.ones(n, dtype=torch.bool)
-    left[places] = False
-    return left.nonzero().flatten()
+    return torch.from_numpy(np.setdiff1d(np.arange(n), places))
 
 
 class Appr(exemplars.Distilled):
@@ -72,7 +70,6 @@ class Appr(exemplars.Distilled):
         self.corrections = []  # (alpha, beta) of each task so far
 
     def train(self, t, xtrain, ytrain, xvalid, yvalid):
-        """Both stages."""
         same = xvalid is xtrain and yvalid is ytrain
         if self.at['task'] is None:  # not resumed within the task
             self.held = self.split(t, ytrain)
@@ -101,7 +98,6 @@ class Appr(exemplars.Distilled):
         return kept, fresh.cpu()[of_each_class(numbers[fresh], count)]
 
     def places(self):
-        """Those of the exemplars that are not held out."""
         return without(len(self.memory), self.held[0])
 
     def correct(self, t, x, y):
@@ -117,7 +113,6 @@ class Appr(exemplars.Distilled):
         return [*changed, *outputs[len(changed):]]
 
     def outputs(self, batch):
-        """Corrected, but for the present task."""
         return self.taught(super().outputs(batch))
 
     def kd(self, new, old):

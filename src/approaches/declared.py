@@ -2,6 +2,7 @@
 import difflib
 import functools
 import inspect
+from types import FunctionType
 
 from utils import UserError
 
@@ -100,9 +101,10 @@ def taken(classes):
     base = next((c for c in classes if c.__module__ == 'approaches.base'), None)
     if base is None:
         return frozenset()
-    free = {*METHODS, *OURS, *base.declarations, 'positional', '_get_optimizer', 'reserved'}
-    names = {n for c in base.__mro__[:-1] for n in vars(c) if not n.startswith('__')} - free
-    return frozenset(names.union(LOOP, *(vars(c).get('reserved', ()) for c in classes)))
+    there = {**vars(Declared), **vars(base)}
+    methods = {n for n, v in there.items() if isinstance(v, (FunctionType, classmethod))}
+    names = {n for n in methods if not n.startswith('__')} - {*METHODS, 'positional', '_get_optimizer'}
+    return frozenset(names.union(LOOP, ['task_calibration'], *(vars(c).get('reserved', ()) for c in classes)))
 
 
 def refuse(kind, names):

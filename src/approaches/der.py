@@ -32,11 +32,9 @@ class Appr(replay.Replay):
     )
 
     def outputs(self, batch):
-        """Of all heads, in training."""
         return self.model(batch.x) if self.model.training and batch.task is not None else super().outputs(batch)
 
     def loss(self, batch):
-        """The loss of the batch, in training with the distance."""
         if not self.model.training or batch.task is None:
             return super().loss(batch)
         outputs = self.outputs(batch)
@@ -54,7 +52,6 @@ class Appr(replay.Replay):
         return self.alpha * distance(joined(outputs, everything), more.z, mine)
 
     def after_step(self, batch):
-        """Offers the batch to the buffer, with its logits."""
         if self.at['epoch'] == 0:
             self.memory.add(batch, batch.z)
 

@@ -13,6 +13,5 @@ class Appr(der.Appr):
                        *der.Appr.hyperparameters[1:])
 
     def replayed(self, batch):
-        """DER's part and that of the labels."""
         more = self.drawn(batch)
         return super().replayed(batch) + self.beta * base.Appr.loss(self, more) if more is not None else 0

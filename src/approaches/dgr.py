@@ -59,7 +59,6 @@ class Appr(base.Appr):
         return by_tasks(batch.task, loss, sum(parts) / len(parts))
 
     def after_step(self, batch):
-        """The generator's step."""
         self.generated = self.generator.learn(batch.x, batch.replayed, share=1 / (batch.task + 1))
 
     def end_epoch(self, t, e, train, valid):
@@ -67,5 +66,4 @@ class Appr(base.Appr):
         check(self, [self.generated.item()], 'in the generator', '--generator-lr', self.generator_lr)
 
     def end_task(self, t, x, y):
-        """The scholar becomes the old one."""
         self.model_old, self.old = distillation.frozen(self.model), deepcopy(self.generator)

@@ -11,7 +11,6 @@ class Appr(replay.Replay):
     hyperparameters = (weighting.HYPER, *replay.Replay.hyperparameters)
 
     def loss(self, batch):
-        """The loss of the batch with replayed samples."""
         more = self.drawn(batch) if batch.task else None
         if more is None:
             return super().loss(batch)

@@ -29,7 +29,6 @@ class Appr(replay.Replay):
     said = False  # whether that was said
 
     def loss(self, batch):
-        """The sum of the two losses."""
         if not self.model.training:
             return super().loss(batch)
         loss = self.criterion(*self.asymmetric(batch))
@@ -52,7 +51,6 @@ class Appr(replay.Replay):
         return logits.masked_fill(self.scenario.foreign(batch.t, heads), -torch.inf), targets
 
     def end_epoch(self, t, e, train, valid):
-        """Says once that there are batches without a gradient of their own."""
         if self.lone is not None and self.lone and not self.said:
             self.said = True
             warnings.warn('er-ace: a batch had one class alone, from which nothing is learnt: a larger '

@@ -1,17 +1,15 @@
 """EWC: Kirkpatrick et al., Overcoming catastrophic forgetting in neural networks, PNAS 2017 (arXiv 1612.00796)."""
-import torch
-
 from approaches import anchored
 from approaches.hyper import Hyper
+from learning import fisher
 
 
 class Appr(anchored.Anchored):
     """Holds each weight to its old value by as much as the earlier tasks depend on it (their Eq. 3).
 
-    One anchor, the last weights, and one Fisher diagonal, the mean over the tasks so far, stand for all
-    earlier tasks, as in the original scripts. With anchors=each every task has its own and they add up, as in
-    the paper: sum_u F_u (theta - theta_u)^2 is (sum_u F_u) (theta - the mean of the theta_u, weighted by
-    F_u)^2 + what does not depend on theta.
+    As in the original scripts, one anchor, the last weights, and the mean of the Fisher diagonals stand for
+    all tasks. anchors=each is the paper's sum over tasks, sum_u F_u (theta - theta_u)^2: (sum_u F_u) (theta -
+    the mean of the theta_u, weighted by F_u)^2 and what does not depend on theta.
     """
 
     family = 'regularisation'
@@ -26,16 +24,11 @@ class Appr(anchored.Anchored):
     clipgrad = 100
     information = None  # {parameter's name: F}, the mean over the tasks so far, or their sum
 
-    def penalty(self):
-        """lamb / 2 * sum of F (theta - theta_old)^2 (Eq. 3)."""
-        return self.lamb / 2 * sum((self.information[n] * square).sum() for n, square in self.squares().items())
-
     def importance(self):
-        """lamb * F."""
-        return {n: self.lamb * f for n, f in self.information.items()}
+        """lamb / 2 * sum of F (theta - theta_old)^2 (Eq. 3)."""
+        return self.lamb / 2, self.information
 
     def end_task(self, t, x, y):
-        """Moves the anchor and averages, or adds up, the Fisher diagonals."""
         new, before, old = self.fisher_diagonal(t, x, y), self.information, self.old
         super().end_task(t, x, y)
         if t == 0 or not before:
@@ -44,6 +37,4 @@ class Appr(anchored.Anchored):
             self.information = {n: (f + before[n] * t) / (t + 1) for n, f in new.items()}
         else:
             self.information = {n: f + before[n] for n, f in new.items()}
-            for n, f in self.information.items():
-                mean = (before[n] * old[n] + new[n] * self.old[n]) / f
-                self.old[n] = torch.where(f > 0, mean, self.old[n])
+            self.old = fisher.mean(self.old, new, old, before)

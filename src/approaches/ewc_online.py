@@ -21,13 +21,9 @@ class Appr(anchored.Anchored):
     clipgrad = 100
     information = None  # {parameter's name: F*}
 
-    def penalty(self):
-        """lamb / 2 * sum of gamma F* (theta - theta_old)^2."""
-        return self.lamb / 2 * self.gamma * sum((self.information[n] * square).sum() for n, square in self.squares().items())
-
     def importance(self):
-        """lamb * gamma * F*."""
-        return {n: self.lamb * self.gamma * f for n, f in self.information.items()}
+        """lamb / 2 * sum of gamma F* (theta - theta_old)^2."""
+        return self.lamb / 2 * self.gamma, self.information
 
     def end_task(self, t, x, y):
         """Moves the anchor; F* = gamma F* + F_t."""

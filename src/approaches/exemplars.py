@@ -18,13 +18,13 @@ T = Hyper('T', float, 2., (1, 2, 4), 'temperature of the distillation', 'BiC and
 
 
 class Exemplars(replay.Replay):
-    """Every sample of the task and every exemplar is in an epoch once."""
+    """Every sample of the task and every exemplar is in an epoch once. model_old: the network of before."""
 
     scenarios = ('class',)
     cannot = {'current': 'it distils what all classes so far say; it can do: all-so-far, all'}
+    model_old = None
 
     def train(self, t, xtrain, ytrain, xvalid, yvalid):
-        """Trains on the task's data and the exemplars."""
         same = xvalid is xtrain and yvalid is ytrain
         kept, places = self.memory, self.places()
         if not len(places):
@@ -40,16 +40,23 @@ class Exemplars(replay.Replay):
         return torch.arange(len(self.memory))
 
     def end_task(self, t, x, y):
-        """Chooses the exemplars."""
         own = x.sets[0]  # without the exemplars that were joined to it
         super().end_task(t, own, y[:len(own)])
+        self.model_old = distillation.frozen(self.model)
+
+    def taught(self, outputs):
+        """What the old network teaches, of its logits of all heads."""
+        return outputs
+
+    def before(self, batch):
+        """What the old network says of the earlier classes, logits [B,n]."""
+        with torch.no_grad():
+            return joined(self.taught(self.model_old(batch.x)), range(self.seen - 1))
 
 
 class Distilled(Exemplars):
     """Cross-entropy and distillation of the network after the last task, (1 - q) CE + q KD, q the share of
     classes among those so far that the task has not. A method writes kd(new, old), of logits [B,n] of the earlier classes."""
-
-    model_old = None  # the network after the last task
 
     def loss(self, batch):
         """(1 - q) CE + q KD; in tests the cross-entropy alone."""
@@ -57,17 +64,7 @@ class Distilled(Exemplars):
         loss = self.criterion(logits, targets)
         if not self.model.training or self.model_old is None:
             return loss
-        with torch.no_grad():
-            old = joined(self.taught(self.model_old(batch.x)), range(self.seen - 1))
+        old = self.before(batch)
         classes = sum(self.scenario.ncla[:self.seen])
         q = (classes - len(self.scenario.numbers[self.seen - 1])) / classes
         return (1 - q) * loss + q * self.kd(logits[:, :old.shape[1]], old)
-
-    def taught(self, outputs):
-        """What the old network teaches, of its logits of all heads."""
-        return outputs
-
-    def end_task(self, t, x, y):
-        """Chooses the exemplars and keeps the network."""
-        super().end_task(t, x, y)
-        self.model_old = distillation.frozen(self.model)

@@ -12,6 +12,12 @@ THRES_EMB = 6    # embeddings stay within +-6 (Section 2.5, Embedding Gradient C
 HARD = 1e38      # a steepness at which every gate is exactly 0 or 1, but for an embedding of 0
 TINY = 1e-30     # embeddings nearer to 0 are 0
 
+LAMB = Hyper('lamb', float, 0.75, (.1, .25, .5, .75, 1, 1.5, 2.5, 4), 'weight of the attention '
+             'regulariser, the cost of capacity', 'Section 2.6, Promoting Low Capacity Usage; c in the '
+             'paper', least=0)
+SMAX = Hyper('smax', float, 400, (25, 50, 100, 200, 400, 800), 'largest steepness of the attention gates',
+             'Section 2.4, Hard Attention Training', above=1)
+
 
 @dataclass(frozen=True)
 class Used(Hyper):

@@ -83,7 +83,6 @@ class Appr(replay.Replay):
         return self.passes
 
     def train(self, t, xtrain, ytrain, xvalid, yvalid):
-        """Offers the task to the sampler and trains on the memory."""
         if self.at['task'] is None:  # not resumed within the task
             self.sample(t, xtrain, ytrain)
         memory, device = self.memory, xtrain.device
@@ -96,7 +95,6 @@ class Appr(replay.Replay):
             self.memory.add(Batch.of(t, x, y, rows.to(x.device), self.device))
 
     def begin_task(self, t, x, y):
-        """Makes the network a new one."""
         utils.set_model_(self.model, self.initial_model)
         new = deepcopy(self.model).cpu()  # the same on every device
         with torch.random.fork_rng(devices=[]):

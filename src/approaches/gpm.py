@@ -99,7 +99,6 @@ class Appr(base.Appr):
             self.bases[name] = new.to(weight.device, weight.dtype)
 
     def guarded(self):
-        """What stays as the first task leaves it. Of the layers, no single weight is held."""
         there = self.params()
         return {n: torch.ones_like(there[n], dtype=torch.bool) for n in self.still if self.bases}
 
@@ -107,7 +106,6 @@ class Appr(base.Appr):
         return {'bases': {name: [m.shape[1], m.shape[0]] for name, m in self.bases.items()}}
 
     def report_lines(self):
-        """How many directions of each layer's inputs are held."""
         found = ['%s %d of %d' % (name, m.shape[1], m.shape[0]) for name, m in self.bases.items()]
         return ['Directions of inputs held: ' + ', '.join(found)]
 

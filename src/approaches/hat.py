@@ -3,22 +3,13 @@
 Every unit has, for every task, an attention sigma(s * e), almost binary for large s. What earlier tasks
 attend to is kept from changing by the gradients of later ones.
 """
-import warnings
-
 import torch
 
 from approaches import base, gates
-from approaches.hyper import Hyper
 from approaches.inspected import Inspected
 from learning import braking
 from learning.recipe import is_plain
 from networks import gated
-
-LAMB = Hyper('lamb', float, 0.75, (.1, .25, .5, .75, 1, 1.5, 2.5, 4), 'weight of the attention '
-             'regulariser, the cost of capacity', 'Section 2.6, Promoting Low Capacity Usage; c in the '
-             'paper', least=0)
-SMAX = Hyper('smax', float, 400, (25, 50, 100, 200, 400, 800), 'largest steepness of the attention gates',
-             'Section 2.4, Hard Attention Training', above=1)
 
 
 class Appr(Inspected, base.Appr):
@@ -27,21 +18,12 @@ class Appr(Inspected, base.Appr):
 
     family = 'isolation'
     hyperparameters = (
-        LAMB, SMAX, gates.BINARY, gates.INIT, gates.ANNEAL, gates.COMPENSATION, gates.USED,
+        gates.LAMB, gates.SMAX, gates.BINARY, gates.INIT, gates.ANNEAL, gates.COMPENSATION, gates.USED,
     )
     variants, scenarios, isolated = ('_hat',), ('task', 'class', 'domain'), True
-    promise = 'up to masks'       # as far as these are 0 or 1
-    eval_factor = 1               # evaluation uses s = eval_factor * smax
-    mask_pre, full = None, False  # cumulative attentions of the tasks learnt, one [1, units] per layer; all of them 1?
-
-    def __init__(self, model, *args, **kwargs):
-        gated.check(model)
-        super().__init__(model, *args, **kwargs)
-
-    @property
-    def steepest(self):
-        """Steepness at which masks are kept."""
-        return gates.HARD if self.binary == 'on' else self.smax
+    promise = 'up to masks'  # as far as these are 0 or 1
+    eval_factor = 1          # evaluation uses s = eval_factor * smax
+    mask_pre = None          # cumulative attentions of the tasks learnt, one [1, units] per layer
 
     @property
     def s(self):
@@ -88,30 +70,15 @@ class Appr(Inspected, base.Appr):
             e.grad *= gates.compensation(e, self.s, self.smax)
 
     def after_step(self, batch):
-        """Keeps the embeddings within reach."""
         braking.finish(batch)
         for e in gated.embeddings(self.model):
             e.clamp_(-gates.THRES_EMB, gates.THRES_EMB)
 
     def end_epoch(self, t, e, train, valid):
-        """R after the epoch, at full steepness."""
         return {'Reg': self.reg.item()}
 
     def end_task(self, t, x, y):
-        """Adds the task's attention to the cumulative one (Section 2.3), which is binary only if that is asked
-        for."""
+        """Adds the task's attention to the cumulative one (Section 2.3)."""
         masks = self.kept(t)
         self.mask_pre = [torch.max(p, m) for p, m in zip(self.mask_pre or masks, masks)]
-        if not self.full and all((m == 1).all() for m in self.mask_pre):
-            self.full = True
-            warnings.warn('HAT: every unit is taken by the tasks so far; later ones can only reuse them')
-
-    def kept(self, t):
-        """What task t attends to, as it is kept: a list of [1, units], one per layer."""
-        if self.binary == 'on':
-            gates.decide(self.model, t)
-        return [m.detach().clone() for m in self.model.mask(self.task(t), s=self.steepest)]
-
-    def task(self, t):
-        """Task t as the networks take it: int64 [1]."""
-        return torch.tensor([t], device=self.device)
+        self.say_if_full()

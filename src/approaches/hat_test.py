@@ -48,7 +48,6 @@ class Appr(hat.Appr):
         return [m.detach().cpu().numpy() for m in self.model.mask(self.task(t), s=self.smax)]
 
     def begin_task(self, t, x, y):
-        """Records the masks before training."""
         super().begin_task(t, x, y)
         if self.logs is None:
             return
@@ -62,7 +61,6 @@ class Appr(hat.Appr):
         return 0 if self.single_task and self.at['task'] else super().epochs(n, phase)
 
     def end_epoch(self, t, e, train, valid):
-        """Records losses, accuracies, R and masks after epoch e."""
         note = super().end_epoch(t, e, train, valid)
         if self.logs is None:
             return note

@@ -3,17 +3,16 @@ import torch
 from torch.nn import functional as F
 
 from approaches import base, exemplars, replay
-from learning import distillation, evaluation
-from learning.scenario import joined
+from learning import evaluation
 from utils import UserError
 
-FAR = 1e3  # all numbers of the mean of a class without an exemplar: farther than any mean of norm 1
+FAR = 1e3  # all numbers of such a mean: farther than any of norm 1, so that the class is never chosen
 
 
 def class_means(groups):
     """The normalised means [classes, D] of the normalised features of each class's exemplars, a list of
-    [n,D]."""
-    return torch.stack([F.normalize(F.normalize(g, dim=1).mean(0), dim=0) for g in groups])
+    [n,D]; of a class without any, FAR."""
+    return torch.stack([F.normalize(F.normalize(g, dim=1).mean(0), dim=0) for g in groups]).nan_to_num(FAR)
 
 
 def scores(means, features):
@@ -35,11 +34,7 @@ def distilled(output, targets, old=None, own=()):
 
 class Appr(exemplars.Exemplars):
     """Trains on the task's data and all exemplars, those nearest to each class's mean feature, and classifies
-    by the nearest mean.
-
-    Images are not mirrored for the means. Within training, accuracies are those of the logits. A class
-    without an exemplar, as where there are fewer places than classes, is never chosen.
-    """
+    by the nearest mean. Images are not mirrored for it. Within training, accuracies are those of logits."""
 
     family = 'replay'
     hyperparameters = (replay.SIZE,)
@@ -47,7 +42,7 @@ class Appr(exemplars.Exemplars):
     without = ', which are never chosen'
     cannot = {**exemplars.Exemplars.cannot,
               'steps': 'it is tested by the class means, which are made at the end of a task'}
-    model_old = means = None  # the network after the last task; of the classes so far, the mean features [classes, D]
+    means = None  # of the classes so far, the mean features [classes, D]
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -59,35 +54,23 @@ class Appr(exemplars.Exemplars):
         if self.means is None or self.at['task'] is not None:
             return super().outputs(batch)
         found = scores(self.means, self.model.hidden(batch.x))
-        sizes = self.scenario.ncla[:self.learnt()]
-        unknown = [found.new_full((len(batch), n), -torch.inf) for n in self.scenario.ncla[len(sizes):]]
-        return [*found.split(sizes, 1), *unknown]
+        unknown = [found.new_full((len(batch), n), -torch.inf) for n in self.scenario.ncla[self.seen:]]
+        return [*found.split(self.scenario.ncla[:self.seen], 1), *unknown]
 
     def loss(self, batch):
         """The loss of Alg. 3, in tests that of the labels alone."""
         output, targets = self.compete(batch, super().outputs(batch))
         if self.model_old is None or self.at['task'] is None:
             return distilled(output, targets)
-        with torch.no_grad():
-            old = joined(self.model_old(batch.x), range(self.learnt()))
-        own = self.scenario.own(self.seen - 1)
-        return distilled(output, targets, old[:, :output.shape[1]], own)
-
-    def learnt(self):
-        """The number of tasks that the old network knows."""
-        return self.scenario.shifts.index(len(self.means))
+        return distilled(output, targets, self.before(batch), self.scenario.own(self.seen - 1))
 
     def end_task(self, t, x, y):
-        """Chooses the exemplars, keeps the network and the class means (Alg. 2 and 4)."""
+        """Chooses the exemplars and computes the class means (Alg. 2 and 4)."""
         super().end_task(t, x, y)
         kept = self.memory.take(torch.arange(len(self.memory)))
-        features, groups = self.features(kept.x), []
+        features = self.features(kept.x)
         numbers = self.scenario.numbered(kept.t, kept.y).to(features.device)
-        for c in range(self.scenario.shifts[t + 1]):
-            groups.append(features[numbers == c])
-        means = class_means([g if len(g) else features[:1] for g in groups]).clone()
-        means[[not len(g) for g in groups]] = FAR
-        self.means, self.model_old = means, distillation.frozen(self.model)
+        self.means = class_means([features[numbers == c] for c in range(self.scenario.shifts[t + 1])])
 
     def eval(self, t, x, y):
         """Outside of training the accuracy is that of the nearest class mean."""

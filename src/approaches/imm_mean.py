@@ -15,17 +15,12 @@ class Appr(merged.Merged):
               'weight of the distance to the old weights', 'Section 4.2, L2-transfer', least=0),
     )
 
-    def penalty(self):
-        """regularizer / 2 * sum of (theta - theta_old)^2 (Section 4.2)."""
-        return self.regularizer / 2 * sum(square.sum() for square in self.squares().values())
-
     def importance(self):
-        """regularizer."""
-        return self.regularizer
+        """regularizer / 2 * sum of (theta - theta_old)^2 (Section 4.2)."""
+        return self.regularizer / 2, dict.fromkeys(self.old, 1)
 
     @torch.no_grad()
     def end_task(self, t, x, y):
-        """Merges the new weights into the mean of the old ones."""
         for n, p in self.params().items() if t > 0 else ():
             p.copy_((p + self.old[n] * t) / (t + 1))
         super().end_task(t, x, y)

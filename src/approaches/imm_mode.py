@@ -1,8 +1,7 @@
 """IMM-mode: Lee et al., Overcoming Catastrophic Forgetting by Incremental Moment Matching, NIPS 2017 (1703.08475)."""
-import torch
-
 from approaches import anchored, merged
 from approaches.hyper import Hyper
+from learning import fisher
 
 
 class Appr(merged.Merged):
@@ -22,21 +21,14 @@ class Appr(merged.Merged):
     clipgrad = 1000
     total = None  # {parameter's name: sum of the Fisher diagonals of the tasks so far}
 
-    def penalty(self):
-        """lamb / 2 * sum of (theta - theta_old)^2 (Section 4.2)."""
-        return self.lamb / 2 * sum(square.sum() for square in self.squares().values())
-
     def importance(self):
-        """lamb."""
-        return self.lamb
+        """lamb / 2 * sum of (theta - theta_old)^2 (Section 4.2)."""
+        return self.lamb / 2, dict.fromkeys(self.old, 1)
 
     def end_task(self, t, x, y):
-        """Merges the new weights into the old ones."""
-        fisher = self.fisher_diagonal(t, x, y)
-        for n, p in self.params().items() if t > 0 else ():
-            total = fisher[n] + self.total[n]
-            mean = (fisher[n] * p.detach() + self.total[n] * self.old[n]) / total
-            p.detach().copy_(torch.where(total > 0, mean, p.detach()))
-            fisher[n] = total
-        self.total = fisher
+        new, before = self.fisher_diagonal(t, x, y), self.total
+        self.total = new
+        if t > 0:
+            self.total = {n: f + before[n] for n, f in new.items()}
+            self.model.load_state_dict(fisher.mean(self.params(), new, self.old, before), strict=False)
         super().end_task(t, x, y)

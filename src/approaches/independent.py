@@ -16,7 +16,6 @@ class Appr(sgd_restart.Appr):
         self.nets = {}  # {task: weights}
 
     def outputs(self, batch):
-        """Of the task's own network."""
         if batch.task not in self.nets:
             return super().outputs(batch)
         with self.under(Shadow(self.model, self.nets[batch.task])):
@@ -26,5 +25,4 @@ class Appr(sgd_restart.Appr):
         return self.nets.get(t) or super().weights_of(t)
 
     def end_task(self, t, x, y):
-        """Keeps the network."""
         self.nets[t] = utils.get_model(self.model)

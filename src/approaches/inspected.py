@@ -1,4 +1,4 @@
-"""What HAT can say of its units: what each task attends to, and which weights nothing is to change."""
+"""What HAT says of its units: what each task attends to, and which weights nothing is to change."""
 import warnings
 from collections import Counter
 
@@ -10,10 +10,20 @@ from networks import gated
 
 
 class Inspected:
-    """Of an approach: has its gated model, the steepness `steepest` at which masks are kept, the cumulative
-    attentions mask_pre, and `used`, what becomes of weights that they use."""
+    """Of an approach: has its gated model, the cumulative attentions mask_pre, and `used`, what becomes of
+    weights that they use."""
 
+    full = False    # whether all units are taken
     sharing = None  # names of the layers whose running statistics tasks share, once that is known
+
+    def __init__(self, model, *args, **kwargs):
+        gated.check(model)
+        super().__init__(model, *args, **kwargs)
+
+    @property
+    def steepest(self):
+        """Steepness at which masks are kept."""
+        return gates.HARD if self.binary == 'on' else self.smax
 
     def train(self, t, xtrain, *data):
         """Says before the first epoch which running statistics tasks share."""
@@ -35,9 +45,24 @@ class Inspected:
         return [n for n in there if uses[n + '.running_mean'] > 1]
 
     def account(self, done):
-        """With the layers whose running statistics tasks share."""
         shared = {'shared_statistics': self.sharing} if self.sharing else {}
         return {**super().account(done), **shared}
+
+    def task(self, t):
+        """Task t as the networks take it: int64 [1]."""
+        return torch.tensor([t], device=self.device)
+
+    def kept(self, t):
+        """What task t attends to, as it is kept: a list of [1, units], one per layer."""
+        if self.binary == 'on':
+            gates.decide(self.model, t)
+        return [m.detach().clone() for m in self.model.mask(self.task(t), s=self.steepest)]
+
+    def say_if_full(self):
+        """Warn once that all units are taken."""
+        if not self.full and all((m == 1).all() for m in self.mask_pre):
+            self.full = True
+            warnings.warn('HAT: every unit is taken by the tasks so far; later ones can only reuse them')
 
     def attention(self, done):
         """What each of so many tasks attends to, at full steepness: for each a list of arrays [units], one

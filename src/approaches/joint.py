@@ -19,7 +19,7 @@ class Appr(sgd_restart.Appr):
         (dataloaders.joined.Joined); or, as in the original, [task of each training sample, task of each
         validation sample], two int64 [N], with images as tensors."""
         if isinstance(t, (list, tuple)):
-            same = xvalid is xtrain
-            t, xtrain, other = int(t[0].max()), Joined.told(xtrain, t[0]), t[1]
-            xvalid = xtrain if same else Joined.told(xvalid, other)
+            same, (tasks, others) = xvalid is xtrain, t
+            t, xtrain = int(tasks.max()), Joined([(tasks, xtrain)])
+            xvalid = xtrain if same else Joined([(others, xvalid)])
         super().train(t, xtrain, ytrain, xvalid, yvalid)

@@ -12,10 +12,6 @@ class Appr(anchored.Anchored):
               least=0),
     )
 
-    def penalty(self):
-        """lamb / 2 * sum of (theta - theta_old)^2."""
-        return self.lamb / 2 * sum(square.sum() for square in self.squares().values())
-
     def importance(self):
-        """lamb."""
-        return self.lamb
+        """lamb / 2 * sum of (theta - theta_old)^2."""
+        return self.lamb / 2, dict.fromkeys(self.old, 1)

@@ -21,7 +21,6 @@ class Appr(lwf.Appr):
     clipgrad = 200
 
     def outputs(self, batch):
-        """Notes the last hidden layer."""
         outputs, batch.hidden = super().outputs(batch)
         return outputs
 

@@ -37,5 +37,4 @@ class Appr(base.Appr):
         return weighting.by_tasks(t, loss, self.lamb * sum(kept) / len(kept))
 
     def end_task(self, t, x, y):
-        """Keeps a frozen copy of the model."""
         self.model_old = distillation.frozen(self.model)

@@ -93,11 +93,9 @@ class Appr(base.Appr):
         return P * self.generations
 
     def epochs(self, n, phase):
-        """Of one path in one generation."""
         return self.nepochs // self.generations
 
     def outputs(self, batch):
-        """Along the current path or that of the task."""
         path = self.path if batch.task == self.seen - 1 else None
         return self.model(batch.x, batch.task, path, only=batch.task)
 

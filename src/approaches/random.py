@@ -25,7 +25,6 @@ class Appr(base.Appr):
         self.optimizer = None
 
     def train(self, t, xtrain, ytrain, xvalid, yvalid):
-        """Keeps the labels."""
         self.labels[t] = ytrain.cpu().numpy()
         self.order = list(range(len(ytrain) if self.scenario.told else sum(map(len, self.labels.values()))))
 

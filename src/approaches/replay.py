@@ -39,12 +39,10 @@ class Replay(base.Appr):
         return self.memory.draw(len(batch), before, self.device, self.recipe.augment)
 
     def after_step(self, batch):
-        """Offers the batch to the buffer."""
         if self.at['epoch'] == 0:
             self.memory.add(batch)
 
     def end_task(self, t, x, y):
-        """Fills a buffer that waits for the whole task."""
         super().end_task(t, x, y)
         self.memory.end_task(t, x, y, self.features, self.stored)
 

@@ -53,15 +53,14 @@ class Appr(anchored.Anchored):
 
     def after_backward(self, batch):
         """F = alpha g^2 + (1 - alpha) F (Eq. 10), g^2 at first; notes the loss's gradient and the weights."""
-        self.noted = noted(self.params())
-        for n, (g, _) in self.noted.items():
+        batch.noted = noted(self.params())
+        for n, (g, _) in batch.noted.items():
             old = self.information.get(n, g.square())
             self.information[n] = self.alpha * g.square() + (1 - self.alpha) * old
 
     def after_step(self, batch):
         """The loss falls by -g * (theta_after - theta_before); every delta_t steps, takes the scores."""
-        add_falls(self.drop, self.noted, self.params())
-        self.noted = None
+        add_falls(self.drop, batch.noted, self.params())
         self.steps += 1
         if self.steps % self.delta_t == 0:
             self.take()
@@ -75,13 +74,9 @@ class Appr(anchored.Anchored):
             self.drop[n].zero_()
             self.begin[n].copy_(there[n])
 
-    def penalty(self):
-        """lamb * sum of (F + s) (theta - theta_old)^2 (no 1/2)."""
-        return self.lamb * sum((self.omega[n] * square).sum() for n, square in self.squares().items())
-
     def importance(self):
-        """2 lamb * (F + s)."""
-        return {n: 2 * self.lamb * o for n, o in self.omega.items()}
+        """lamb * sum of (F + s) (theta - theta_old)^2 (no 1/2)."""
+        return self.lamb, self.omega
 
     def end_task(self, t, x, y):
         """Averages the scores with those before and weighs the penalty."""

@@ -14,7 +14,6 @@ class Appr(base.Appr):
     scenarios = ('task', 'class', 'domain')
 
     def end_task(self, t, x, y):
-        """Freezes all layers below the heads."""
         utils.freeze_model(self.model)
         for module in layers.of_tasks(self.model):
             module.requires_grad_()

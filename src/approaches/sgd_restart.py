@@ -14,5 +14,4 @@ class Appr(base.Appr):
         self.initial_model = utils.get_model(model)
 
     def begin_task(self, t, x, y):
-        """Puts the initial weights back."""
         utils.set_model_(self.model, self.initial_model)

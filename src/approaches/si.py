@@ -27,21 +27,15 @@ class Appr(anchored.Anchored):
         self.path = {n: torch.zeros_like(p) for n, p in self.begin.items()}
 
     def after_backward(self, batch):
-        """Notes the loss's gradient and the weights."""
-        self.noted = noted(self.params())
-
-    def penalty(self):
-        """c * sum of Omega (theta - theta_old)^2 (Eq. 4; no 1/2)."""
-        return self.c * sum((self.omega[n] * square).sum() for n, square in self.squares().items())
+        batch.noted = noted(self.params())
 
     def importance(self):
-        """2 c * Omega."""
-        return {n: 2 * self.c * o for n, o in self.omega.items()}
+        """c * sum of Omega (theta - theta_old)^2 (Eq. 4; no 1/2)."""
+        return self.c, self.omega
 
     def after_step(self, batch):
         """w += -g * (theta_after - theta_before) (Eq. 3)."""
-        add_falls(self.path, self.noted, self.params())
-        self.noted = None
+        add_falls(self.path, batch.noted, self.params())
 
     def end_task(self, t, x, y):
         """Omega = max(0, Omega + w / ((theta_end - theta_begin)^2 + xi)) (Eq. 5)."""

@@ -41,7 +41,6 @@ class Appr(exemplars.Distilled):
         heads[t].weight.mul_(gamma(torch.cat([head.weight for head in heads[:t]]), heads[t].weight))
 
     def end_task(self, t, x, y):
-        """Aligns, then chooses the exemplars and keeps the network."""
         if t and self.scenario.ncla[t]:  # whose classes may all have come before
             self.align(t)
         super().end_task(t, x, y)

@@ -4,11 +4,8 @@ import math
 import numpy as np
 import torch
 
-from approaches import base
+from approaches import masked
 from approaches.hyper import Hyper
-from learning import braking
-from learning.shadow import Shadow
-from networks import layers
 
 
 def best(scores, sparsity):
@@ -28,15 +25,13 @@ def through(scores, sparsity):
     return best(scores, sparsity) + (sizes - sizes.detach())
 
 
-class Appr(base.Appr):
+class Appr(masked.Masked):
     """Every weight has a score. A task sees those of each layer with the largest |scores|, trains weights and
     scores together and keeps its mask; weights of earlier masks are held.
 
     Scores go on from task to task. They are drawn in __init__, after the network's weights and by the same
     generator, and trained by an optimizer of the same kind and learning rate; only weights are clipped. A
-    task's mask is that of the best epoch's scores. Held weights keep every bit with any optimizer: their step
-    is undone, not just their gradient zeroed. Biases and normalising layers are those of the first task (the
-    authors have no biases); heads are per task, without masks.
+    task's mask is that of the best epoch's scores. The authors have no biases.
     """
 
     family = 'isolation'
@@ -44,53 +39,36 @@ class Appr(base.Appr):
         Hyper('share', float, 0.5, (.03, .1, .3, .5, .7), 'share of each layer\'s weights that a task sees',
               'c in the paper', above=0, most=1),
     )
-    first_norms = True
-    scenarios, isolated = ('task', 'class', 'domain'), True
-    promise = 'exact'
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        heads = {id(p) for module in layers.of_tasks(self.model) for p in module.parameters()}
-        shared = {n: p for n, p in self.params().items() if id(p) not in heads}
         self.scores = {}
-        for n, p in shared.items():
-            if p.dim() > 1:
-                drawn = torch.nn.init.kaiming_uniform_(torch.empty(p.shape, dtype=p.dtype), a=math.sqrt(5))
-                self.scores[n] = drawn.to(p.device).requires_grad_()
-        self.others = [n for n in shared if n not in self.scores]
+        for n in self.masked:
+            p = self.params()[n]
+            drawn = torch.nn.init.kaiming_uniform_(torch.empty(p.shape, dtype=p.dtype), a=math.sqrt(5))
+            self.scores[n] = drawn.to(p.device).requires_grad_()
         self.masks, self.used = [], {}  # {name: mask} of each task learnt, and of any of them
         self.best = self.scorer = None  # the scores of the lowest validation loss; the scores' optimizer
         self.present = None             # the masks of the present scores, as tests need them
 
-    def weights_of(self, t):
-        """Under the task's mask, which for one that is being learnt is made of the present scores."""
-        there = super().weights_of(t)
+    def masks_of(self, t):
+        """Those of a task that is being learnt are made of the present scores."""
         if t < len(self.masks):
-            masks = self.masks[t]
-        elif self.model.training:
-            masks = {n: through(s, 1 - self.share) for n, s in self.scores.items()}
-        else:
-            masks = self.present = self.present or self.chosen()
-        return {**there, **{n: there[n] * m for n, m in masks.items()}}
+            return self.masks[t]
+        if self.model.training:
+            return {n: through(s, 1 - self.share) for n, s in self.scores.items()}
+        self.present = self.present or self.chosen()
+        return self.present
 
-    def outputs(self, batch):
-        """By the weights that the task sees."""
-        with self.under(Shadow(self.model, self.weights_of(batch.task))):
-            return super().outputs(batch)
+    def movable(self, t):
+        """What no earlier task uses."""
+        return {n: ~used for n, used in self.used.items()}
 
     def begin_task(self, t, x, y):
         self.best = self.copies()
 
-    def after_backward(self, batch):
-        """No gradient for weights of earlier tasks, nor for biases after the first."""
-        params = self.params()
-        braking.hold(self.optimizer, batch, [(params[n], (~used).to(params[n].dtype)) for n, used in self.used.items()])
-        for n in self.others if self.used else ():
-            params[n].grad = None
-
     def after_step(self, batch):
-        """Undoes what momentum, decay or Adam did to weights of earlier tasks. Then the scores' step."""
-        braking.finish(batch)
+        super().after_step(batch)
         lr = self.optimizer.param_groups[0]['lr']
         if self.scorer is None or self.scorer.param_groups[0]['lr'] != lr and not self.recipe.keep:
             self.scorer = self.recipe.make(list(self.scores.values()), lr)

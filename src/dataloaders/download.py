@@ -9,16 +9,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 from tqdm import tqdm
 
 import utils
 from dataloaders.read import ARRAYS
 from utils import UserError
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
 
 TIMEOUT = 30   # seconds without a byte after which a connection counts as stalled
 WAIT = 1       # seconds before the second attempt, doubled before each further one
@@ -147,9 +143,7 @@ def alone(folder):
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)
     try:
-        with open(folder / '.download.lock', 'w') as f:
-            if fcntl:
-                fcntl.flock(f, fcntl.LOCK_EX)
+        with FileLock(folder / '.download.lock'):
             yield
     finally:
         socket.setdefaulttimeout(before)

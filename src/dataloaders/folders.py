@@ -59,7 +59,8 @@ def elsewhere(folder, side):
 
 def digest(folder, files, side):
     """Return a text that is another one if anything of the files is."""
-    rows = [(f.path, f.label, f.part, f.size, f.time) for f in files]
+    states = [os.stat(folder / f.path) for f in files]
+    rows = [(f.path, f.label, f.part, s.st_size, s.st_mtime_ns) for f, s in zip(files, states)]
     return hashlib.sha256(repr((RULE, side, rows)).encode('utf-8', 'surrogatepass')).hexdigest()
 
 

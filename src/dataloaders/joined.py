@@ -42,11 +42,6 @@ class Joined:
         self.place = torch.cat(places)  # of each sample
         self.owner = torch.cat([torch.full_like(p, i) for i, p in enumerate(places)])  # its set
 
-    @classmethod
-    def told(cls, x, tasks):
-        """Return the Joined of a float tensor [N,C,H,W] with the task of each sample, int64 [N]."""
-        return cls([(tasks, x)])
-
     def __len__(self):
         return self.shape[0]
 

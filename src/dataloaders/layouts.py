@@ -14,13 +14,10 @@ TESTS = 'test', 'val', 'valid', 'validation'  # the first that there is, is test
 
 @dataclass(frozen=True)
 class File:
-    """A file: its path within the folder, class, part ('train', 'test', or '' where the folder does not say),
-    size in bytes and time of change in ns."""
+    """A file: its path within the folder, class, part ('train', 'test', or '' if the folder does not say)."""
     path: str
     label: str
     part: str
-    size: int
-    time: int
 
 
 def found(folder):
@@ -40,7 +37,7 @@ def found(folder):
 
 
 def walk(folder, within='', above=()):
-    """Yield (path within the folder, its stat) of all its image files but hidden ones, at any depth."""
+    """Yield the paths within the folder of all its image files but hidden ones, at any depth."""
     with os.scandir(folder / within) as entries:
         entries = [e for e in entries if not e.name.startswith('.')]
     for entry in entries:
@@ -51,18 +48,14 @@ def walk(folder, within='', above=()):
             if place not in above:  # as a link to a folder above would be
                 yield from walk(folder, path + '/', (*above, place))
         elif entry.name.lower().endswith(SUFFIXES) and entry.is_file():
-            yield path, entry.stat()
+            yield path
 
 
 def by_class(folder, within, part):
     """Return the files of <within>/<class>/, at any depth below it, and how many are of no class."""
-    files, loose = [], []
-    for path, state in walk(folder, within):
-        names = path[len(within):].split('/')
-        if len(names) > 1:
-            files.append(File(path, names[0], part, state.st_size, state.st_mtime_ns))
-        else:
-            loose.append(path)
+    classes = {path: path[len(within):].rpartition('/')[0].split('/')[0] for path in walk(folder, within)}
+    files = [File(path, label, part) for path, label in classes.items() if label]
+    loose = [path for path, label in classes.items() if not label]
     said = ['%d images in no folder of a class left out (%s, ...)' % (len(loose), loose[0])] if loose else []
     return files, said
 
@@ -90,12 +83,8 @@ def annotated(folder):
     with about('val/' + ANNOTATIONS, 'a list of files and classes'):
         lines = (folder / 'val' / ANNOTATIONS).read_text('utf-8').splitlines()
         labels = dict(line.split('\t')[:2] for line in lines if line.strip())
-    files = []
-    for path, state in walk(folder, 'val/'):
-        label = labels.get(path.split('/')[-1])
-        if label is not None:
-            files.append(File(path, label, 'test', state.st_size, state.st_mtime_ns))
-    return files
+    names = {path: path.split('/')[-1] for path in walk(folder, 'val/')}
+    return [File(path, labels[name], 'test') for path, name in names.items() if name in labels]
 
 
 def listed(folder):
@@ -112,18 +101,16 @@ def listed(folder):
         unknown = sorted(repr(part) for part in parts - {*TESTS, None})
         demand('split' not in columns or not unknown, 'the split %s, expected train, test or val',
                ', '.join(unknown[:4]))
-        files, left = [], 0
+        files = []
         for i, row in enumerate(rows):
             where, path = 'line %d' % (i + 2), PurePosixPath(row['file'] or '')
             inside = not path.is_absolute() and '..' not in path.parts and Path(folder, path).is_file()
             demand(inside and row['label'], '%s: %s, expected a file within the folder and a label', where,
                    ','.join(str(row[c]) for c in ('file', 'label')))
             part = row['split'] if 'split' in columns else ''
-            state = (folder / path).stat()
             if part in ('', 'train', test):
-                files.append(File(str(path), row['label'], 'test' * (part == test) or part, state.st_size,
-                                  state.st_mtime_ns))
-            left += part not in ('', 'train', test)
+                files.append(File(str(path), row['label'], 'test' if part == test else part))
+    left = len(rows) - len(files)
     return files, ['%d rows of %s that are neither train nor %s left out' % (left, LABELS, test)] * bool(left)
 
 

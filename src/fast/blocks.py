@@ -10,43 +10,44 @@ from torch.nn import functional as F
 
 from fast.chosen import cut, put
 from fast.finish import column
-from networks.parts import Norms
+from networks.parts import Norms, Part
 
 
-def of_task(norm, t):
-    """The norm that a task has; or None."""
-    return norm[t] if isinstance(norm, Norms) else norm
+def pieces(part, t, rows, columns):
+    """(name, task t's module, rows, columns) of a part's modules. A shortcut leads where all are there."""
+    for name, module in part._modules.items():
+        if module is not None:
+            module = module[t] if isinstance(module, Norms) else module
+            whole = name.startswith('skip')
+            yield name, module, None if whole else rows, None if whole or name == 'norm' else columns
 
 
 def narrowed(part, t, rows=None, columns=None):
-    """Task t's parts.Part with some outputs and inputs (None: all), as a module of its own; its `rest` are
-    the map and norm of the other outputs, or None. A shortcut leads only where all are there."""
+    """Task t's parts.Part, or plain map, with some outputs and inputs (None: all), as a module of its own;
+    the `rest` of a part are the map and norm of the other outputs, or None."""
+    if not isinstance(part, Part):
+        return cut(part, rows, columns)
     out = copy.copy(part)
     out._modules, out.rest = dict(part._modules), None
-    for name, module in part._modules.items():
-        if module is not None:
-            module = of_task(module, t)
-            whole = name.startswith('skip')
-            where = () if whole else (rows, None if name == 'norm' else columns)
-            setattr(out, name, cut(module, *where))
+    found = {name: (module, *where) for name, module, *where in pieces(part, t, rows, columns)}
+    for name, piece in found.items():
+        setattr(out, name, cut(*piece))
     if rows is not None and part.kind == 'batch':
         total = len(part.map.weight)
         there = torch.zeros(total, dtype=torch.int64, device=rows.device).index_fill_(0, rows, 1)
         others = there.argsort(stable=True)[:total - len(rows)]  # no nonzero(), which waits for the device
-        out.rest = others, cut(part.map, others, columns), cut(of_task(part.norm, t), others)
+        out.rest = others, cut(part.map, others, columns), cut(found['norm'][0], others)
     return out
 
 
 def put_back(part, out, t, rows=None, columns=None):
     """The reverse of narrowed()."""
-    for name, module in part._modules.items():
-        if module is not None:
-            whole = name.startswith('skip')
-            where = (None, None) if whole else (rows, None if name == 'norm' else columns)
-            put(of_task(module, t), out._modules[name], *where)
-    if out.rest is not None:
-        others, _, norm = out.rest
-        put(of_task(part.norm, t), norm, others)
+    if not isinstance(part, Part):
+        return put(part, out, rows, columns)
+    for name, module, *where in pieces(part, t, rows, columns):
+        put(module, out._modules[name], *where)
+        if name == 'norm' and out.rest is not None:
+            put(module, out.rest[2], out.rest[0])
 
 
 def note(norm, module, h):

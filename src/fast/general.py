@@ -1,5 +1,5 @@
 """Steps and tests of methods that train the whole network."""
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 
@@ -12,17 +12,19 @@ from learning.recipe import is_plain
 
 # The modules whose losses are functions of the network's outputs alone, computed once per network.
 KNOWN = {'approaches.' + name for name in (
-    'base', 'agem', 'anchored', 'bic', 'der', 'derpp', 'dgr', 'er', 'er_ace', 'ewc', 'ewc_er', 'ewc_online', 'exemplars',
-    'gdumb', 'gem', 'gpm', 'icarl', 'imm_mean', 'imm_mode', 'independent', 'joint', 'l2', 'lfl', 'lwf', 'mas', 'merged',
-    'online_meta', 'packnet', 'pathnet', 'progressive', 'replay', 'rwalk', 'sgd', 'sgd_frozen', 'sgd_restart', 'si', 'wa', 'wsn')}
-HOOKS = ('outputs', 'loss', 'criterion', 'after_backward', 'after_step', 'penalty', 'importance', 'squares',
-         '_get_optimizer', 'train_epoch')
+    'base', 'agem', 'anchored', 'bic', 'der', 'derpp', 'dgr', 'er', 'er_ace', 'ewc', 'ewc_er', 'ewc_online',
+    'exemplars', 'gdumb', 'gem', 'gpm', 'icarl', 'imm_mean', 'imm_mode', 'independent', 'joint', 'l2', 'lfl',
+    'lwf', 'mas', 'masked', 'merged', 'online_meta', 'packnet', 'pathnet', 'progressive', 'replay', 'rwalk',
+    'sgd', 'sgd_frozen', 'sgd_restart', 'si', 'wa', 'wsn')}
+HOOKS = ('outputs', 'loss', 'criterion', 'after_backward', 'after_step', 'penalty', 'importance',
+         'held_params', '_get_optimizer', 'train_epoch')
 
 
-def knows(appr, known):
-    """Whether all that a step or a test calls of an approach is of known modules."""
-    mine = [getattr(type(appr), name) for name in HOOKS if hasattr(type(appr), name)]
-    return not any(name in vars(appr) for name in HOOKS) and all(f.__module__ in known for f in mine)
+def knows(appr, known, names=HOOKS):
+    """Whether all that a step or a test calls of an approach, methods and properties, is of known modules."""
+    found = [getattr(type(appr), name) for name in names if hasattr(type(appr), name)]
+    modules = {getattr(getattr(f, 'fget', f), '__module__', None) for f in found}
+    return modules <= known and not vars(appr).keys() & set(names)
 
 
 def of(appr):
@@ -39,14 +41,9 @@ class General(Plain):
         # Gradients of linear layers need not exist as tensors where no hook sees them.
         self.defers = type(appr).after_backward is Appr.after_backward and self.view is not None
 
-    @contextmanager
     def using(self):
-        """Within it, the approach computes by the view, if there is one."""
-        if self.view is None:
-            yield
-        else:
-            with self.appr.under(self.view):
-                yield
+        """The context in which the approach computes by the view, if there is one."""
+        return nullcontext() if self.view is None else self.appr.under(self.view)
 
     @contextmanager
     def training(self, t, steps):

@@ -4,29 +4,21 @@ from contextlib import contextmanager
 import torch
 
 from approaches import gates, hat
-from fast.general import knows
+from fast.general import HOOKS, knows
 from fast.step import descend
 from fast.units import Attended
 from learning.recipe import is_plain
 from networks import gated
 
 KNOWN = {'approaches.' + name for name in ('base', 'hat', 'hat_test', 'inspected', 'adahat')}
-PARTS = ('s', 'steepest', 'share', 'rates')  # what steps and tests of HAT call besides hooks
+NAMES = *HOOKS, 's', 'steepest', 'share', 'rates'  # what steps and tests of HAT call
 
 
 def of(appr):
     """The Hat of an approach, or None for another method, and for a network that computes in a way of its
     own."""
-    if not isinstance(appr, hat.Appr) or not knows(appr, KNOWN):
-        return None
-    known = all(written(appr, name) in KNOWN for name in PARTS)
+    known = isinstance(appr, hat.Appr) and knows(appr, KNOWN, NAMES)
     return Hat(appr) if known and gated.is_standard(appr.model) else None
-
-
-def written(appr, name):
-    """The module that a method or property of an approach is written in; None for an attribute."""
-    found = vars(appr).get(name, getattr(type(appr), name))
-    return getattr(getattr(found, 'fget', found), '__module__', None)
 
 
 class Hat:

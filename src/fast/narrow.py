@@ -44,11 +44,11 @@ class Narrow(Layered):
         self.among = [None if c is None else (c, layer.width) for layer, c in zip(net.layers, chosen)]
         self.columns = [None] + [inputs(c, n) for c, n in zip(chosen, [*net.positions[1:], 1])]
         for i, layer in enumerate(net.layers):
-            self.add_module(layer.name, self.cut(getattr(net, layer.name), i))
+            part = blocks.narrowed(getattr(net, layer.name), t, chosen[i], self.columns[i])
+            self.add_module(layer.name, part)
         self.head = cut(net.heads()[t], None, self.columns[-1])
         rows = [e.detach()[t] for e in net.embeddings()]
         self.e = nn.Parameter(torch.cat([r if c is None else r[c] for r, c in zip(rows, chosen)]))
-        self.gates = [self.e]  # what the steepness acts on
         self.plain = plain(self.layers)  # then gradients of linear layers may wait
 
     def guard(self):
@@ -61,12 +61,6 @@ class Narrow(Layered):
             (module.map if isinstance(module, Part) else module).factors = Factors(out, below)
             if getattr(module, 'skip', None) is not None:
                 module.skip.factors = Factors(out, self.free[i - layer.skip] if self.free else None)
-
-    def cut(self, module, i):
-        """What is there of the net's layer i."""
-        if isinstance(module, Part):
-            return blocks.narrowed(module, self.t, self.chosen[i], self.columns[i])
-        return cut(module, self.chosen[i], self.columns[i])
 
     def forward(self, x, s, tape=None):
         """(task t's logits [B, classes], masks) of images x [B,C,H,W] at steepness s; masks: [1, units]
@@ -98,11 +92,8 @@ class Narrow(Layered):
         net = self.net[0]
         with torch.no_grad():
             for i, layer in enumerate(self.layers):
-                module, where = getattr(net, layer.name), (self.chosen[i], self.columns[i])
-                if isinstance(module, Part):
-                    blocks.put_back(module, getattr(self, layer.name), self.t, *where)
-                else:
-                    put(module, getattr(self, layer.name), *where)
+                pair = getattr(net, layer.name), getattr(self, layer.name)
+                blocks.put_back(*pair, self.t, self.chosen[i], self.columns[i])
             put(net.heads()[self.t], self.head, None, self.columns[-1])
             for e, new, units in zip(net.embeddings(), self.e.split(self.below[1:]), self.chosen):
                 e[self.t, slice(None) if units is None else units] = new

@@ -3,25 +3,26 @@ import math
 
 import torch
 
+from approaches.anchored import Anchored
+
 
 def of(appr):
-    """The penalty that an approach's importance() describes, or None: where there is none, or none such."""
-    kind = next((c for c in type(appr).__mro__ if 'penalty' in vars(c)), None)
-    if 'importance' not in vars(kind) or not appr.old:
+    """The penalty of an approach that holds weights; None of another one, and before it has old weights."""
+    if not isinstance(appr, Anchored) or not appr.old:
         return None
-    return Quadratic(appr.held(), appr.old, appr.importance())
+    (factor, importance), held = appr.importance(), appr.held_params()
+    return Quadratic(held, appr.old, {n: torch.as_tensor(2 * factor * importance[n]) for n in held})
 
 
 class Quadratic:
     """1/2 * the sum over all entries of c * (theta - anchor)^2.
 
     parameters, anchors: {name: tensor}, of which the first says what is penalised; c: {name: tensor}, which
-    belong to this object from then on, or a number for all. Made for one pass over data, in which it trains
-    with one learning rate.
+    belong to this object from then on. Made for one pass over data, with one learning rate.
     """
 
     def __init__(self, parameters, anchors, c):
-        self.terms = [(p, anchors[n], c[n] if isinstance(c, dict) else torch.tensor(float(c))) for n, p in parameters.items()]
+        self.terms = [(p, anchors[n], c[n]) for n, p in parameters.items()]
         self.lr, self.reach, self.steepest = 1., math.inf, None  # c is stored times lr, once that is known
 
     def value(self):
@@ -45,7 +46,7 @@ class Quadratic:
         nothing. Returns whether it did.
 
         The norm is computed now and then. Between, it can have grown by its steepest slope times the way of
-        each step, so the steps have to follow one another: forget() before another kind of step.
+        each step, so the steps have to follow one another; after another kind of step it is computed anew.
         """
         if lr != self.lr:
             for _, _, c in self.terms:
@@ -55,13 +56,9 @@ class Quadratic:
         if not bound + self.reach <= clipgrad:
             self.reach = sum((torch.sub(p, anchor).mul_(c)).norm() for p, anchor, c in self.terms).item() / lr
         if not bound + self.reach <= clipgrad:
-            self.forget()
+            self.reach = math.inf
             return False
         for p, anchor, c in self.terms:
             p.lerp_(anchor, c)
         self.reach += self.steepest * lr * (bound + self.reach)
         return True
-
-    def forget(self):
-        """What is known of the gradient's norm holds no longer."""
-        self.reach = math.inf

@@ -6,7 +6,6 @@ number but by the order in which floating-point sums are taken.
 """
 import torch
 
-from fast.kept import Kept
 from fast.narrow import Narrow, active
 from networks import gated
 from networks.parts import plain
@@ -21,7 +20,7 @@ class Attended:
     """Chooses the parts of a gated network."""
 
     def __init__(self, net):
-        self.net, self.kept, self.loose = net, Kept(net), loose(net.layers)
+        self.net, self.loose = net, loose(net.layers)
         self.protect(None)
 
     def protect(self, mask_pre):
@@ -33,11 +32,9 @@ class Attended:
             with torch.inference_mode(False):  # an evaluation may be the first to ask for what training uses later
                 self.free = [1 - m.flatten() for m in mask_pre]  # of the units of each layer
                 self.capacity = sum(f.sum() for f in self.free)
-        self.kept.forget()
 
     def at(self, t, s, mask_pre=None, part=None, left=0):
-        """What to run of task t at steepness s, in the net's mode; what an evaluation runs is kept for the
-        next.
+        """What to run of task t at steepness s, in the net's mode.
 
         mask_pre: cumulative attentions of the tasks learnt, one [1, units] per gated layer, None before the
         first; part: what was run so far in this pass, None at its start; left: batches that are left of the
@@ -47,8 +44,7 @@ class Attended:
             self.protect(mask_pre)
         if part is None:
             if not self.net.training:
-                return self.kept.get((t, s), lambda: self.make(t, s))
-            self.kept.forget()
+                return self.make(t, s)
             part = self.make(t, 0)  # at the start of an epoch s is near 0: all units take part
         return part if left % CHECK.get(part.e.device.type, 8) else self.fewer(part, t, s, left)
 

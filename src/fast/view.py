@@ -16,7 +16,7 @@ class Fast:
     def run(self, i, h, module=None, gate=None, source=None, task=None):
         module = module or getattr(self, self.layers[i].name)
         z = self.mapped(module, self.shaped(i, h), gate, source, task)
-        return self._finish(i, z if is_known(module) else z.clone(), gate)
+        return self.finish(i, z, gate, new=is_known(module))
 
     def product(self, module, h):
         return mapped(module, h, type(self).tape, self.training)
@@ -24,13 +24,9 @@ class Fast:
     def drop(self, x, p):
         return dropout(x, p, self.training)
 
-    def finish(self, i, z, gate=None):
-        """Whoever calls it may go on with z."""
-        return self._finish(i, z.clone(), gate)
-
-    def _finish(self, i, z, gate):
-        """As finish, but overwrites z."""
-        layer = self.layers[i]
+    def finish(self, i, z, gate=None, new=False):
+        """new: whether z may be overwritten; else whoever calls it may go on with it."""
+        layer, z = self.layers[i], z if new else z.clone()
         return finish(z, layer.pdrop, self.training, gate=gate, pool=layer.pool if layer.kernel else 'none')
 
 

@@ -117,7 +117,7 @@ class Buffer:
         classes = len(there) + len(mine)
         share, room = self.policy.share(self.size, classes), self.policy.room(self.size, classes)
         kept = [i for key in there for i in places[key][:share]]  # in the order of their worth
-        new = [self.best(share, places.get(key), (y == c).nonzero().flatten(), x, features)
+        new = [self.best(share, places.get(key, []), (y == c).nonzero().flatten().cpu(), x, features)
                for key, c in mine.items()]
         new = torch.cat(new)[:room]
         self.choose(torch.cat([torch.tensor(kept, dtype=torch.int64)[:room - len(new)], new]), t, x, y, z)
@@ -125,12 +125,13 @@ class Buffer:
     def best(self, share, places, rows, x, features):
         """The best of a class's samples, at some places and rows of new images x: numbers of places, or of
         rows after all places."""
-        if not places:
-            return len(self) + self.policy.best(share, rows, x, features).cpu()
-        before = self.take(torch.tensor(places), x.device).x
-        both = torch.cat([before, x[rows.to(x.device)]])
-        chosen = self.policy.best(share, torch.arange(len(both), device=rows.device), both, features).cpu()
-        return torch.cat([torch.tensor(places), len(self) + rows.cpu()])[chosen]
+        places = torch.tensor(places, dtype=torch.int64)
+
+        def shown():
+            new = x[rows.to(x.device)]
+            return features(torch.cat([self.take(places, x.device).x, new]) if len(places) else new)
+        numbers = torch.cat([places, len(self) + rows])
+        return numbers[self.policy.best(share, len(numbers), shown)]
 
     def choose(self, chosen, t, x, y, z):
         """Keep of its samples and then those x, y of task t some, by their numbers in a row."""

@@ -39,4 +39,15 @@ def exact(appr, loss, t, x, y, size):
     return {n: f / len(y) for n, f in out.items()}
 
 
+@torch.no_grad()
+def mean(weights, fisher, old, before):
+    """Return {name: tensor}, the mean of two networks' weights, each weighed by its Fisher information: of
+    weights with fisher, and old ones with that from before. Where there is none the weights stay."""
+    out = {}
+    for n, p in weights.items():
+        total = fisher[n] + before[n]
+        out[n] = torch.where(total > 0, (fisher[n] * p + before[n] * old[n]) / total, p)
+    return out
+
+
 KINDS = {'batch': of_batches, 'sample': of_samples, 'exact': exact}

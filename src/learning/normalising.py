@@ -1,6 +1,6 @@
 """Layers that normalise by running statistics: buffers, which every batch in training mode moves, and no
 gradient says so."""
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from torch.nn.modules.batchnorm import _NormBase
 
@@ -54,13 +54,9 @@ def merge(net, old, t):
 @contextmanager
 def used(net):
     """Within it, a set of the names of the floating-point buffers of the modules that are run."""
-    names, handles = set(), []
-    for n, module in net.named_modules():
-        own = [b for b, v in module.named_buffers(n, recurse=False) if v.is_floating_point()]
-        if own:
-            handles.append(module.register_forward_pre_hook(lambda *_, own=own: names.update(own)))
-    try:
+    names = set()
+    with ExitStack() as hooks:
+        for n, module in net.named_modules():
+            own = [b for b, v in module.named_buffers(n, recurse=False) if v.is_floating_point()]
+            hooks.enter_context(module.register_forward_pre_hook(lambda *_, own=own: names.update(own)))
         yield names
-    finally:
-        for h in handles:
-            h.remove()

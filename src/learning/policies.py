@@ -28,9 +28,8 @@ class Policy:
         return [None] * len(y)
 
     @staticmethod
-    def best(count, mine, x, features):
-        """Of the samples of one class, mine, indices among the images x, so many, in the order of their
-        worth."""
+    def best(count, n, features):
+        """Of n samples of one class so many, int64, in the order of their worth; features(): theirs [n,D]."""
 
 
 class Reservoir(Policy):
@@ -109,8 +108,8 @@ class Balanced(Policy):
     streams = False
 
     @staticmethod
-    def best(count, mine, x, features):
-        return mine[torch.from_numpy(np.random.permutation(len(mine))[:count]).to(mine.device)]
+    def best(count, n, features):
+        return torch.from_numpy(np.random.permutation(n)[:count])
 
 
 class Each(Balanced):
@@ -132,8 +131,8 @@ class Herding(Policy):
     streams = False
 
     @staticmethod
-    def best(count, mine, x, features):
-        return mine[herding(features(x[mine.cpu()]), count)]
+    def best(count, n, features):
+        return herding(features(), count).cpu()
 
 
 KINDS = {kind.__name__.lower(): kind for kind in (Reservoir, Balanced, Ring, Herding, Each, Greedy)}

@@ -1,7 +1,7 @@
 """Gradients of single samples: sums over them of a function of each, as importances of weights need, from
 one backward pass over a batch. For a linear layer they are outer products d x^T, and a function with f(ab)
 = f(a) f(b) needs no more than f(d) and f(x)."""
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import nn
@@ -74,9 +74,7 @@ def seen(layers):
             use[2] = d
             uses.append(use)
         output.register_hook(keep)
-    handles = [m.register_forward_hook(note) for m in layers]
-    try:
+    with ExitStack() as hooks:
+        for m in layers:
+            hooks.enter_context(m.register_forward_hook(note))
         yield uses
-    finally:
-        for h in handles:
-            h.remove()

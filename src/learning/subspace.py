@@ -1,5 +1,5 @@
 """What the inputs of layers span: bases [f,k] that grow from task to task, and what lies outside of them."""
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import nn
@@ -64,9 +64,7 @@ def inputs(layers):
             columns = patches(layer, given[0].detach())
             found[name] = condensed(torch.cat([found[name], columns], 1) if name in found else columns)
         return hook
-    handles = [layer.register_forward_pre_hook(note(name)) for name, layer in layers.items()]
-    try:
+    with ExitStack() as hooks:
+        for name, layer in layers.items():
+            hooks.enter_context(layer.register_forward_pre_hook(note(name)))
         yield found
-    finally:
-        for h in handles:
-            h.remove()

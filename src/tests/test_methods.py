@@ -139,11 +139,11 @@ def test_the_path_integral(case):
         for s in task:
             for p in model.parameters():
                 p.grad = None
-            model.theta.grad = tensor(s['grad_task'])
+            model.theta.grad, step = tensor(s['grad_task']), SimpleNamespace()
             with torch.no_grad():
-                appr.after_backward(None)
+                appr.after_backward(step)
                 model.theta.copy_(tensor(s['theta_after']))
-                appr.after_step(None)
+                appr.after_step(step)
         expected = out['pathint']['task_gradient_relu_of_running_sum'][t]
         assert np.allclose(appr.path['theta'], expected['w'], atol=case['tolerance'])
         appr.end_task(t, None, None)

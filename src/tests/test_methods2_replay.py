@@ -1,5 +1,6 @@
 """ER-ACE, GDumb, BiC, WA and RWalk: as public code computes them on tiny inputs (methods2.json), and each its own idea."""
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -103,11 +104,11 @@ def move(appr, steps):
     """Takes a task's steps, {'grad', 'theta_after'} each."""
     appr.begin_task(0, None, None)
     for s in steps:
-        appr.model.theta.grad = tensor(s['grad'])
+        appr.model.theta.grad, batch = tensor(s['grad']), SimpleNamespace()
         with torch.no_grad():
-            appr.after_backward(None)
+            appr.after_backward(batch)
             appr.model.theta.copy_(tensor(s['theta_after']))
-            appr.after_step(None)
+            appr.after_step(batch)
     appr.end_task(0, None, None)
 
 

@@ -48,8 +48,7 @@ def test_the_network_that_hat_s_mask_cuts_out_is_the_masked_network(kind, steep,
         weights = model.appr.weights_of(t)
         whole, part = (torch.nn.Sequential(pre, cut.network(model.appr.model, t, weights, None, masks, k)) for k in (None, least))
         assert torch.allclose(logits(whole, bytes_), wanted, atol=2e-5)
-        layers = [m for m in part[1] if hasattr(m, 'weight')]
-        assert [m.weight.shape[0] for m in layers[:-1]] == [max(1, int((m >= least).sum())) for m in masks]
+        assert [m.weight.shape[0] for m in part[1].maps] == [max(1, int((m >= least).sum())) for m in masks]
         if steep:  # what is left out has been multiplied by something
             for m, e in zip(masks, model.appr.model.embeddings()):
                 with torch.no_grad():
