@@ -16,10 +16,8 @@ FISHER_SBATCH = Hyper('fisher_sbatch', int, 20, help='samples per batch of the F
 
 
 class Anchored(base.Appr):
-    """Adds c * sum of F (theta - theta_old)^2 to the loss; a method writes importance(), which says c and F.
-
-    old: {parameter's name: its value after the last task}, empty before the first is learnt.
-    """
+    """old: {parameter's name: its value after the last task}, empty before the first is learnt. A method
+    writes penalty(), the square that it adds to the loss."""
 
     scenarios = ('task', 'class', 'domain')
     replays = False  # whether a task trains other heads than its own, by samples of earlier tasks
@@ -30,19 +28,17 @@ class Anchored(base.Appr):
         self.old = {}
 
     def importance(self):
-        """Return (c, {parameter's name: F}), tensors or numbers, once there are old weights."""
-        raise NotImplementedError
+        """Return {parameter's name: c}, or one number for all, of a penalty that is 1/2 * sum of c (theta -
+        old)^2: for what computes it in closed form. None where it is none such."""
 
-    def penalty(self):
-        if not self.old:
-            return 0
-        factor, importance = self.importance()
-        squares = {n: (p - self.old[n]).square() for n, p in self.held_params().items()}
-        return factor * sum((importance[n] * square).sum() for n, square in squares.items())
+    def squares(self):
+        """Return {parameter's name: (theta - old)^2} of the weights that are held, none before there are
+        old ones."""
+        return {n: (p - self.old[n]).square() for n, p in self.held().items()} if self.old else {}
 
-    def held_params(self):
-        """{parameter's name: parameter} of the weights that are held: heads that are not trained with the
-        present task never leave theirs and are left out."""
+    def held(self):
+        """Return {parameter's name: parameter} of the weights that are held: heads that are not trained
+        with the present task never leave theirs and are left out."""
         heads, used = layers.heads(self.model), self.scenario.heads(self.seen - 1, self.seen, training=True)
         if self.recipe.joined_heads or self.replays:
             return self.params()

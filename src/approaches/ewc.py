@@ -24,9 +24,12 @@ class Appr(anchored.Anchored):
     clipgrad = 100
     information = None  # {parameter's name: F}, the mean over the tasks so far, or their sum
 
-    def importance(self):
+    def penalty(self):
         """lamb / 2 * sum of F (theta - theta_old)^2 (Eq. 3)."""
-        return self.lamb / 2, self.information
+        return self.lamb / 2 * sum((self.information[n] * s).sum() for n, s in self.squares().items())
+
+    def importance(self):
+        return {n: self.lamb * f for n, f in self.information.items()}
 
     def end_task(self, t, x, y):
         new, before, old = self.fisher_diagonal(t, x, y), self.information, self.old

@@ -21,9 +21,13 @@ class Appr(anchored.Anchored):
     clipgrad = 100
     information = None  # {parameter's name: F*}
 
-    def importance(self):
+    def penalty(self):
         """lamb / 2 * sum of gamma F* (theta - theta_old)^2."""
-        return self.lamb / 2 * self.gamma, self.information
+        squares = self.squares()
+        return self.lamb / 2 * self.gamma * sum((self.information[n] * s).sum() for n, s in squares.items())
+
+    def importance(self):
+        return {n: self.lamb * self.gamma * f for n, f in self.information.items()}
 
     def end_task(self, t, x, y):
         """Moves the anchor; F* = gamma F* + F_t."""

@@ -15,9 +15,12 @@ class Appr(merged.Merged):
               'weight of the distance to the old weights', 'Section 4.2, L2-transfer', least=0),
     )
 
-    def importance(self):
+    def penalty(self):
         """regularizer / 2 * sum of (theta - theta_old)^2 (Section 4.2)."""
-        return self.regularizer / 2, dict.fromkeys(self.old, 1)
+        return self.regularizer / 2 * sum(s.sum() for s in self.squares().values())
+
+    def importance(self):
+        return self.regularizer
 
     @torch.no_grad()
     def end_task(self, t, x, y):

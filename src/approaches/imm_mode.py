@@ -21,9 +21,12 @@ class Appr(merged.Merged):
     clipgrad = 1000
     total = None  # {parameter's name: sum of the Fisher diagonals of the tasks so far}
 
-    def importance(self):
+    def penalty(self):
         """lamb / 2 * sum of (theta - theta_old)^2 (Section 4.2)."""
-        return self.lamb / 2, dict.fromkeys(self.old, 1)
+        return self.lamb / 2 * sum(s.sum() for s in self.squares().values())
+
+    def importance(self):
+        return self.lamb
 
     def end_task(self, t, x, y):
         new, before = self.fisher_diagonal(t, x, y), self.total

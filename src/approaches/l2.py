@@ -12,6 +12,9 @@ class Appr(anchored.Anchored):
               least=0),
     )
 
-    def importance(self):
+    def penalty(self):
         """lamb / 2 * sum of (theta - theta_old)^2."""
-        return self.lamb / 2, dict.fromkeys(self.old, 1)
+        return self.lamb / 2 * sum(s.sum() for s in self.squares().values())
+
+    def importance(self):
+        return self.lamb

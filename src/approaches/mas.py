@@ -21,9 +21,12 @@ class Appr(anchored.Anchored):
     clipgrad = 100
     omega = None  # {parameter's name: Omega, the sum over the tasks so far}
 
-    def importance(self):
+    def penalty(self):
         """lamb * sum of Omega (theta - theta_old)^2 (Eq. 4; no 1/2)."""
-        return self.lamb, self.omega
+        return self.lamb * sum((self.omega[n] * s).sum() for n, s in self.squares().items())
+
+    def importance(self):
+        return {n: 2 * self.lamb * o for n, o in self.omega.items()}
 
     def end_task(self, t, x, y):
         """Omega += 1/N sum_k |d ||F(x_k)||^2 / d theta| (Eq. 2 and 3), F the logits that compete."""

@@ -74,9 +74,12 @@ class Appr(anchored.Anchored):
             self.drop[n].zero_()
             self.begin[n].copy_(there[n])
 
-    def importance(self):
+    def penalty(self):
         """lamb * sum of (F + s) (theta - theta_old)^2 (no 1/2)."""
-        return self.lamb, self.omega
+        return self.lamb * sum((self.omega[n] * s).sum() for n, s in self.squares().items())
+
+    def importance(self):
+        return {n: 2 * self.lamb * o for n, o in self.omega.items()}
 
     def end_task(self, t, x, y):
         """Averages the scores with those before and weighs the penalty."""

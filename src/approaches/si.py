@@ -29,9 +29,12 @@ class Appr(anchored.Anchored):
     def after_backward(self, batch):
         batch.noted = noted(self.params())
 
-    def importance(self):
+    def penalty(self):
         """c * sum of Omega (theta - theta_old)^2 (Eq. 4; no 1/2)."""
-        return self.c, self.omega
+        return self.c * sum((self.omega[n] * s).sum() for n, s in self.squares().items())
+
+    def importance(self):
+        return {n: 2 * self.c * o for n, o in self.omega.items()}
 
     def after_step(self, batch):
         """w += -g * (theta_after - theta_before) (Eq. 3)."""

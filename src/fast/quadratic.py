@@ -3,25 +3,26 @@ import math
 
 import torch
 
-from approaches.anchored import Anchored
-
 
 def of(appr):
-    """The penalty of an approach that holds weights; None of another one, and before it has old weights."""
-    if not isinstance(appr, Anchored) or not appr.old:
+    """The penalty that an approach's importance() describes, or None: where there is none, or none such."""
+    kind = next((c for c in type(appr).__mro__ if 'penalty' in vars(c)), None)
+    if 'importance' not in vars(kind) or not appr.old:
         return None
-    (factor, importance), held = appr.importance(), appr.held_params()
-    return Quadratic(held, appr.old, {n: torch.as_tensor(2 * factor * importance[n]) for n in held})
+    return Quadratic(appr.held(), appr.old, appr.importance())
 
 
 class Quadratic:
     """1/2 * the sum over all entries of c * (theta - anchor)^2.
 
     parameters, anchors: {name: tensor}, of which the first says what is penalised; c: {name: tensor}, which
-    belong to this object from then on. Made for one pass over data, with one learning rate.
+    belong to this object from then on, or a number for all. Made for one pass over data, with one learning
+    rate.
     """
 
     def __init__(self, parameters, anchors, c):
+        if not isinstance(c, dict):
+            c = {n: torch.tensor(float(c)) for n in parameters}
         self.terms = [(p, anchors[n], c[n]) for n, p in parameters.items()]
         self.lr, self.reach, self.steepest = 1., math.inf, None  # c is stored times lr, once that is known
 
