@@ -110,8 +110,10 @@ class Sequence:
             print('>>> Test on task {:2d} - {:15s}: loss={:.3f}, acc={:5.1f}%{} <<<'.format(
                 u, self.data[u]['name'], out.lss[t, u], 100 * out.acc[t, u], note))
         if t in measures.diverged(out.lss[:t + 1, :t + 1]):
-            print('warning: task %d has diverged: its loss is %.3g, that of guessing below 5; a lower --lr '
-                  'may help' % (t, out.lss[t, t]), file=sys.stderr)
+            appr = self.appr
+            held = t and getattr(appr, 'first_norms', False) and 'norm' in getattr(appr.model, 'choices', {})
+            print('warning: task %d has diverged: its loss is %.3g, that of guessing below 5; a lower --lr%s '
+                  'may help' % (t, out.lss[t, t], ' or --net norm=task' * bool(held)), file=sys.stderr)
         out.seconds.append(round(time.monotonic() - self.tick, 2))
 
     def validate(self, t):

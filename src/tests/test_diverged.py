@@ -62,6 +62,12 @@ def test_a_loss_that_grows_is_warned_of_marked_and_listed_also_by_a_run_that_goe
             records.read_record(output)
 
 
+def test_where_the_first_task_s_norms_are_held_others_own_ones_are_advised(tmp_path, capsys):
+    run.main(argv(tmp_path, 'packnet', '--network', 'resnet18', '--net', 'maps=2', '--lr', '1e4', '--retrain', '1', '--pad', '4'))
+    err = [e for e in capsys.readouterr().err.splitlines() if 'warning: task' in e]
+    assert [e.rpartition('; ')[2] for e in err][-1] == 'a lower --lr or --net norm=task may help'
+
+
 def test_icarl_is_tested_by_the_loss_on_labels(tmp_path, capsys):
     run.main(argv(tmp_path, 'icarl', '--lr', '1e6'))
     assert records.read_record(tmp_path / 'glyphs_icarl_0.txt')['diverged'] == [0, 1]
