@@ -1,15 +1,19 @@
 """Experiments made from any data set: split, permuted, rotated; data of one's own; orders of tasks."""
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from torchvision.transforms import functional
 
+import discovery
 import run
 import run_multi
 from conftest import own
 from dataloaders import common, joined, raw
 from results import collect, metrics, records
 from runs import build
+from runs.network import choose
 from utils import ROOT, UserError
 
 SHORT = ['--nepochs', '1', '--device', 'cpu']
@@ -64,9 +68,14 @@ def test_joined_sets_give_the_floats_of_all_tasks_without_making_them(name, pc_v
 @pytest.mark.parametrize('shape, size, network', [
     ((48, 48, 3), [3, 48, 48], 'alexnet'), ((3, 48, 48), [3, 48, 48], 'alexnet'), ((20, 30), [1, 20, 30], 'mlp'),
     ((20, 20, 1), [1, 20, 20], 'mlp'), ((1, 20, 20), [1, 20, 20], 'mlp'), ((20, 30, 3), [3, 20, 30], 'mlp'), ((8, 8, 3), [3, 8, 8], 'mlp')])
-def test_images_of_one_s_own_may_have_any_size(shape, size, network, tmp_path):
+def test_images_of_one_s_own_may_have_any_size(shape, size, network, tmp_path, capsys):
     arrays = own(tmp_path, shape=shape, class_names=np.array(['ä', 'b', 'c', 'd']))
     experiment = build.experiment('split:shapes:2', tmp_path)
+    capsys.readouterr()
+    args, appr = SimpleNamespace(approach='sgd', network=None), discovery.load('approaches', 'sgd').Appr
+    assert choose(experiment, args, appr)[0] == network
+    said = capsys.readouterr().out
+    assert ('of %d x %d pixels: mlp is taken' % tuple(size[1:]) in said) == (size[0] == 3 and network == 'mlp')
     data, taskcla, found = get('split:shapes:2', tmp_path, pc_valid=0)
     assert (found, experiment.network, taskcla) == (size, network, [(0, 2), (1, 2)]) and data[1]['class_names'] == ['c', 'd']
     x, y = torch.cat([data[t]['train']['x'] for t in (0, 1)]), arrays['x_train'].astype(float) / 255
