@@ -4,7 +4,7 @@
     python src/compare.py --experiment split:glyphs:6 --approaches sgd,hat
 """
 import utils
-from results import collect, records, tables
+from results import collect, overview, records
 from runs import launch, parsing
 from utils import UserError
 
@@ -21,12 +21,12 @@ def main(argv=None):
                         help='where results are (default res)')
     parser.add_argument('--seeds', metavar='0-9',
                         help='the seeds that must be there (default: those that are)')
-    print('\n'.join(tables.side_by_side(chosen(parser.parse_args(argv)))))
+    print('\n'.join(overview.side_by_side(chosen(parser.parse_args(argv)))))
     return 0
 
 
 def chosen(args):
-    """Return the records that a command line names. Raises UserError for those that are not there or of runs
+    """Return {file: record} of what a command line names. Raises UserError for those that are not there or of runs
     that have not finished."""
     if bool(args.results) == bool(args.experiment and args.approaches):
         raise UserError('compare.py takes files of results, or --experiment and --approaches')
@@ -40,7 +40,7 @@ def chosen(args):
     unfinished = [str(f) for f, r in found.items() if r['status'] != 'finished']
     if unfinished:
         raise UserError('not of finished runs: %s' % ', '.join(unfinished))
-    return list(found.values())
+    return found
 
 
 if __name__ == '__main__':

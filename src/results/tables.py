@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from utils import UserError, is_number, visible
+from utils import is_number, visible
 
 DIGITS = re.compile(r'[-+\d.% ]*', re.ASCII)  # a spreadsheet may compute it, as it comes to a number
 LATEX = {**{c: '\\' + c for c in '&%$#_{}'}, '\\': r'\textbackslash{}', '~': r'\textasciitilde{}',
@@ -53,7 +53,7 @@ class Table:
     """Column heads and rows of cells: texts, numbers, Means, or None for what there is not.
 
     caption: what a paper says of it, which has the numbers of seeds, so that the column 'seeds' is for
-    programs alone; best: {column head: max or min}, of which the best is set in bold, but for the rows that
+    programs alone, as one of which no row has a value; best: {column head: max or min}, of which the best is set in bold, but for the rows that
     begin with one of `apart`; decimals: {column head: how many}.
     """
     columns: list
@@ -104,7 +104,9 @@ class Table:
 
     def cells(self, spread='ci'):
         """Return (heads, rows of (text, whether it is the best of its column)) for reading."""
-        shown = [k for k, head in enumerate(self.columns) if not (self.caption and head == 'seeds')]
+        shown = range(len(self.columns))
+        if self.caption:  # which has the seeds; what nobody has is left out
+            shown = [k for k in shown if self.columns[k] != 'seeds' and any(row[k] is not None for row in self.rows)]
         columns = [self.column(k, spread) for k in shown]
         return [visible(self.columns[k]) for k in shown], list(zip(*columns))
 
@@ -163,23 +165,3 @@ def cell(value, digits, spread='ci'):
         small = 0 < value < 0.5 * 10 ** -digits
         return '<%.*f' % (digits, 10 ** -digits) if small else '%.*f' % (digits, value)
     return visible(value)
-
-
-def side_by_side(records):
-    """Return lines of records side by side: final accuracy on every task, average accuracy, forgetting."""
-    names = [visible(n) for n in records[0]['tasks']]
-    if any(r['tasks'] != records[0]['tasks'] for r in records):
-        text = '; '.join(','.join(r['tasks']) for r in records)
-        raise UserError('the results are of different tasks: %s' % text)
-    rows = [('after the last task, on', [visible(r['config']['approach']) for r in records])]
-    for u, name in enumerate(names):
-        rows.append((name, ['%5.1f%%' % (100 * r['accuracy'][-1][u]) for r in records]))
-    for key in ('average_accuracy', 'overall_accuracy', 'forgetting'):
-        cells = ['-' if r.get(key) is None else '%5.1f%%' % (100 * r[key]) for r in records]
-        rows.append((key.replace('_', ' '), cells))
-    rows.append(('seconds', ['%.0f' % r['seconds'] for r in records]))
-    width = max(len(n) for n, _ in rows)
-    lines = []
-    for name, cells in rows:
-        lines.append(name.ljust(width) + ''.join('%*s' % (max(12, len(c) + 2), c) for c in cells))
-    return lines
