@@ -25,7 +25,7 @@ def build():
     parser.add_argument('--after', type=Hyper('--after', int, 0, least=0).parse, metavar='T',
                         help='the model after task T '
                         '(default: the last)')
-    parser.add_argument('--top', type=launch.whole, default=1, metavar='N',
+    parser.add_argument('--top', type=launch.whole('--top'), default=1, metavar='N',
                         help='the N likeliest classes (default %(default)s)')
     parser.add_argument('--json', action='store_true', help='print JSON instead of a table')
     parser.add_argument('--sheet', metavar='FILE',
@@ -126,7 +126,7 @@ def main(argv=None):
         print('%s, %s' % (visible(model.path), 'task %s' % visible(model.names[t]) if t is not None
                           else 'the task is inferred' if tasks[0] is not None
                           else 'one head for all tasks'))
-        print(Table(['file', 'task', 'told', 'converted'], rows).text('markdown'))
+        print(Table(['file', 'task', 'predicted', 'converted'], rows).text('markdown'))
     if sheet:
         canvas.show(lambda fig: model_figures.sheet(fig, images, [[r[0], r[2].split(',')[0]] for r in rows]),
                     sheet)

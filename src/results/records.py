@@ -58,7 +58,8 @@ def experiment(config):
 def differences(old, new):
     """Return how two configurations differ, in words; '' if they do not."""
     names = sorted(k for k in {*old, *new} if old.get(k) != new.get(k))
-    return ', '.join('%s %s, now %s' % (k, old.get(k), new.get(k)) for k in names)
+    flags = [k if k == 'data' else utils.flag(k) for k in names]  # all others are options
+    return ', '.join('%s %s, now %s' % (f, old.get(k), new.get(k)) for f, k in zip(flags, names))
 
 
 def check_writable(path):

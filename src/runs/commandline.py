@@ -26,7 +26,7 @@ def augmentation(text):
     return augment.checked(text)
 
 
-SHARE = Hyper('pc_valid', float, None, least=0)
+SHARE = Hyper('--pc-valid', float, None, least=0)
 OPTIONS = {
     'what to run': (
         named('experiment', 'dataloaders', 'one of: ', folder='dataloaders', record=ALWAYS, required=True),

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 
 import utils
+from results.records import differences
 from utils import UserError
 
 FILE = 'optuna.journal'  # in the folder of the results
@@ -83,10 +84,9 @@ class Study:
         except Exception as e:  # anything may be in somebody's file
             raise UserError('%s is not the file of a search, or broken (%s): choose another folder, or '
                             'remove it to begin anew (finished results stay)' % (self.path, type(e).__name__))
-        differ = sorted(k for k in {*recorded, *mine} if recorded.get(k) != mine.get(k))
+        differ = differences(recorded, mine)
         if differ:
-            raise UserError('%s is of another search (%s): choose another folder' % (
-                self.path, ', '.join('%s %s, now %s' % (k, recorded.get(k), mine.get(k)) for k in differ)))
+            raise UserError('%s is of another search (%s): choose another folder' % (self.path, differ))
 
     def space(self):
         """Return optuna's description of what is searched."""
