@@ -61,8 +61,7 @@ def ratio_table(found, rho):
     rows = []
     for a, values in rho.items():
         rows.append([a, len(values), *map(Mean.of, values.T), float(values.mean())])
-    caption = 'Forgetting ratio rho after each number of tasks, %s; %s' % (
-        captions.label(found), captions.counted({a: len(v) for a, v in rho.items()}))
+    caption = captions.of(found, 'Forgetting ratio rho after each number of tasks', captions.sizes(rho))
     return Table(['approach', 'seeds', *heads, 'mean'], rows, caption, dict.fromkeys([*heads, 'mean'], max))
 
 
@@ -218,7 +217,7 @@ def difference_table(found, diff):
     """Return a row per approach of differences()."""
     against = next(iter(diff.values()))['against']
     rows = [[a, d['mean'], d['p'], d['holm'], d['n']] for a, d in diff.items()]
-    caption = 'Average accuracy minus that of %s, paired by seed, %s; %s; p: paired t-test' % (
-        against, captions.label(found), captions.counted({a: d['n'] for a, d in diff.items()}))
+    caption = captions.of(found, 'Average accuracy minus that of %s, paired by seed' % against,
+                          {a: d['n'] for a, d in diff.items()}) + '; p: paired t-test'
     return Table(['approach', 'minus %s, points' % against, 'p', 'p (Holm)', 'seeds'], rows, caption,
                  decimals={'p': 4, 'p (Holm)': 4})
