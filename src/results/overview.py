@@ -1,7 +1,5 @@
 """All results of some folders, a line each, or some side by side: what they are of, in what they differ, what
 came out."""
-import collections
-
 from results import collect, measures
 from results.tables import Table
 from utils import UserError, visible
@@ -29,27 +27,29 @@ def rows(folders, tags=(), running=None):
 
 
 def varying(configs):
-    """Return the names of the settings that are not the same in all configurations of one approach."""
-    return [k for k in keys(configs) if len({str(c.get(k)) for c in configs}) > 1]
+    """Return the names of the settings that are not the same in all configurations, but for those that a line
+    says otherwise."""
+    names = dict.fromkeys(k for c in configs for k in c if k not in ALIKE)
+    return [k for k in names if len({str(c.get(k)) for c in configs}) > 1]
 
 
-def keys(configs):
-    """Return the names of settings in some configurations, but for those that a line says otherwise."""
-    return list(dict.fromkeys(k for c in configs for k in c if k not in ALIKE))
+def grouped(configs, name):
+    """Return {value of a setting: configurations that have it}."""
+    out = {}
+    for c in configs:
+        out.setdefault(c[name], []).append(c)
+    return out
 
 
 def differing(configs):
     """Return ['name=value, ...'] of configurations: what varies among those of the same experiment and
     approach, and of what all approaches have on that experiment, or of the scenario, what varies among
     all."""
-    by = {}
-    for c in configs:
-        by.setdefault(c['experiment'], {}).setdefault(c['approach'], []).append(c)
     names = {}
-    for e, groups in by.items():
-        shared = set.intersection(*(set(keys(group)) for group in groups.values()))
-        common = shared - {'network'} | {'scenario'}
-        general = [k for k in varying([c for group in groups.values() for c in group]) if k in common]
+    for e, mine in grouped(configs, 'experiment').items():
+        groups = grouped(mine, 'approach')
+        shared = set.intersection(*(set().union(*group) for group in groups.values())) - {'network'}
+        general = [k for k in varying(mine) if k in shared | {'scenario'}]
         for a, group in groups.items():
             names[e, a] = dict.fromkeys(general + varying(group))
     return [', '.join(setting(c, k) for k in names[c['experiment'], c['approach']]) for c in configs]
@@ -57,10 +57,10 @@ def differing(configs):
 
 def setting(config, name):
     """Return 'name=value' for reading."""
-    value = config.get(name, 'task' if name == 'scenario' else None)
+    value = config.get(name, 'task' if name == 'scenario' else '-')
     if isinstance(value, list):
-        return '%s=%s' % (name, ','.join(map(str, value)))
-    return '%s=%s' % (name, '-' if value is None else '%g' % value if isinstance(value, float) else value)
+        value = ','.join(map(str, value))
+    return '%s=%s' % (name, '%g' % value if isinstance(value, float) else value)
 
 
 def status(row):
@@ -76,8 +76,8 @@ def table(found):
         measured, config = r['record'], r['config']
         names = 'average_accuracy', 'overall_accuracy', 'forgetting'
         shares = [None if measured.get(k) is None else 100 * measured[k] for k in names]
-        lines.append([config['experiment'], config['approach'], config.get('seed'), ','.join(r['tags']), differ,
-                      *shares, status(r), r['path'].name])
+        lines.append([config['experiment'], config['approach'], config.get('seed'), ','.join(r['tags']),
+                      differ, *shares, status(r), r['path'].name])
     return Table(['experiment', 'approach', 'seed', 'tags', 'settings that differ', 'average accuracy %',
                   'overall accuracy %', 'forgetting %', 'status', 'record'], lines)
 
@@ -105,19 +105,15 @@ def plain_table(found):
 
 
 def headings(results):
-    """Return what the columns of {file: record} are called: by their approaches, those of one approach also by
-    the settings that differ, or by their files where none does."""
-    configs = [r['config'] for r in results.values()]
-    by = collections.defaultdict(list)
-    for c in configs:
-        by[c['approach']].append(c)
-    out = []
+    """Return what the columns of {file: record} are called: by their approaches, those of one approach also
+    by the settings that differ, or by their files where none does."""
+    configs, out = [r['config'] for r in results.values()], []
+    by = grouped(configs, 'approach')
     for c in configs:
         group = by[c['approach']]
         names = [k for k in ('experiment', 'seed') if len({g.get(k) for g in group}) > 1] + varying(group)
         out.append(', '.join([c['approach'], *(setting(c, k) for k in names)]))
-    files = ['%s (%s)' % item for item in zip(out, results)]
-    return [visible(h if out.count(h) == 1 else f) for h, f in zip(out, files)]
+    return [visible(h if out.count(h) == 1 else '%s (%s)' % (h, f)) for h, f in zip(out, results)]
 
 
 def side_by_side(results):

@@ -177,7 +177,7 @@ def test_orders_are_balanced_and_their_spread_is_shown(tmp_path, in_process, cap
     by = collect.orders('glyphs', ['random'], [tmp_path / 'res'])
     assert list(by) == [0, 1] and by[0]['random'][0]['tasks'] == by[1]['random'][0]['tasks'][::-1]
     values = metrics.over_orders(by)['random']
-    row = metrics.order_table({'random': values}).rows[0]
+    row = metrics.order_table(by, {'random': values}).rows[0]
     assert values.shape == (2, 2) and row[3] == pytest.approx(values.mean()) and row[4] == pytest.approx(values.mean(1).std(ddof=1))
     assert row[5] == pytest.approx(np.sqrt(np.mean([values[0].var(ddof=1), values[1].var(ddof=1)])))
     import plot_results

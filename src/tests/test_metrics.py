@@ -92,4 +92,4 @@ def test_a_table_for_a_paper_has_means_with_a_spread_the_best_in_bold_and_seeds_
 
 @pytest.mark.parametrize('values, texts', [((.0911, 3.55), ['0.09', '3.55']), ((.0911, .02), ['0.0911', '0.0200']), ((0., -.004), ['0.00000', '-0.00400'])])
 def test_all_cells_of_a_column_have_as_many_digits(values, texts):
-    assert [t for t, _ in Table(['x'], [[v] for v in values]).column(0, 'ci')] == texts
+    assert [row[0][0] for row in Table(['x'], [[v] for v in values]).cells()[1]] == texts
