@@ -12,8 +12,8 @@ def label(found):
 
 
 def places(found):
-    """Return (names of the tasks, '') or, if the results of {approach: {seed: row}} have them in no one order,
-    ('place 1' and so on, a remark where seeds differ)."""
+    """Return (names of the tasks, '') or, if the results of {approach: {seed: row}} have them in no one
+    order, ('place 1' and so on, a remark where seeds differ)."""
     rows = [r for by in found.values() for r in by.values()]
     orders = {tuple(r['tasks']) for r in rows if r['named']}
     if len(orders) == 1:
@@ -39,8 +39,8 @@ def of(found, what, numbers=None):
 
 
 def below(found, spread, numbers=None, what='seed'):
-    """Return what a figure of {approach: {seed: row}} says first; spread: what bars or bands mean, if there are
-    any, as with one seed there are none."""
+    """Return what a figure of {approach: {seed: row}} says first; spread: what bars or bands mean, of which
+    there are none with one seed."""
     numbers = numbers or sizes(found)
     spread = spread if max(numbers.values()) > 1 else 'no spread, being of one seed'
     return '%s; %s; %s' % (label(found), counted(numbers, what), spread)

@@ -4,6 +4,8 @@ import os
 
 import numpy as np
 
+from results import captions
+
 MARKERS = 'os^Dv<>Xp*Ph'
 DASHES = ('-', (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)), (0, (8, 2)),
           (0, (4, 1.2, 1, 1.2, 1, 1.2)), (0, (2, 1)))
@@ -40,6 +42,12 @@ def short(names):
     return [plain(n[len(start):], 14) for n in names], plain(start) + '…' * bool(start)
 
 
+def labels(found):
+    """Return (short names of the tasks of {approach: {seed: row}}, what they begin with, a remark)."""
+    names, remark = captions.places(found)
+    return *short(names), remark
+
+
 def ticks(axis, names, every=False):
     """Name the places 0, 1, ... of an axis, ax.xaxis or ax.yaxis; of many only some, unless every one is
     wanted."""
@@ -57,8 +65,8 @@ def greys():
 
 
 def heat(ax, matrix, rows, columns, below=None, span=(0, 100), every=False):
-    """Draw a matrix as shades of one scale and return the image, for a colour bar; cells that are masked or no
-    numbers are left empty.
+    """Draw a matrix as shades of one scale and return the image, for a colour bar; cells that are masked or
+    no numbers are left empty.
 
     The numbers are written in, and below them those of a second matrix of texts if given; not if there are
     many, unless every one is wanted.

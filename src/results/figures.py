@@ -3,8 +3,8 @@ import numpy as np
 
 from results import captions, metrics
 from results.drawing import heat, label_points, plain, style
-from results.papers import SPREADS
-from results.tables import interval
+from results.papers import SPREADS, deviation
+from results.tables import Mean, interval
 
 INTERVALS = '95 % intervals over the seeds (Student\'s t)'
 
@@ -17,11 +17,9 @@ def published(fig, both, paper):
     for ax, kind in zip(axes, kinds):
         mine = [(cell, ours) for cell, ours in both if (cell.column, cell.measure) == kind]
         points = [(cell.published[0], np.mean(ours)) for cell, ours in mine]
-        for (cell, ours), (x, y) in zip(mine, points):
-            std = np.std(ours, ddof=1) if len(ours) > 1 else 0
-            ax.errorbar(x, y, std, cell.published[1], fmt='o', color='C0', alpha=0.7)
-        line = [np.min(points), np.max(points)]
-        ax.plot(line, line, color='black', linewidth=0.8, zorder=0)
+        stds = [(cell.published[1] or 0, deviation(ours) or 0) for cell, ours in mine]
+        ax.errorbar(*zip(*points), *zip(*[s[::-1] for s in stds]), fmt='o', alpha=0.7)
+        ax.axline(points[0][:1] * 2, slope=1, color='black', linewidth=0.8, zorder=0)
         ax.margins(0.1)
         ax.set(title=plain(kind[0]), xlabel='published, ' + kind[1])
         labels.append((ax, points, [str(1 + rows.index(cell.row)) for cell, _ in mine]))
@@ -41,9 +39,7 @@ def ratio(fig, found, rho):
         mean, half, _ = interval(values)
         beside = 0.5 / max(5, len(rho)) * (i - (len(rho) - 1) / 2)  # so that no bar hides another
         x = np.arange(1, len(mean) + 1) + beside
-        if half is not None:
-            ax.errorbar(x, mean, half, fmt='none', color=style(i)['color'], alpha=0.5, capsize=0)
-        ax.plot(x, mean, label=plain(a), **style(i))
+        ax.errorbar(x, mean, half, label=plain(a), elinewidth=fig.look.line / 2, capsize=0, **style(i))
     ax.axhline(0, color='black', linewidth=0.8)
     ax.set(xlabel='tasks learnt', ylabel=r'forgetting ratio $\rho$',
            xticks=np.arange(1, len(mean) + 1)[::-(-len(mean) // 12)])
@@ -66,16 +62,13 @@ def bars(fig, found, each):
     kinds = [k for k in labels if all(k in s for s in each.values())]
     fig.size(1.5 + 0.5 * len(each), wide=len(kinds) > 1)
     for ax, k in zip(fig.subplots(1, len(kinds), squeeze=False, sharey=True)[0], kinds):
+        means = [Mean.of(s[k]) for s in each.values()]
+        drawn = ax.barh(range(len(each)), [m.mean for m in means], height=0.7, color='0.85', edgecolor='0.4',
+                        xerr=[m.ci or 0 for m in means])
+        ax.bar_label(drawn, fmt='%.1f', padding=4, fontsize=fig.look.small)
         for i, s in enumerate(each.values()):
-            mean, half, _ = interval(s[k])
-            ax.barh(i, mean, height=0.7, color='0.85', edgecolor='0.4', linewidth=0.8)
-            ax.errorbar(mean, i, xerr=half, color='black')
-            if len(s[k]) > 1:
-                ax.plot(s[k], i + np.linspace(-0.2, 0.2, len(s[k])), 'o', color='black',
-                        markerfacecolor='white', markersize=0.6 * fig.look.marker)
-            end = max(mean + (half or 0), s[k].max(), 0)
-            ax.annotate('%.1f' % mean, (end, i), xytext=(4, 0), textcoords='offset points', va='center',
-                        fontsize=fig.look.small)
+            ax.plot(s[k], i + np.linspace(-0.2, 0.2, len(s[k])), 'o', color='black', markerfacecolor='white',
+                    markersize=0.6 * fig.look.marker)
         ax.margins(x=0.18)
         ax.set_xlabel(labels[k])
         rows(ax, list(map(plain, each)))
@@ -103,12 +96,13 @@ def orders(fig, found, values):
 def paired(fig, found, diff):
     """Draw differences of average accuracy from one approach, paired by seed, with 95 % intervals."""
     fig.size(1.7 + 0.55 * len(diff))
-    ax, names = fig.subplots(), []
-    for i, (a, d) in enumerate(diff.items()):
-        ax.errorbar(d['mean'].mean, i, xerr=d['mean'].ci, fmt='o', color='black')
-        names.append('%s\nn=%d%s' % (plain(a), d['n'], '' if d['p'] is None else ', p=%.2g' % d['holm']))
+    ax, means = fig.subplots(), [d['mean'] for d in diff.values()]
+    ax.errorbar([m.mean for m in means], range(len(diff)), xerr=[m.ci for m in means], fmt='o', color='black')
+    names = ['%s\nn=%d%s' % (plain(a), d['n'], '' if d['p'] is None else ', p=%.2g' % d['holm'])
+             for a, d in diff.items()]
+    against = next(iter(diff.values()))['against']
     ax.axvline(0, color='black', linewidth=0.8)
-    ax.set_xlabel('percentage points above %s' % plain(d['against']))
+    ax.set_xlabel('percentage points above %s' % plain(against))
     rows(ax, names)
     corrected = ', corrected for %d comparisons (Holm)' % len(diff) if len(diff) > 1 else ''
     fig.note(captions.label(found),

@@ -8,8 +8,10 @@ from matplotlib.figure import Figure
 from results.drawing import plain
 
 # One column and the whole width in inches, letters, marks and lines in points; paper: a page of two columns.
-LOOKS = {'screen': SimpleNamespace(one=6.5, wide=11.8, height=1, font=10, small=8, marker=5, line=1.4, dpi=150),
-         'paper': SimpleNamespace(one=3.3, wide=6.9, height=0.64, font=8, small=7, marker=3.5, line=1, dpi=300)}
+LOOKS = {'screen': SimpleNamespace(one=6.5, wide=11.8, height=1, font=10, small=8, marker=5, line=1.4,
+                                   dpi=150),
+         'paper': SimpleNamespace(one=3.3, wide=6.9, height=0.64, font=8, small=7, marker=3.5, line=1,
+                                  dpi=300)}
 
 
 def settings(style):
@@ -37,8 +39,8 @@ class Page(Figure):
         return self
 
     def panels(self, n, ylabel, most=3, height=3.2, share=True):
-        """Return n axes in rows of at most `most`, with one label and, if shared, one scale of y; on one column
-        if there is one panel, else on both."""
+        """Return n axes in rows of at most `most`, with one label and, if shared, one scale of y; on one
+        column if there is one panel, else on both."""
         columns = min(n, most)
         rows = -(-n // columns)
         self.size(0.8 + height * rows, wide=columns > 1)
@@ -63,8 +65,8 @@ class Page(Figure):
         columns = max(1, min(len(labels), room // (max(map(len, labels)) + 11)))
         rows = -(-len(labels) // columns)
         self.grow(rows - 1)
-        self.legend(handles, labels, loc='outside upper center', ncols=-(-len(labels) // rows), handlelength=3.4,
-                    borderaxespad=0.2, columnspacing=1.2, **kwargs)
+        self.legend(handles, labels, loc='outside upper center', ncols=-(-len(labels) // rows),
+                    handlelength=3.4, borderaxespad=0.2, columnspacing=1.2, **kwargs)
 
     def note(self, *parts):
         """Write small text below all axes, at last, when the width is known; empty parts are left out."""

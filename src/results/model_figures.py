@@ -1,6 +1,4 @@
 """Draw what a saved model says of images: each function fills a matplotlib figure."""
-import numpy as np
-
 from results.drawing import heat, plain
 
 

@@ -2,7 +2,7 @@
 import numpy as np
 
 from results import captions, curves as learning, steps
-from results.drawing import MANY, band, heat, plain, short, style, ticks
+from results.drawing import MANY, band, heat, labels, plain, style, ticks
 
 ACCURACY = 'accuracy (%)'
 STD = '± standard deviation over the '
@@ -10,8 +10,7 @@ STD = '± standard deviation over the '
 
 def matrix(fig, found, by):
     """Draw accuracy matrices as heat maps, one per approach, mean over seeds and standard deviation."""
-    names, remark = captions.places(found)
-    names, start = short(names)
+    names, start, remark = labels(found)
     roomy = len(names) <= 6
     axes = fig.panels(len(by), 'after task ' + start, 3 if roomy else 2, 3.6)
     later = np.triu(np.ones((len(names), len(names)), bool), 1)
@@ -38,8 +37,7 @@ def spread(ax, x, values, i):
 
 def tasks(fig, found, by):
     """Draw the accuracy of each task over the sequence, one plot per approach, mean and deviation."""
-    names, remark = captions.places(found)
-    names, start = short(names)
+    names, start, remark = labels(found)
     n = len(names)
     shown = range(n) if n <= MANY else sorted({round(x) for x in np.linspace(0, n - 1, 10)})
     for ax, (a, each) in zip(fig.panels(len(by), ACCURACY), by.items()):
@@ -63,8 +61,7 @@ def gap(fig, found, runs):
 
     runs: {approach: {seed: what steps.load returns}}.
     """
-    names, remark = captions.places(found)
-    names, start = short(names)
+    names, start, remark = labels(found)
     shown = min(len(names), MANY)
     for ax, (a, tasks) in zip(fig.panels(len(runs), ACCURACY), steps.gather(runs).items()):
         for u in range(min(shown, len(tasks) - 1)):
@@ -77,20 +74,21 @@ def gap(fig, found, runs):
             ax.axvline(edge, color='0.4', linewidth=0.8)
         ax.set(title=plain(a), xlabel='step, task after task', xlim=(edges[0] - 0.02 * edges[-1], edges[-1]))
     fig.key(title='on task ' + start)
-    fig.note(captions.below(found, 'lines: means, bands: least to most, over the seeds', captions.sizes(runs)),
+    bands = 'lines: means, bands: least to most, over the seeds'
+    fig.note(captions.below(found, bands, captions.sizes(runs)),
              'a line begins at the end of its task; upright: a task ends',
              shown < len(names) and 'the first %d tasks are shown' % shown, remark)
 
 
 def order(fig, found, by):
     """Draw the accuracy on the task at each place of the sequence, just learnt and at the end."""
-    names, remark = captions.places(found)
+    names, _, remark = labels(found)
     for ax, (a, each) in zip(fig.panels(len(by), ACCURACY), by.items()):
         learnt, last = np.diagonal(each, axis1=1, axis2=2), each[:, -1]
         for i, (values, label) in enumerate(((learnt, 'just learnt'), (last, 'after the last task'))):
             ax.plot(values.mean(0), label=label, **style(i))
             spread(ax, range(len(names)), values, i)
-        ticks(ax.xaxis, short(names)[0])
+        ticks(ax.xaxis, names)
         ax.set(title=plain(a), xlabel='place in the sequence', ylim=(-2, 102))
     fig.key()
     what = 'seed' if all(isinstance(s, int) for r in found.values() for s in r) else 'run'
@@ -103,10 +101,9 @@ def curves(fig, found, values):
 
     values: ({approach: [values [seeds, epochs] of each task]}, the name of the measure).
     """
-    names, remark = captions.places(found)
+    names, start, remark = labels(found)
     runs, measure = values
     tasks = max(map(len, runs.values()))
-    names, start = short(names[:tasks])
     lengths = [max(values[t].shape[1] for values in runs.values() if t < len(values)) for t in range(tasks)]
     starts = np.concatenate([[0], np.cumsum(lengths)])
     fig.size(4.6, wide=tasks > 3)
@@ -120,7 +117,7 @@ def curves(fig, found, values):
     above, step = ax.secondary_xaxis('top', xlabel='task ' + start), -(-tasks // MANY)
     crowded = max(map(len, names)) * tasks / step > fig.letters(fig.get_figwidth() - 1)
     turned = {'rotation': 30, 'ha': 'left'} if crowded else {}
-    above.set_xticks(((starts[:-1] + starts[1:] + 1) / 2)[::step], names[::step], **turned)
+    above.set_xticks(((starts[:-1] + starts[1:] + 1) / 2)[::step], names[:tasks:step], **turned)
     above.tick_params(length=0)
     fig.key()
     text = ('lines: means, bands: least to most, both over the seeds that reached the epoch, fainter where '

@@ -2,7 +2,7 @@
 import numpy as np
 
 from results import captions, ledger as books, masks
-from results.drawing import HATCHES, greys, heat, plain, short, style, ticks
+from results.drawing import HATCHES, greys, heat, labels, plain, short, style, ticks
 
 USED = 'a unit is used where attention is above %g' % masks.ON
 
@@ -24,8 +24,7 @@ def ledger(fig, results, found):
     """Draw what each task takes of every layer, means over the ledgers of some seeds, and the network's
     capacity for each, where they say it."""
     left = books.capacity(found)
-    layers, (names, remark) = len(found[0][0]['layers']), captions.places(results)
-    names, start = short(names)
+    layers, (names, start, remark) = len(found[0][0]['layers']), labels(results)
     axes = fig.panels(layers + (left is not None), 'units (%)')
     for i, ax in enumerate(axes[:layers]):
         values, bottom = np.mean([books.shares(f, i) for f in found], 0), 0
@@ -66,12 +65,9 @@ def compression(fig, by):
     ax, most = fig.subplots(), 100.
     for i, (name, logs) in enumerate(by.items()):
         kept, acc = masks.compression(logs)
-        best, line = masks.best_epochs(logs)[0], style(i)
-        marker = line.pop('marker')
-        ax.plot(kept, acc, **line)
-        ax.plot(kept[0], acc[0], marker=marker, markerfacecolor='white', **line)
-        ax.plot(kept[best], acc[best], label='%s (%d epochs)' % (plain(name), len(kept)), marker=marker,
-                markersize=1.6 * fig.look.marker, **line)
+        ax.plot(kept[0], acc[0], markerfacecolor='white', **style(i))
+        ax.plot(kept, acc, label='%s (%d epochs)' % (plain(name), len(kept)), **style(i),
+                markevery=[masks.best_epochs(logs)[0]], markersize=1.6 * fig.look.marker)
         most = max(most, kept.max())
     ax.set(xlabel='weights kept (%), from all on the left to none', ylabel='validation accuracy (%)',
            xlim=(1.03 * most, -0.03 * most))
