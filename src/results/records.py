@@ -36,17 +36,16 @@ def check_output(output, config, overwrite=False):
         raise UserError('--output %s: that is the name of a record: expected one that ends in .txt' % output)
     if record.is_dir():
         raise UserError('%s is a folder: the record goes there' % record)
-    if not overwrite and (output.exists() or record.exists()):
-        try:
-            old = read_record(output)['config']
-        except (UserError, KeyError):
-            raise UserError(
-                '%s exists and has no record (%s) that shows its configuration: give another --output, '
-                            'or --overwrite' % (output, record.name))
-        if differences(old, config):
-            raise UserError(
-                '%s exists with another configuration (%s): give another --output, or --overwrite' % (
-                output, differences(old, config)))
+    if overwrite or not (output.exists() or record.exists()):
+        return
+    try:
+        changes = differences(read_record(output)['config'], config)
+    except (UserError, KeyError):
+        raise UserError('%s exists and has no record (%s) that shows its configuration: give another '
+                        '--output, or --overwrite' % (output, record.name))
+    if changes:
+        raise UserError('%s exists with another configuration (%s): give another --output, or '
+                        '--overwrite' % (output, changes))
 
 
 def experiment(config):
@@ -161,9 +160,6 @@ def parsed(text, path):
     try:
         schema.DICTIONARY(record, 'the file')
         schema.form(record)(record, '')
-        for one, other in (('before_learning', 'untrained'), ('untrained', 'before_learning')):
-            if one in record and other not in record:
-                raise ValueError('%s without %s' % (one, other))
     except ValueError as e:
         raise UserError('%s is not a record of a run: %s' % (path, e))
     return record
