@@ -23,8 +23,8 @@ def build():
                         'approach, as in [hat] and below it lamb = 0.5 (work.py --keep writes it); what is '
                         'given after -- wins')
     parser.add_argument('--orders', type=launch.whole('--orders'), metavar='N',
-                        help='every run in N orders of the tasks, balanced: with as many orders as tasks, each task stands at each place once '
-                        '(results <experiment>-order<k>_...)')
+                        help='every run in N orders of the tasks, balanced: with as many orders as tasks, '
+                        'each task stands at each place once (results <experiment>-order<k>_...)')
     parser.add_argument('--res_folder', '--res-folder', default='res', help='folder of the results (default '
                         '%(default)s)')
     parser.add_argument('--tag', type=commandline.tags, default=[], metavar='A,...', help='words to find the '

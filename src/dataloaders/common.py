@@ -47,8 +47,8 @@ def too_small(name, data_dir=None, image_size=None):
     channels, height, width = raw.shape(name, data_dir, image_size)
     if channels == 1 or network(name, data_dir, image_size) == 'alexnet':
         return ''
-    return 'The colour images of %s are of %d x %d pixels: mlp is taken, as alexnet needs square ones of 12 x ' \
-           '12 or more' % (name, height, width)
+    return 'The colour images of %s are of %d x %d pixels: mlp is taken, as alexnet needs square ones of ' \
+           '12 x 12 or more' % (name, height, width)
 
 
 def remark(data, text):

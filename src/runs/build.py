@@ -128,8 +128,8 @@ def number(what, name):
 
 def scenario(args, approach, taskcla, classes=None):
     """Return the learning.scenario that the options ask for; classes: of each task what tells its classes
-    apart (dataloaders.check.classes). Raises UserError for a task of one class where it would not compete with
-    others."""
+    apart (dataloaders.check.classes). Raises UserError for a task of one class where it would not compete
+    with others."""
     one = [t for t, n in taskcla if n < 2]
     apart = args.active_classes == 'current' or getattr(approach, 'isolated', False)
     more = {'active': args.active_classes} if args.active_classes else {}
@@ -138,10 +138,11 @@ def scenario(args, approach, taskcla, classes=None):
     found = KINDS[args.scenario](taskcla, **more)
     alone = args.scenario != 'class' or apart or sum(found.ncla) < 2
     if one and alone and not foreign.is_foreign(approach):
-        more = ', or use --scenario class, where the classes of all tasks compete, for approaches that train one ' \
-               'network with all of them'
+        more = ', or use --scenario class, where the classes of all tasks compete, for approaches that ' \
+               'train one network with all of them'
         if args.scenario == 'class':
-            more = ': %s trains every task with the classes of that task alone' % args.approach if apart else ''
+            how = ': %s trains every task with the classes of that task alone' % args.approach
+            more = how if apart else ''
         raise UserError('task %d has a single class, which leaves nothing to tell apart: give its tasks two '
                         'classes or more%s' % (one[0], more))
     return found

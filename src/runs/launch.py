@@ -32,6 +32,29 @@ def add_options(parser):
     slurm.add_argument('--no-wait', action='store_true', help='return once the jobs are submitted')
 
 
+def add_results(parser):
+    """Add the options that choose results, for the scripts that show them."""
+    parser.add_argument('--experiment', metavar='E',
+                        help='as run.py takes it, split:glyphs:6 too, or as the names of the results begin')
+    parser.add_argument('--approaches', type=listed, default=[], metavar='A,...', help='of the experiment')
+    parser.add_argument('--folders', nargs='+', default=['res'], metavar='DIR',
+                        help='where results are (default res)')
+    parser.add_argument('--seeds', type=seeds, metavar='0-9',
+                        help='the seeds that must be there (default: those that are)')
+
+
+def add_model(parser):
+    """Add what chooses the saved model of a run, for the scripts that use one."""
+    parser.add_argument('run', metavar='RUN', help='a result or its record')
+    parser.add_argument('--after', type=Hyper('--after', int, 0, least=0).parse, metavar='T',
+                        help='the model after task T, counted from 0 (default: the last)')
+
+
+def listed(text):
+    """Return the names in a text, separated by commas, each once."""
+    return list(dict.fromkeys(filter(None, text.split(','))))
+
+
 def whole(option):
     """Return what parses an option that is a whole number of 1 to 10000."""
     return Hyper(option, int, 1, least=1, most=10000).parse
