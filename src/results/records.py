@@ -160,6 +160,9 @@ def parsed(text, path):
     try:
         schema.DICTIONARY(record, 'the file')
         schema.form(record)(record, '')
+        for one, other in (('before_learning', 'untrained'), ('untrained', 'before_learning')):
+            if one in record and other not in record:
+                raise ValueError('%s without %s' % (one, other))
     except ValueError as e:
         raise UserError('%s is not a record of a run: %s' % (path, e))
     return record

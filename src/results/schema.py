@@ -23,16 +23,16 @@ def form(record):
     n = len(record['accuracy']) if isinstance(record.get('accuracy'), list) else 0
     share, drop = forms.number(0, 1), forms.number(-1, 1)
     loss = forms.of('a number', lambda v: type(v) in (int, float))  # some may be nan
-    each, drops, losses = (forms.listed(one, n, n) for one in (share, drop, loss))
-    square, losses = (forms.listed(one, n, n) for one in (each, losses))
+    each, drops, losses = (forms.listed(one, n, n) for one in (share, drop, loss))  # one for each task
+    square = forms.listed(each, n, n)
     change = forms.having({'logits': forms.listed(forms.number(0), n, n)}, weights=forms.number(0),
                           buffer=forms.number(0), buffer_name=TEXT)
-    transfer = ('before_learning', 'untrained') if {'before_learning', 'untrained'} & set(record) else ()
     needed = {'accuracy': forms.listed(each, 1), 'status': TEXT, 'config': configuration,
-              'command': forms.listed(TEXT), 'seconds': SECONDS, **dict.fromkeys(transfer, each),
+              'command': forms.listed(TEXT), 'seconds': SECONDS,
               'tasks': forms.listed(TEXT, n, n if record.get('status') == 'finished' else math.inf)}
     return forms.having(
-        needed, loss=losses, valid_accuracy=each, valid_matrix=square, task_inferred=square,
+        needed, loss=forms.listed(losses, n, n), valid_accuracy=each, valid_matrix=square, task_inferred=square,
+        before_learning=each, untrained=each,
         ledger=forms.of('what each task takes of every layer', lambda v: ledger.sound(v, n)),
         largest_change=change, origin=DICTIONARY, shared_statistics=forms.listed(TEXT),
         tags=forms.listed(TEXT), test_samples=forms.listed(forms.whole(1), n),
