@@ -57,7 +57,8 @@ def differing(configs):
 
 def setting(config, name):
     """Return 'name=value' for reading."""
-    value = config.get(name, 'task' if name == 'scenario' else '-')
+    value = config.get(name, 'task' if name == 'scenario' else None)
+    value = '-' if value is None else value
     if isinstance(value, list):
         value = ','.join(map(str, value))
     return '%s=%s' % (name, '%g' % value if isinstance(value, float) else value)

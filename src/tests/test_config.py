@@ -131,6 +131,7 @@ def test_settings_that_differ_are_those_within_an_approach_or_an_experiment():
     assert overview.differing(configs) == [
         'nepochs=5, scenario=task', 'nepochs=5, scenario=class', 'nepochs=5, scenario=task', 'nepochs=7, scenario=task']
     assert overview.differing(configs[:1] + configs[2:3]) == ['', '']
+    assert overview.differing([config('sgd', pc_valid=None), config('sgd', pc_valid=.1)]) == ['pc_valid=-', 'pc_valid=0.1']
 
 
 def test_a_run_ends_with_a_paragraph_whose_command_works(tmp_path, capsys, monkeypatch):
