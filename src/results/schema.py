@@ -31,8 +31,8 @@ def form(record):
               'command': forms.listed(TEXT), 'seconds': SECONDS,
               'tasks': forms.listed(TEXT, n, n if record.get('status') == 'finished' else math.inf)}
     return forms.having(
-        needed, loss=forms.listed(losses, n, n), valid_accuracy=each, valid_matrix=square, task_inferred=square,
-        before_learning=each, untrained=each,
+        needed, loss=forms.listed(losses, n, n), valid_accuracy=each, valid_matrix=square,
+        task_inferred=square, before_learning=each, untrained=each,
         ledger=forms.of('what each task takes of every layer', lambda v: ledger.sound(v, n)),
         largest_change=change, origin=DICTIONARY, shared_statistics=forms.listed(TEXT),
         tags=forms.listed(TEXT), test_samples=forms.listed(forms.whole(1), n),
