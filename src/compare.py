@@ -4,7 +4,7 @@
     python src/compare.py --experiment split:glyphs:6 --approaches sgd,hat
 """
 import utils
-from results import collect, records, tables
+from results import collect, overview, records
 from runs import launch, parsing
 from utils import UserError
 
@@ -14,33 +14,26 @@ def main(argv=None):
     parser = parsing.Parser(prog='compare.py',
                             description='Prints results of finished runs side by side.')
     parser.add_argument('results', nargs='*', metavar='FILE', help='result matrices or their records')
-    parser.add_argument('--experiment', metavar='E', help='instead of files: as run.py takes it, or as the '
-                        'names of the results begin')
-    parser.add_argument('--approaches', metavar='A,...', help='of the experiment')
-    parser.add_argument('--folders', nargs='+', default=['res'], metavar='DIR', help='where results are '
-                        '(default res)')
-    parser.add_argument('--seeds', metavar='0-9', help='the seeds that must be there (default: those that '
-                        'are)')
-    print('\n'.join(tables.side_by_side(chosen(parser.parse_args(argv)))))
+    launch.add_results(parser)
+    print('\n'.join(overview.side_by_side(chosen(parser.parse_args(argv)))))
     return 0
 
 
 def chosen(args):
-    """Return the records that a command line names. Raises UserError for those that are not there or of runs
-    that have not finished."""
+    """Return {file: record} of what a command line names. Raises UserError for those that are not there or of
+    runs that have not finished."""
     if bool(args.results) == bool(args.experiment and args.approaches):
         raise UserError('compare.py takes files of results, or --experiment and --approaches')
-    if args.results:
-        found = {f: records.read_record(utils.ROOT / f) for f in args.results}
-    else:
-        seeds = launch.seeds(args.seeds) if args.seeds else None
-        by = collect.collect(args.experiment, args.approaches.split(','),
-                             [utils.ROOT / d for d in args.folders], seeds)
-        found = {r['path']: records.read_record(r['path']) for rows in by.values() for r in rows.values()}
-    unfinished = [str(f) for f, r in found.items() if r['status'] != 'finished']
+    files = [utils.ROOT / f for f in args.results]
+    if not files:
+        folders = [utils.ROOT / d for d in args.folders]
+        by = collect.collect(args.experiment, args.approaches, folders, args.seeds)
+        files = [r['path'] for rows in by.values() for r in rows.values()]
+    found = {str(f): records.read_record(f) for f in files}
+    unfinished = [f for f, r in found.items() if r['status'] != 'finished']
     if unfinished:
         raise UserError('not of finished runs: %s' % ', '.join(unfinished))
-    return list(found.values())
+    return found
 
 
 if __name__ == '__main__':

@@ -12,17 +12,15 @@ def build():
     """The parser."""
     parser = parsing.Parser(prog='evaluate.py', allow_abbrev=False,
                             description='Tests the saved model of a run (run.py --save).')
-    parser.add_argument('run', metavar='RUN', help='a result or its record')
-    parser.add_argument('--after', type=Hyper('--after', int, 0, least=0).parse, metavar='T', help='the '
-                        'model after task T, counted from 0 (default: the last)')
-    parser.add_argument('--task', help='test on this task alone, by name or number (default: all learnt by '
-                        'then)')
-    parser.add_argument('--data-dir', metavar='DIR', help="default: the run's")
-    parser.add_argument('--corrupt', default='', metavar='KIND:AMOUNT,...', help='disturb the images: '
-                        'noise:0.1 adds normal noise of that deviation, in shares of the range of the '
-                        'pixels; blur:1 is a Gaussian blur of that deviation in pixels')
-    parser.add_argument('--infer', choices=commandline.ALL['infer'].choices, help='infer tasks by this rule '
-                        "instead of the run's")
+    launch.add_model(parser)
+    parser.add_argument('--task',
+                        help='test on this task alone, by name or number (default: all learnt by then)')
+    parser.add_argument('--data-dir', metavar='DIR', help='default: the run\'s')
+    parser.add_argument('--corrupt', default='', metavar='KIND:AMOUNT,...',
+                        help='disturb the images: noise:0.1 adds normal noise of that deviation, in shares '
+                        'of the range of the pixels; blur:1 is a Gaussian blur of that deviation in pixels')
+    parser.add_argument('--infer', choices=commandline.ALL['infer'].choices,
+                        help='infer tasks by this rule instead of the run\'s')
     parser.add_argument('--device', default='cpu', help='default %(default)s')
     parser.add_argument('--table', choices=('markdown', 'csv', 'latex'), default='markdown', help='default '
                         '%(default)s')
@@ -67,12 +65,6 @@ def infer(model, how):
     return how != before
 
 
-def numbered(appr, t, told):
-    """Labels that an approach tells of task t, as classes of all tasks; of those of one head for all, as they
-    are."""
-    return appr.scenario.numbered(t, told) if appr.scenario.told else told
-
-
 def main(argv=None):
     """Runs a command line; returns the exit status."""
     import numpy as np
@@ -86,28 +78,32 @@ def main(argv=None):
     changed = bool(how) or bool(args.infer) and infer(model, args.infer)
     appr, tasks = model.appr, [model.learnt(args.task)] if args.task else range(model.t + 1)
     data, _, _ = model.data(args.data_dir)
-    row, same, wanted, told = model.record['accuracy'][model.t], True, [], []
-    print('%s after task %d (%s), %s%s' % (visible(model.output), model.t, visible(model.names[model.t]),
-                                           visible(model.path),
-                                            ', images with ' + args.corrupt if how else ''))
+    row, same, wanted, predicted = model.record['accuracy'][model.t], True, [], []
+    more = ', images with ' + args.corrupt if how else ''
+    print('%s after task %d (%s), %s%s' % (
+        visible(model.output), model.t, visible(model.names[model.t]), visible(model.path), more))
     for u in tasks:
-        x, y = (data[u]['test'][k] for k in 'xy')
+        test = data[u]['test']
+        x, y = test['x'], test['y']
         if how:
-            x = corrupted(x, how, getattr(getattr(data[u]['test'], 'pixels', None), 'std', (1.,)))
+            x = corrupted(x, how, getattr(getattr(test, 'pixels', None), 'std', (1.,)))
         loss, accuracy = appr.eval(u, x, y)
         differ = not changed and np.float32(accuracy).round(6) != np.float32(row[u])
         same = same and not differ
         then = ' the record has %.4f%%' % (100 * row[u]) if differ or changed else ''
         print('>>> Test on task {:2d} - {:15s}: loss={:.3f}, acc={:.4f}% <<<{}'.format(
             u, visible(model.names[u]), loss, 100 * accuracy, then))
-        told.append(numbered(appr, u, evaluation.told(appr, u, x).cpu()).numpy())
-        wanted.append(numbered(appr, u, appr.scenario.answer(u, y)).numpy())
+        for found, labels in ((predicted, evaluation.told(appr, u, x).cpu()),
+                              (wanted, appr.scenario.answer(u, y))):
+            # as classes of all tasks, where each has its own head
+            labels = appr.scenario.numbered(u, labels) if appr.scenario.told else labels
+            found.append(labels.numpy())
     if not changed:
-        print('The row of the record is the same' if same
-              else 'It is not the row of the record: %s then, %s now' % (
-            visible(model.record.get('device')), machine.describe(model.args.device)['device']))
+        there, here = model.record.get('device'), machine.describe(model.args.device)['device']
+        other = 'It is not the row of the record: %s then, %s now' % (visible(there), here)
+        print('The row of the record is the same' if same else other)
     names = classes(model)
-    matrix = confusion.confusion(np.concatenate(wanted), np.concatenate(told), len(names))
+    matrix = confusion.confusion(np.concatenate(wanted), np.concatenate(predicted), len(names))
     print(confusion.class_table(matrix, names).text(args.table))
     if args.matrix:
         print(confusion.matrix_table(matrix, names).text(args.table))
@@ -117,14 +113,15 @@ def main(argv=None):
 
 
 def classes(model):
-    """The names of the classes that are told: of one head for all tasks numbers, else those of all tasks,
-    with the task's where they do not differ."""
+    """The names of the classes that are predicted: of one head for all tasks numbers, else those of all
+    tasks, with the task's where they do not differ."""
     if model.args.scenario == 'domain':
         return [str(c) for c in range(model.about['taskcla'][0][1])]
     pairs = model.scenario.firsts
     plain = [model.classes(t)[label] for t, label in pairs]
-    return plain if len(set(plain)) == len(plain) else ['%s:%s' % (model.names[t], c)
-                                                        for (t, _), c in zip(pairs, plain)]
+    if len(set(plain)) == len(plain):
+        return plain
+    return ['%s:%s' % (model.names[t], c) for (t, _), c in zip(pairs, plain)]
 
 
 if __name__ == '__main__':

@@ -5,6 +5,7 @@
 import importlib.util
 import time
 
+import utils
 from approaches.hyper import Hyper
 from runs import launch, parsing
 from utils import ROOT, UserError, visible
@@ -15,18 +16,17 @@ def build():
     parser = parsing.Parser(prog='export.py', allow_abbrev=False,
                             description='Writes one task\'s network of a saved model (run.py --save) '
                             'by torch.export, checked on the test set; it takes images of pixels in 0..1.')
-    parser.add_argument('run', metavar='RUN', help='a result or its record')
+    launch.add_model(parser)
     parser.add_argument('--task', required=True, help='name or number')
-    parser.add_argument('--after', type=Hyper('--after', int, 0, least=0).parse, metavar='T', help='the '
-                        'model after task T (default: the last)')
     parser.add_argument('--threshold', type=Hyper('--threshold', float, 0.01, least=0, most=1).parse,
-                        default=0.01, help='hat: leave out units whose mask is below this (default '
-                        '%(default)s)')
-    parser.add_argument('--output', metavar='FILE', help='a name that ends in .pt2 (default: beside the '
-                        'result)')
-    parser.add_argument('--onnx', metavar='FILE', help='also as ONNX (needs: pip install onnx onnxscript; '
-                        'checked if there is onnxruntime)')
-    parser.add_argument('--data-dir', metavar='DIR', help="default: the run's")
+                        default=0.01,
+                        help='hat: leave out units whose mask is below this (default %(default)s)')
+    parser.add_argument('--output', metavar='FILE',
+                        help='a name that ends in .pt2 (default: beside the result)')
+    parser.add_argument('--onnx', metavar='FILE',
+                        help='also as ONNX (needs: pip install onnx onnxscript; checked if there is '
+                        'onnxruntime)')
+    parser.add_argument('--data-dir', metavar='DIR', help='default: the run\'s')
     return parser
 
 
@@ -48,12 +48,10 @@ def saved_as(net, x, path):
     """Writes a network by torch.export, for any number of images; returns the size in MB. Raises UserError
     where that cannot be."""
     import torch
-    import utils
     try:
         program = torch.export.export(net, (x[:2].clone(),), dynamic_shapes=({0: torch.export.Dim('batch')},))
     except Exception as e:  # whatever torch.export cannot trace
-        raise UserError('torch.export cannot trace this network (%s: %s)' % (type(e).__name__,
-                                                                             ' '.join(str(e).split())[:200]))
+        raise UserError('torch.export cannot trace this network (%s: %s)' % (type(e).__name__, str(e)[:200]))
     with utils.replacing(path, 'wb') as f:
         torch.export.save(program, f)
     return program, path.stat().st_size / 1e6
@@ -65,7 +63,6 @@ def to_onnx(program, x, wanted, name):
     if lacking:
         raise UserError('--onnx needs: pip install %s' % ' '.join(lacking))
     import torch
-    import utils
     with utils.replacing(ROOT / name, 'wb') as f:
         torch.onnx.export(program, (x[:2].clone(),), str(f.name), verbose=False, external_data=False)
     print('ONNX at %s' % (ROOT / name))
@@ -97,19 +94,21 @@ def main(argv=None):
     x = split.images.raw(slice(None)).float().div(255)
     x = x[:, None] if x.dim() == 3 else x.permute(0, 3, 1, 2).contiguous()
     masks = [torch.from_numpy(m) for m in appr.attention(t + 1)[t]] if hasattr(appr, 'attention') else None
-    part, whole = (torch.nn.Sequential(cut.Preprocessing(pixels), cut.network(
-        appr.model, t, appr.weights_of(t), model.own(t), masks, least)).eval()
-                   for least in (args.threshold, None))
+
+    def cut_out(least):
+        net = cut.network(appr.model, t, appr.weights_of(t), model.own(t), masks, least)
+        return torch.nn.Sequential(cut.Preprocessing(pixels), net).eval()
+    part, whole = cut_out(args.threshold), cut_out(None)
     with torch.no_grad():
         found = torch.cat([part(b) for b in x.split(256)])
     program, size = saved_as(part, x, output)
-    counts = [sum(p.numel() for p in net[1].parameters()) for net in (part, whole)]
-    speed = rate([part, whole], x[:2048])
+    few, many = (sum(p.numel() for p in net[1].parameters()) for net in (part, whole))
+    fast, slow = rate([part, whole], x[:2048])
     print('Task %d (%s) at %s (%.2f MB)' % (t, visible(model.names[t]), visible(output), size))
-    print('Weights: %d of %d (%.1f%%), %.2f MB of %.2f' % (*counts, 100 * counts[0] / counts[1],
-                                                           *(4e-6 * n for n in counts)))
-    print('Images per second here: %.0f, the whole network %.0f (%.2f times)' % (*speed, speed[0] / speed[1]))
-    mine, theirs = (z.argmax(1) for z in (found, wanted))
+    print('Weights: %d of %d (%.1f%%), %.2f MB of %.2f' % (
+        few, many, 100 * few / many, 4e-6 * few, 4e-6 * many))
+    print('Images per second here: %.0f, the whole network %.0f (%.2f times)' % (fast, slow, fast / slow))
+    mine, theirs = found.argmax(1), wanted.argmax(1)
     shares = [100 * (one == other).float().mean() for one, other in ((mine, y), (theirs, y), (mine, theirs))]
     print('On %d test images: accuracy %.2f%%, of the run\'s network %.2f%%; predictions agree on %.2f%%; '
           'largest difference of logits %.2g' % (len(y), *shares, (found - wanted).abs().max()))

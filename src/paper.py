@@ -35,14 +35,13 @@ def build():
 
 def chosen(cells, args):
     """The cells of the rows and columns asked for. Raises UserError for one that is not there."""
-    for option, text, name in (('--rows', args.rows, lambda c: c.row),
-                               ('--columns', args.columns, lambda c: c.column)):
-        there = list(dict.fromkeys(map(name, cells)))
+    for kind, text in (('row', args.rows), ('column', args.columns)):
+        there = list(dict.fromkeys(getattr(c, kind) for c in cells))
         wanted = text.split(',') if text else there
         for w in wanted:
             if w not in there:
-                raise UserError('%s: there is no %r; there are: %s' % (option, w, ', '.join(there)))
-        cells = [c for c in cells if name(c) in wanted]
+                raise UserError('--%ss: there is no %r; there are: %s' % (kind, w, ', '.join(there)))
+        cells = [c for c in cells if getattr(c, kind) in wanted]
     return cells
 
 
@@ -57,38 +56,40 @@ def lacking(cells, data_dir):
     return out
 
 
+def planned(cells, seeds, without, args):
+    """The runs of cells, each once, with the seeds of each; without: the indices of those without data."""
+    wanted = {}
+    for i, cell in enumerate(cells):
+        for seed in seeds[i] if i not in without else ():
+            wanted['%s/%s_%d' % (args.res_folder, cell.name, seed), tuple(cell.options)] = seed
+    runs = []
+    for (output, options), seed in wanted.items():
+        words = [w.replace('{output}', output) for w in options]
+        runs.append(plan.Run(['--seed', str(seed), *words, '--data-dir', args.data_dir,
+                              '--output', output + '.txt']))
+    return runs
+
+
 def main(argv=None):
     """Runs a command line; returns the exit status."""
-    from results import canvas, archive, papers
+    from results import archive, canvas, comparable, papers
     args = build().parse_args(argv)
     paper = papers.Paper(args.table)
-    cells = chosen(paper.cells, args)
+    cells, status = chosen(paper.cells, args), 0
     seeds = [launch.seeds(args.seeds or c.seeds) for c in cells]
     canvas.target(args.output)
     args.res_folder = args.res_folder or 'res/papers/' + paper.name
     folder, without = ROOT / args.res_folder, lacking(cells, args.data_dir)
     archive.unpack(paper, folder)
-    names = {}
-    for i, c in enumerate(cells):
-        if i not in without:
-            names.setdefault((c.name, tuple(c.options)), {}).update(dict.fromkeys(seeds[i]))
-    outputs = [(words, seed, '%s/%s_%d' % (args.res_folder, name, seed))
-               for (name, words), mine in names.items() for seed in mine]
-    runs = []
-    for words, seed, output in outputs:
-        options = [w.replace('{output}', output) for w in words]
-        runs.append(plan.Run(['--seed', str(seed), *options, '--data-dir', args.data_dir, '--output',
-                              output + '.txt']))
-    status = 0
+    runs = planned(cells, seeds, without, args)
     if args.execute:
         gpus = launch.gpu_ids() if args.launcher == 'local' else ()
         status = launch.carry_out(args, runs, folder, gpus)
-    states = {run.output: run.status() for run in runs}
-    other = [str(path) for path, state in states.items() if state == 'other']
+    states = {str(run.output): run.status() for run in runs}
+    other = [path for path, state in states.items() if state == 'other']
     if other:
-        names = ', '.join(other[:3]) + ', ...' * (len(other) > 3)
         raise UserError('results of another configuration are in the way, remove them or give another '
-                        '--res_folder: ' + names)
+                        '--res_folder: ' + comparable.some(other))
     if args.keep:
         print('%d results kept in %s' % (archive.pack(paper, folder), archive.path(paper)))
     found = [papers.values(c, folder, mine) for c, mine in zip(cells, seeds)]

@@ -14,23 +14,17 @@ def build():
     figures = '; '.join('%s: %s' % (name, kind.about) for name, kind in plots.KINDS.items())
     parser = parsing.Parser(prog='plot_results.py', allow_abbrev=False, epilog='Figures: %s.' % figures,
                             description='Draws or prints saved results.')
-    parser.add_argument('--figure', choices=list(plots.KINDS), default='ratio', help='default %(default)s; '
-                        'see below')
-    parser.add_argument('--experiment', metavar='E', help='as run.py takes it, split:glyphs:6 too, or as the '
-                        'names of the results begin')
-    parser.add_argument('--approaches', metavar='A,...')
-    parser.add_argument('--folders', nargs='+', default=['res'], metavar='DIR', help='where results are '
-                        '(default res)')
-    parser.add_argument('--seeds', metavar='0-9', help='the seeds that must be there (default: those that '
-                        'are)')
-    parser.add_argument('--tag', type=commandline.tags, default=[], metavar='A,...', help='only results '
-                        'whose records have all of these tags')
-    parser.add_argument('--against', metavar='A', help='compare the others with this approach (default: the '
-                        'first but random and joint)')
+    parser.add_argument('--figure', choices=list(plots.KINDS), default='ratio',
+                        help='default %(default)s; see below')
+    launch.add_results(parser)
+    parser.add_argument('--tag', type=commandline.tags, default=[], metavar='A,...',
+                        help='only results whose records have all of these tags')
+    parser.add_argument('--against', metavar='A',
+                        help='compare the others with this one (default: the first but random and joint)')
     parser.add_argument('--measure', choices=('valid_accuracy', 'valid_loss', 'train_loss', 'train_accuracy'),
                         help='of curves (default valid_accuracy)')
-    parser.add_argument('--over', metavar='H,H', help='hyper-parameters of a surface (default: those that '
-                        'vary)')
+    parser.add_argument('--over', type=launch.listed, metavar='H,H',
+                        help='hyper-parameters of a surface (default: those that vary)')
     parser.add_argument('--logs', nargs='+', default=[], metavar='FILE', help='logs of hat-test')
     parser.add_argument('--output', metavar='FILE', help='file of the figure, .png or .pdf (default: a '
                         'window, unless --table is given)')
@@ -44,26 +38,15 @@ def build():
     return parser
 
 
-def epochs_file(output):
-    """Return where a run with a result has left its epochs."""
-    return checkpoint.folder(output) / 'epochs.csv'
-
-
-def query(args):
-    """Return what a command line asks for."""
-    approaches = list(dict.fromkeys(args.approaches.split(','))) if args.approaches else []
-    return plots.Query(args.figure, args.experiment, approaches, folders=[ROOT / d for d in args.folders],
-        seeds=launch.seeds(args.seeds) if args.seeds else None, tags=args.tag, against=args.against,
-        measure=args.measure, over=args.over.split(',') if args.over else None, logs=args.logs,
-        epochs=epochs_file)
-
-
 def main(argv=None):
     """Carry out a command line and return the exit status."""
     args = build().parse_args(argv)
     from results import canvas
     output = canvas.target(args.output)
-    table, draw = plots.compute(query(args))
+    folders = [ROOT / d for d in args.folders]
+    table, draw = plots.compute(plots.Query(
+        args.figure, args.experiment, args.approaches, folders, args.seeds, args.tag, args.against,
+        args.measure, args.over, args.logs, checkpoint.folder))
     if args.table:
         print(table.text(args.table, args.spread))
     if output or not args.table:

@@ -7,9 +7,8 @@ import io
 from pathlib import Path
 
 import utils
-from plot_results import epochs_file
 from results import collect, metrics, overview, plots, records, report
-from runs import commandline, launch, parsing
+from runs import checkpoint, commandline, launch, locking, parsing
 from utils import ROOT, UserError
 
 
@@ -50,10 +49,10 @@ def main(argv=None):
     output = ROOT / (args.output or Path(args.folders[0]) / 'report.html')
     if output.suffix != '.html':
         raise UserError('--output %s: expected a name that ends in .html' % args.output)
-    rows = chosen(overview.rows(folders, args.tag), args)
+    rows = chosen(overview.rows(folders, args.tag, locking.running), args)
     records.check_writable(output)
     plain, orders, grids = report.groups(rows)
-    query = plots.Query('', folders=folders, tags=args.tag, epochs=epochs_file, lenient=True)
+    query = plots.Query('', folders=folders, tags=args.tag, logs_of=checkpoint.folder, lenient=True)
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
         sections = [report.section(label, sort(approaches), query)
@@ -62,10 +61,10 @@ def main(argv=None):
                   for label, approaches in sorted(orders.items())]
         others += [report.figure('surface', label, [approach], query) for label, approach in sorted(grids)]
     title = 'Results in ' + ', '.join(args.folders) + (' with the tag ' + ','.join(args.tag)) * bool(args.tag)
-    table = overview.table([(r['path'], r['record']) for r in rows])
     text = report.page(title=title, experiments=sorted({r['config']['experiment'] for r in rows}),
                        sections=sections, others=others,
-                       warnings=list(dict.fromkeys(said.getvalue().splitlines())), overview=table.cells(),
+                       warnings=list(dict.fromkeys(said.getvalue().splitlines())),
+                       overview=overview.table(rows).cells(),
                        runs=[report.run(r, query) for r in rows])
     with utils.replacing(output) as f:
         f.write(text)

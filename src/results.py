@@ -6,7 +6,7 @@
 """
 import utils
 from results import overview
-from runs import commandline, launch, parsing
+from runs import commandline, launch, locking, parsing
 
 
 def main(argv=None):
@@ -23,11 +23,11 @@ def main(argv=None):
                         'with every measure, the accuracy on each task after the last, and every setting in '
                         'a column of its own, all numbers with all digits')
     args = parser.parse_args(argv)
-    folders = [utils.ROOT / f for f in args.folders]
+    rows = overview.rows([utils.ROOT / f for f in args.folders], args.tag, locking.running)
     if args.csv:
-        print(overview.plain_table(overview.rows(folders, args.tag)).text('csv'))
+        print(overview.plain_table(rows).text('csv'))
     else:
-        print(overview.table(overview.found(folders, args.tag)).text(args.table))
+        print(overview.table(rows).text(args.table))
     return 0
 
 

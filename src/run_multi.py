@@ -16,14 +16,15 @@ def build():
                             'says so.')
     parser.add_argument('--experiments', required=True, metavar='E,...', help='experiments of run.py')
     parser.add_argument('--approaches', required=True, metavar='A,...', help='approaches of run.py')
-    parser.add_argument('--nruns', type=launch.whole, metavar='N', help='seeds 0 to N-1 (default 10)')
+    parser.add_argument('--nruns', type=launch.whole('--nruns'), metavar='N',
+                        help='seeds 0 to N-1 (default 10)')
     parser.add_argument('--seeds', metavar='0-9', help='the seeds, instead of --nruns: 0-9 or 0,2,5-7')
     parser.add_argument('--settings', metavar='FILE', help='a .toml file with a table of options for each '
                         'approach, as in [hat] and below it lamb = 0.5 (work.py --keep writes it); what is '
                         'given after -- wins')
-    parser.add_argument('--orders', type=launch.whole, metavar='N', help='every run in N orders of the '
-                        'tasks, balanced: with as many orders as tasks, each task stands at each place once '
-                        '(results <experiment>-order<k>_...)')
+    parser.add_argument('--orders', type=launch.whole('--orders'), metavar='N',
+                        help='every run in N orders of the tasks, balanced: with as many orders as tasks, '
+                        'each task stands at each place once (results <experiment>-order<k>_...)')
     parser.add_argument('--res_folder', '--res-folder', default='res', help='folder of the results (default '
                         '%(default)s)')
     parser.add_argument('--tag', type=commandline.tags, default=[], metavar='A,...', help='words to find the '

@@ -52,6 +52,11 @@ def seed_everything(seed):
     torch.manual_seed(seed)
 
 
+def flag(name):
+    """Return '--lr-min', as it is typed, of the option lr_min."""
+    return '--' + name.replace('_', '-')
+
+
 def is_number(text):
     """Whether a text is a finite number."""
     try:

@@ -31,19 +31,19 @@ def build():
     parser.add_argument('experiment')
     parser.add_argument('approach')
     parser.add_argument('output_path', help='folder of the results')
-    parser.add_argument('--grid', nargs='+', metavar='NAME=V,...',
-                        help='values to try, of hyper-parameters or of %s (default: the grid that the '
-                        'approach declares; what is left out keeps its default)'
-                        % ', '.join(h.name for h in NUMBERS))
-    parser.add_argument('--search', choices=('grid', 'random', 'optuna'), default='grid', help='grid: all '
-                        'combinations. random: --trials samples, log-uniform between the smallest and the '
-                        'largest value. optuna (pip install optuna): --trials samples near good ones; a run '
-                        'that falls behind after a task is stopped (default %(default)s)')
-    parser.add_argument('--trials', type=launch.whole, default=10, metavar='N', help='default %(default)s')
-    parser.add_argument('--seed', type=commandline.ALL['seed'].parse, default=0, help='seed of the runs and '
-                        'of the search')
-    parser.add_argument('--tune-tasks', type=launch.whole, metavar='K', help='train and judge on the first K '
-                        'tasks only (default: all)')
+    parser.add_argument('--grid', nargs='+', metavar='NAME=V,...', help='values to try, of hyper-parameters '
+                        'or of %s (default: the grid that the approach declares; what is left out keeps its '
+                        'default)' % (', '.join(h.name for h in NUMBERS)))
+    parser.add_argument('--search', choices=('grid', 'random', 'optuna'), default='grid',
+                        help='grid: all combinations. random: --trials samples, log-uniform between the '
+                        'smallest and the largest value. optuna (pip install optuna): --trials samples near '
+                        'good ones; a run that falls behind after a task is stopped (default %(default)s)')
+    parser.add_argument('--trials', type=launch.whole('--trials'), default=10, metavar='N',
+                        help='default %(default)s')
+    parser.add_argument('--seed', type=commandline.ALL['seed'].parse, default=0,
+                        help='seed of the runs and of the search')
+    parser.add_argument('--tune-tasks', type=launch.whole('--tune-tasks'), metavar='K',
+                        help='train and judge on the first K tasks only (default: all)')
     parser.add_argument('--keep', metavar='FILE', help='write the best setting into this .toml file, which '
                         'run_multi.py --settings takes, as the table of the approach; tables of others stay')
     launch.add_options(parser)

@@ -4,7 +4,7 @@ import functools
 import inspect
 from types import FunctionType
 
-from utils import UserError
+from utils import UserError, flag
 
 HOOKS = ('begin_task', 'outputs', 'loss', 'after_backward', 'penalty', 'after_step', 'end_epoch', 'end_phase',
          'end_task')
@@ -79,7 +79,7 @@ class Declared:
         'named' or '--parameter'}, from --parameter's text or from named values or texts, not from both.
         Raises UserError for an unknown name and a value of the wrong type or range."""
         if parameter and named:
-            raise UserError('give either --parameter or %s, not both' % ', '.join('--' + n for n in named))
+            raise UserError('give either --parameter or %s, not both' % ', '.join(map(flag, named)))
         given = cls.positional(parameter) if parameter else named or {}
         declared = {h.name: h for h in cls.hyperparameters}
         for n in set(given) - set(declared):

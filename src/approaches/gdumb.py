@@ -70,7 +70,7 @@ class Appr(replay.Replay):
     def __init__(self, model, *args, **kwargs):
         super().__init__(model, *args, **kwargs)
         if self.passes & (self.passes - 1):
-            raise UserError('passes must be a power of two, not %d: the learning rate is low at the end of a '
+            raise UserError('--passes must be a power of two, not %d: the learning rate is low at the end of a '
                             'cycle alone' % self.passes)
         self.sbatch = self.memory_sbatch
         self.initial_model = utils.get_model(model)

@@ -116,13 +116,13 @@ def numbers(text, names):
     repeats = len(texts) > 1 and texts[-1] == '...'
     texts = texts[:-1] if repeats else texts
     if not all(NUMBER.fullmatch(part) and 0 < float(part) <= 1 for part in texts):
-        raise UserError('thresholds must be numbers above 0 and at most 1, such as 0.95,0.99,0.99 or '
+        raise UserError('--thresholds must be numbers above 0 and at most 1, such as 0.95,0.99,0.99 or '
                         '0.95,0.99,..., not %s' % text)
     found = [float(part) for part in texts]
     if repeats or len(found) == 1:
         found = (found + found[-1:] * count)[:count]
     if len(found) != count:
         raise UserError(
-            'thresholds %s are %d; the network has %d layers that are projected (%s): give one for each, or '
+            '--thresholds %s are %d; the network has %d layers that are projected (%s): give one for each, or '
             'one for all' % (text, len(found), count, ', '.join(names)))
     return found

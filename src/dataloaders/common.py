@@ -42,6 +42,15 @@ def network(name, data_dir=None, image_size=None):
     return 'alexnet' if channels == 3 and height == width >= 12 else 'mlp'
 
 
+def too_small(name, data_dir=None, image_size=None):
+    """Return what is to be said of colour images for which network() takes mlp, '' of others."""
+    channels, height, width = raw.shape(name, data_dir, image_size)
+    if channels == 1 or network(name, data_dir, image_size) == 'alexnet':
+        return ''
+    return 'The colour images of %s are of %d x %d pixels: mlp is taken, as alexnet needs square ones of ' \
+           '12 x 12 or more' % (name, height, width)
+
+
 def remark(data, text):
     """Add a line to what a run is to say of its data."""
     data['note'] = '\n'.join([data['note'], text] if 'note' in data else [text])

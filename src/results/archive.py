@@ -7,7 +7,7 @@ from pathlib import Path
 
 import utils
 from results import records
-from results.comparable import warn
+from results.comparable import some, warn
 from utils import ROOT, UserError
 
 MOST = 10 ** 6, 25 * 10 ** 7  # bytes of one file, and of all
@@ -61,8 +61,7 @@ def unpack(paper, folder):
                 with utils.replacing(folder / (name + suffix), 'wb') as f:
                     f.write(files[name + suffix])
     if wrong:
-        names = ', '.join(wrong[:3]) + ', ...' * (len(wrong) > 3)
-        warn('%s: %s: no finished result, left out' % (path(paper), names))
+        warn('%s: %s: no finished result, left out' % (path(paper), some(wrong)))
 
 
 def pack(paper, folder):

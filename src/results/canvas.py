@@ -17,12 +17,12 @@ def target(name):
 
 
 @contextmanager
-def page(draw, style):
+def page(draw, style='screen'):
     """Give a figure, a layout.Page that draw(page) has filled, within the settings of its style."""
     import matplotlib
     from matplotlib import pyplot
     from results import layout
-    with matplotlib.rc_context({**layout.settings(style), 'svg.hashsalt': 'figure'}):
+    with matplotlib.rc_context(layout.settings(style)):
         fig = pyplot.figure(FigureClass=layout.Page, style=style, layout='constrained')
         try:
             draw(fig.size(4))
@@ -51,7 +51,7 @@ def svg(draw):
     import matplotlib
     matplotlib.use('Agg')
     out = io.BytesIO()
-    with page(draw, 'screen') as fig:
+    with page(draw) as fig:
         fig.savefig(out, format='svg', transparent=True, metadata={'Date': None})
     return out.getvalue()
 
@@ -60,5 +60,5 @@ def save(fig, output):
     """Write a figure whole or not at all."""
     records.check_writable(output)
     with utils.replacing(output, 'wb') as f:
-        fig.savefig(f, format=output.suffix[1:], dpi=150 if fig.look.font >= 10 else 300)
+        fig.savefig(f, format=output.suffix[1:])
     print('Figure at %s' % output, file=sys.stderr)

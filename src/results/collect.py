@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from results import comparable, ledger, records
-from results.comparable import warn
+from results.comparable import tried, warn
 from utils import UserError
 
 
@@ -32,16 +32,12 @@ def row(path):
     None. Raises UserError.
     """
     path = Path(path)
-    if not records.record_path(path).exists():
-        acc = matrix(path)
-        names = ['task %d' % (t + 1) for t in range(len(acc))]
-        return {'path': path, 'status': None, 'seconds': None, 'config': None, 'tags': [], 'experiment': None,
-                'tasks': names, 'named': False, 'acc': acc, 'record': None}
-    record = records.read_record(path)
-    out = {k: record[k] for k in ('status', 'seconds', 'config', 'tasks')}
-    return {**out, 'path': path, 'tags': record.get('tags', []),
-            'experiment': records.experiment(record['config']),
-            'named': True, 'acc': np.array(record['accuracy'], dtype=float), 'record': record}
+    record = records.read_record(path) if records.record_path(path).exists() else {}
+    acc = np.array(record['accuracy'], dtype=float) if record else matrix(path)
+    config, names = record.get('config'), ['task %d' % (t + 1) for t in range(len(acc))]
+    return {'path': path, 'record': record or None, 'named': bool(record), 'acc': acc, 'config': config,
+            'experiment': records.experiment(config) if config else None, 'tags': record.get('tags', []),
+            'tasks': record.get('tasks', names), **{k: record.get(k) for k in ('status', 'seconds')}}
 
 
 def matrix(path):
@@ -66,13 +62,15 @@ def read(path):
 def rows(folders, tags=(), name='.*'):
     """Return the rows of all records in some folders that have all of some tags and whose name fits a
     pattern; warn of those that cannot be read."""
-    out = []
-    for _, path in named(folders, name + r'\.json'):
-        try:
-            out.append(row(path))
-        except UserError as e:
-            warn('%s: left out' % e)
-    return [r for r in out if records.tagged(r['record'], tags)]
+    out, wrong = tried(row, {path: path for _, path in named(folders, name + r'\.json')})
+    for text in wrong:
+        warn('%s: left out' % text)
+    return [r for r in out.values() if records.tagged(r['record'], tags)]
+
+
+def pattern(experiment, approach):
+    """Return the pattern of the names of an approach's results, of which the group is the seed."""
+    return r'%s_%s_(\d+)\.txt' % (re.escape(label(experiment)), re.escape(approach))
 
 
 def collect(experiment, approaches, folders=('res',), seeds=None, tags=()):
@@ -83,54 +81,29 @@ def collect(experiment, approaches, folders=('res',), seeds=None, tags=()):
     them. Raises UserError naming all missing and malformed files at once; leaves out, with a warning, results
     of runs that have not finished. Warns of results of one approach that differ in more than the seed.
     """
-    experiment, out, wrong = label(experiment), {}, []
+    experiment, out, wrong, lost = label(experiment), {}, [], False
     where = ', '.join(map(str, folders)) + (' with the tag %s' % ' and '.join(tags) if tags else '')
-    missing = False
     for a in approaches:
-        found, bad = find(experiment, a, folders, tags)
+        found, name = {}, '%s_%s_%%s.txt' % (experiment, a)
+        for match, path in named(folders, pattern(experiment, a)):
+            if not tags or tagged(path, tags):
+                if int(match[1]) in found:
+                    wrong.append('%s and %s are of the same seed' % (found[int(match[1])], path))
+                found[int(match[1])] = path
+        lost = lost or not found and seeds is None
+        wanted = seeds or sorted(found) or ['<seed>']
+        wrong += ['no %s in %s' % (name % s, where) for s in wanted if s not in found]
+        there, bad = tried(read, {s: found[s] for s in wanted if s in found})
         wrong += bad
-        if not found and seeds is None:
-            wrong.append('no %s_%s_<seed>.txt in %s' % (experiment, a, where))
-            missing = True
-        wanted = sorted(found) if seeds is None else seeds
-        wrong += ['no %s_%s_%d.txt in %s' % (experiment, a, s, where) for s in wanted if s not in found]
-        out[a], bad = finished({s: found[s] for s in wanted if s in found})
-        wrong += bad
+        out[a] = {s: r for s, r in there.items() if r is not None}
+        for s in sorted(set(there) - set(out[a])):
+            warn('%s is of a run that has not finished: left out' % found[s])
     wrong += comparable.wrong(out)
     wrong += ['no finished result of %s' % a for a, by in out.items() if not by and not wrong]
-    if missing:
-        wrong += map(contents, folders)
     if wrong:
-        raise UserError('; '.join(wrong))
+        raise UserError('; '.join(wrong + [contents(f) for f in folders if lost]))
     comparable.check(out, experiment)
     return out
-
-
-def find(experiment, approach, folders, tags=()):
-    """Return ({seed: path}, [what is wrong]) of an approach's results whose records have all tags."""
-    found, wrong = {}, []
-    for match, path in named(folders, r'%s_%s_(\d+)\.txt' % (re.escape(experiment), re.escape(approach))):
-        if not tags or tagged(path, tags):
-            seed = int(match[1])
-            if seed in found:
-                wrong.append('%s and %s are of the same seed' % (found[seed], path))
-            found[seed] = path
-    return found, wrong
-
-
-def finished(paths):
-    """Return ({seed: row}, [what is wrong]) of those of {seed: path} whose runs have finished."""
-    out, wrong = {}, []
-    for seed, path in paths.items():
-        try:
-            out[seed] = read(path)
-        except UserError as e:
-            wrong.append(str(e))
-            continue
-        if out[seed] is None:
-            warn('%s is of a run that has not finished: left out' % path)
-            del out[seed]
-    return out, wrong
 
 
 def tagged(path, tags):
@@ -172,7 +145,8 @@ def orders(experiment, approaches, folders, seeds=None, tags=()):
 def sequences(experiment, approaches, folders, seeds=None, tags=()):
     """Return what collect() finds, or, where only orders of the tasks have results, {approach: {'order k,
     seed s': row}} of all."""
-    if any(find(label(experiment), a, folders)[0] for a in approaches) or not numbered(experiment, folders):
+    plain = any(named(folders, pattern(experiment, a)) for a in approaches)
+    if plain or not numbered(experiment, folders):
         return collect(experiment, approaches, folders, seeds, tags)
     out = {a: {} for a in approaches}
     for k, found in orders(experiment, approaches, folders, seeds, tags).items():
@@ -181,14 +155,15 @@ def sequences(experiment, approaches, folders, seeds=None, tags=()):
     return out
 
 
-def ledgers(found):
-    """Return the ledgers of rows of HAT or AdaHAT. Raises UserError if there are none, or of different networks."""
+def ledgers(found, query=None):
+    """Return the ledgers of rows of HAT or AdaHAT. Raises UserError if there are none, or of different
+    networks."""
     out = [ledger.of(r['record'] or {}) for by in found.values() for r in by.values()]
     if None in out:
-        raise UserError(
-            'the results of %s have no ledger: that is of hat, adahat and hat-test, of runs since there is '
-                        'one' % ', '.join(found))
-    if len({str(ledger.sizes(entries)) for entries in out}) > 1:
+        raise UserError('the results of %s have no ledger: that is of hat, adahat and hat-test, of runs '
+                        'since there is one' % ', '.join(found))
+    sizes = [[[units for units, *_ in entry['layers']] for entry in entries] for entries in out]
+    if any(other != sizes[0] for other in sizes):
         raise UserError('the ledgers are of networks of different sizes')
     return out
 

@@ -14,20 +14,30 @@ def warn(text):
     print('warning: ' + utils.visible(' '.join(text.split())), file=sys.stderr)
 
 
+def tried(read, items):
+    """Return ({key: read(value)} of {key: value}, the messages of the UserErrors of the others)."""
+    out, wrong = {}, []
+    for key, value in items.items():
+        try:
+            out[key] = read(value)
+        except utils.UserError as e:
+            wrong.append(str(e))
+    return out, wrong
+
+
 def wrong(found):
     """Return why the rows {approach: {seed: row}} may not stand side by side, a list of texts."""
-    out = []
-    for seed in {s for by in found.values() for s in by}:
-        named = [by[seed] for by in found.values() if seed in by and by[seed]['named']]
-        names = {','.join(r['tasks']) for r in named}
+    out, everything = [], [(seed, r) for by in found.values() for seed, r in by.items()]
+    for seed in {seed for seed, _ in everything}:
+        names = {','.join(r['tasks']) for s, r in everything if s == seed and r['named']}
         if len(names) > 1:
             text = ' and '.join(sorted(names))
             out.append('the results of seed %s are of different tasks: %s' % (seed, text))
-    sizes = {len(r['acc']) for by in found.values() for r in by.values()}
+    sizes = {len(r['acc']) for _, r in everything}
     if len(sizes) > 1:
         text = ' and '.join(map(str, sorted(sizes)))
         out.append('the results are of %s tasks, expected the same number in all' % text)
-    return out + experiments(r for by in found.values() for r in by.values())
+    return out + experiments(r for _, r in everything)
 
 
 def experiments(rows):
@@ -36,11 +46,13 @@ def experiments(rows):
     for r in rows:
         if r['experiment']:
             by.setdefault(r['experiment'], []).append(r['path'].name)
-    if len(by) < 2:
-        return []
-    names = ['%s (%s%s)' % (e, ', '.join(paths[:3]), ', ...' * (len(paths) > 3))
-             for e, paths in sorted(by.items())]
-    return ['the results are of different experiments: %s' % '; '.join(names)]
+    names = ['%s (%s)' % (e, some(paths)) for e, paths in sorted(by.items())]
+    return ['the results are of different experiments: %s' % '; '.join(names)] * (len(by) > 1)
+
+
+def some(names):
+    """Return the first three of some names, as text."""
+    return ', '.join([*names[:3], *['...'] * (len(names) > 3)])
 
 
 def differences(results, free=FREE):
@@ -62,20 +74,14 @@ def check(found, asked):
     for a, results in found.items():
         texts = []
         for key, values in differences(results).items():
-            shown = {reprlib.repr(v) if len(v) > 40 else v: ','.join(map(str, seeds))
-                     for v, seeds in values.items()}
-            texts.append('%s %s' % (key, ' and '.join('%s (seed %s)' % item for item in shown.items())))
+            shown = ['%s (seed %s)' % (reprlib.repr(v) if len(v) > 40 else v, ','.join(map(str, seeds)))
+                     for v, seeds in values.items()]
+            texts.append('%s %s' % (key, ' and '.join(shown)))
         if texts:
             warn('the results of %s differ in more than the seed: %s' % (a, '; '.join(texts)))
         for r in results.values():
-            if r['config']:
-                check_name(r, a, asked)
-
-
-def check_name(row, approach, asked):
-    """Warn of a row whose approach or experiment is not what the name of its file says."""
-    name, experiment = row['config']['approach'], row['config']['experiment']
-    if approach != name and not approach.startswith(name + '-'):
-        warn('%s is of %s, by its record' % (row['path'], name))
-    elif not asked.startswith(experiment.replace(':', '-')):
-        warn('%s is of the experiment %s, by its record' % (row['path'], row['experiment']))
+            config = r['config'] or {'approach': a, 'experiment': asked}
+            if a != config['approach'] and not a.startswith(config['approach'] + '-'):
+                warn('%s is of %s, by its record' % (r['path'], config['approach']))
+            elif not asked.startswith(config['experiment'].replace(':', '-')):
+                warn('%s is of the experiment %s, by its record' % (r['path'], r['experiment']))

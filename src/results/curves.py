@@ -1,7 +1,7 @@
 """Learning curves: a number of every epoch, of the runs of several approaches and seeds."""
 import numpy as np
 
-from results import captions
+from results import captions, epochs
 from results.tables import Table
 from utils import UserError
 
@@ -17,15 +17,14 @@ def gather(runs, measure):
     method counts its epochs anew, as for every path. Approaches without any epoch are left out. Raises
     UserError if none is left.
     """
-    rows = [r for by in runs.values() for epochs in by.values() for r in epochs]
-    tasks = 1 + max((r['task'] for r in rows), default=-1)
+    tasks = max((epochs.tasks(rows) for by in runs.values() for rows in by.values()), default=0)
     if tasks > 10 ** 4:
         raise UserError('the tables of epochs have more tasks than a run can have')
     out, factor = {}, 100 if measure.endswith('accuracy') else 1
     for a, by in runs.items():
         values = [[[] for _ in by] for _ in range(tasks)]
-        for s, epochs in enumerate(by.values()):
-            for r in epochs:
+        for s, rows in enumerate(by.values()):
+            for r in rows:
                 values[r['task']][s].append(factor * r[measure])
         if any(by.values()):
             out[a] = list(map(padded, values))
@@ -35,8 +34,9 @@ def gather(runs, measure):
 
 
 def padded(lists):
-    """Return lists of numbers as one array, a row each, with nan after their ends."""
-    out = np.full((len(lists), max(map(len, lists))), np.nan)
+    """Return lists of numbers, or of rows of as many, as one array of which each is a part, with nan after
+    its end."""
+    out = np.full((len(lists), *np.shape(max(lists, key=len))), np.nan)
     for row, values in zip(out, lists):
         row[:len(values)] = values
     return out
@@ -44,11 +44,9 @@ def padded(lists):
 
 def summary(values):
     """Return (mean, least, most, count) over the seeds that reached an epoch, of [seeds, epochs]."""
-    reached = np.isfinite(values)
-    count = reached.sum(0)
+    count = np.isfinite(values).sum(0)
     with np.errstate(invalid='ignore', divide='ignore'):
-        mean = np.where(reached, values, 0).sum(0) / count
-    return mean, np.fmin.reduce(values), np.fmax.reduce(values), count
+        return np.nansum(values, 0) / count, np.fmin.reduce(values), np.fmax.reduce(values), count
 
 
 def table(found, values):
@@ -56,8 +54,8 @@ def table(found, values):
     names, rows, (curves, measure) = captions.places(found)[0], [], values
     for a, tasks in curves.items():
         for name, values in zip(names, tasks):
-            for e, (mean, least, most, n) in enumerate(zip(*summary(values))):
+            for e, (mean, least, most, n) in enumerate(zip(*summary(values)), 1):
                 if n:
-                    rows.append([a, name, e + 1, int(n), float(mean), float(least), float(most)])
+                    rows.append([a, name, e, int(n), mean, least, most])
     return Table(['approach', 'task', 'epoch', 'seeds', MEASURES[measure].replace(' (%)', ' %'), 'least',
                   'most'], rows)

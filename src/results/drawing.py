@@ -4,27 +4,20 @@ import os
 
 import numpy as np
 
+from results import captions
+
 MARKERS = 'os^Dv<>Xp*Ph'
 DASHES = ('-', (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)), (0, (8, 2)),
           (0, (4, 1.2, 1, 1.2, 1, 1.2)), (0, (2, 1)))
 HATCHES = ('', '///', '...', 'xxx', '\\\\\\', 'ooo', '+++')
 MANY = 12  # more tasks than this are not all named, nor are their numbers written
+TURNED = {'rotation': 45, 'ha': 'right', 'rotation_mode': 'anchor'}
 
 
 def style(i):
     """Return the line style of the i-th series; no two of the first 84 share marker and dash."""
     return {'marker': MARKERS[i % len(MARKERS)], 'linestyle': DASHES[i % len(DASHES)],
             'color': 'C%d' % (i % 10)}
-
-
-def finish(ax, xlabel, ylabel, title=None):
-    """Label one plot and give it a grid."""
-    ax.set_xlabel(xlabel)
-    ax.set_ylabel(ylabel)
-    ax.grid(alpha=0.3)
-    ax.set_axisbelow(True)
-    if title:
-        ax.set_title(title)
 
 
 def band(ax, x, least, most, i):
@@ -49,16 +42,19 @@ def short(names):
     return [plain(n[len(start):], 14) for n in names], plain(start) + '…' * bool(start)
 
 
-def ticks(ax, names, axis='x', first=0, every=False):
-    """Name the places first, first + 1, ... of an axis; of many only some, unless every one is wanted."""
+def labels(found):
+    """Return (short names of the tasks of {approach: {seed: row}}, what they begin with, a remark)."""
+    names, remark = captions.places(found)
+    return *short(names), remark
+
+
+def ticks(axis, names, every=False):
+    """Name the places 0, 1, ... of an axis, ax.xaxis or ax.yaxis; of many only some, unless every one is
+    wanted."""
     step = 1 if every else -(-len(names) // MANY)
-    shown, places = list(names)[::step], np.arange(first, first + len(names))[::step]
-    if axis == 'y':
-        ax.set_yticks(places, shown)
-    elif max(map(len, shown)) <= (5 if len(shown) <= 8 else 2):
-        ax.set_xticks(places, shown)
-    else:
-        ax.set_xticks(places, shown, rotation=45, ha='right', rotation_mode='anchor')
+    shown = names[::step]
+    long = axis.axis_name == 'x' and max(map(len, shown)) > (5 if len(shown) <= 8 else 2)
+    axis.set_ticks(range(0, len(names), step), shown, **TURNED if long else {})
 
 
 def greys():
@@ -68,24 +64,25 @@ def greys():
     return ListedColormap(matplotlib.colormaps['Greys'](np.linspace(0, 0.77, 256)))
 
 
-def heat(ax, matrix, rows, columns, label, hide=None, below=None, span=(0, 100), every=False):
-    """Draw a matrix as shades of one scale and return the image, for a colour bar.
+def heat(ax, matrix, rows, columns, below=None, span=(0, 100), every=False):
+    """Draw a matrix as shades of one scale and return the image, for a colour bar; cells that are masked or
+    no numbers are left empty.
 
     The numbers are written in, and below them those of a second matrix of texts if given; not if there are
-    many, unless every one is wanted. hide: the cells left empty.
+    many, unless every one is wanted.
     """
-    matrix = np.ma.masked_array(matrix, ~np.isfinite(matrix) if hide is None else hide)
-    image = ax.imshow(matrix, cmap=greys(), vmin=span[0], vmax=span[1], aspect='auto')
-    size, dark = max(matrix.shape), span[0] + 0.75 * (span[1] - span[0])
-    if every or size <= MANY:
-        for i, j in np.argwhere(~np.ma.getmaskarray(matrix)):
-            text = ('%.0f' if size > 8 else '%.1f') % matrix[i, j]
-            text += '\n' + below[i][j] if below is not None and below[i][j] else ''
-            ax.text(j, i, text, ha='center', va='center', fontsize=ax.figure.look.small, linespacing=0.95,
-                    color='white' if matrix[i, j] > dark else 'black')
-    ticks(ax, columns, every=every)
-    ticks(ax, rows, 'y', every=every)
-    ax.set_title(label)
+    matrix = np.ma.masked_invalid(matrix)
+    image = ax.imshow(matrix, cmap=greys(), vmin=span[0], vmax=span[1])
+    size = max(matrix.shape)
+    for i, j in np.argwhere(~np.ma.getmaskarray(matrix)) if every or size <= MANY else ():
+        text = ('%.0f' if size > 8 else '%.1f') % matrix[i, j]
+        if below is not None and below[i][j]:
+            text += '\n' + below[i][j]
+        ax.text(j, i, text, ha='center', va='center', fontsize=ax.figure.look.small, linespacing=0.95,
+                color='white' if image.norm(matrix[i, j]) > 0.75 else 'black')
+    ticks(ax.xaxis, columns, every)
+    ticks(ax.yaxis, rows, every)
+    ax.grid(False)
     return image
 
 
@@ -98,12 +95,12 @@ def label_points(ax, points, texts, size):
     circle = np.stack([np.cos(angles), np.sin(angles)], 1)
     for point, place, text in zip(points, pixels, texts):
         half = np.array([0.33 * size * len(text) + 1, 0.5 * size]) * unit
-        for radius, (dx, dy) in itertools.product(range(9, 150, 5), circle):
-            at = place + (radius * dx * unit, radius * dy * unit)
+        for radius, direction in itertools.product(range(9, 150, 5), circle):
+            at = place + radius * unit * direction
             inside = (at - half >= ax.bbox.min).all() and (at + half <= ax.bbox.max).all()
             if inside and not any((abs(at - box[:2]) < half + box[2:]).all() for box in taken):
                 break
         taken.append((*at, *half))
         line = {'arrowstyle': '-', 'linewidth': 0.4, 'color': '0.5', 'shrinkA': 0, 'shrinkB': 2}
-        ax.annotate(text, point, (radius * dx, radius * dy), textcoords='offset points', fontsize=size,
+        ax.annotate(text, point, radius * direction, textcoords='offset points', fontsize=size,
                     ha='center', va='center', arrowprops=line if radius > 12 else None)

@@ -26,47 +26,49 @@ def load(path):
     return rows
 
 
+def tasks(rows):
+    """Return of how many tasks it is what load() returns."""
+    return 1 + max((r['task'] for r in rows), default=-1)
+
+
 def table(path, needed):
     """Return [{column: value}] of a table that a run leaves, which begins with the columns needed. Raises
     UserError."""
     try:
-        text = Path(path).read_bytes().decode('utf-8')
+        head, *lines = Path(path).read_bytes().decode('utf-8').split('\n')
     except FileNotFoundError:
         raise UserError('there is no %s: a run leaves it' % path)
     except (OSError, UnicodeDecodeError) as e:
         raise UserError('%s cannot be read as a table of epochs (%s)' % (path, type(e).__name__))
-    head, *lines = text.split('\n')
-    columns = head.rstrip('\r').split(',')
+    columns, rows = head.rstrip('\r').split(','), []
     if tuple(columns[:len(needed)]) != needed or len(set(columns)) < len(columns):
         raise UserError('%s, line 1: expected the columns %s, and then others' % (path, ','.join(needed)))
     if not lines or lines[-1]:
         raise UserError('%s, line %d: the file was cut off: the line has no end' % (path, len(lines) + 1))
-    return [row(path, n, line, columns, needed) for n, line in enumerate(lines[:-1], 2)]
+    for n, line in enumerate(lines[:-1], 2):
+        try:
+            cells = next(csv.reader([line], strict=True), [])
+            if len(cells) != len(columns):
+                cut = ': it was cut off' if len(cells) < len(columns) else ''
+                raise ValueError('%d cells, expected %d%s' % (len(cells), len(columns), cut))
+            rows.append({c: value(c, text, c in needed) for c, text in zip(columns, cells)})
+        except csv.Error as e:
+            raise UserError('%s, line %d: not a line of a table (%s)' % (path, n, e))
+        except ValueError as e:
+            raise UserError('%s, line %d: %s' % (path, n, e))
+    return rows
 
 
-def row(path, n, line, columns, needed):
-    """Return the n-th line of a file as {column: value}. Raises UserError."""
-    try:
-        cells = next(csv.reader([line], strict=True), [])
-    except csv.Error as e:
-        raise UserError('%s, line %d: not a line of a table (%s)' % (path, n, e))
-    if len(cells) != len(columns):
-        raise UserError('%s, line %d: %d cells, expected %d%s' % (
-            path, n, len(cells), len(columns), ': it was cut off' if len(cells) < len(columns) else ''))
-    return {c: value(path, n, c, text, c in needed) for c, text in zip(columns, cells)}
-
-
-def value(path, n, column, text, needed=True):
-    """Return what a cell says; needed: whether its column is there in every such table. Raises UserError."""
+def value(column, text, needed):
+    """Return what a cell says; needed: whether its column is there in every such table. Raises ValueError."""
     if column == 'name' or (not text and not needed):
         return text or None
     if needed and column in WHOLE:
         if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) >= WHOLE[column]):
-            raise UserError('%s, line %d: %s is %r, expected a whole number from %d' % (
-                path, n, column, text[:40], WHOLE[column]))
+            raise ValueError('%s is %r, expected a whole number from %d' % (column, text[:40], WHOLE[column]))
         return int(text)
     if not utils.is_number(text):
-        raise UserError('%s, line %d: %s is %r, expected a number' % (path, n, column, text[:40]))
+        raise ValueError('%s is %r, expected a number' % (column, text[:40]))
     if needed and column.endswith('_accuracy') and not 0 <= float(text) <= 1:
-        raise UserError('%s, line %d: %s is %s, expected 0 to 1' % (path, n, column, text[:40]))
+        raise ValueError('%s is %s, expected 0 to 1' % (column, text[:40]))
     return float(text)

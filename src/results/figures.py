@@ -2,9 +2,9 @@
 import numpy as np
 
 from results import captions, metrics
-from results.drawing import MARKERS, finish, heat, label_points, plain, style
-from results.papers import SPREADS
-from results.tables import interval
+from results.drawing import heat, label_points, plain, style
+from results.papers import SPREADS, deviation
+from results.tables import Mean, interval
 
 INTERVALS = '95 % intervals over the seeds (Student\'s t)'
 
@@ -13,18 +13,15 @@ def published(fig, both, paper):
     """Draw ours against the published means, [(papers.Cell, our values)], a panel per column."""
     kinds = list(dict.fromkeys((cell.column, cell.measure) for cell, _ in both))
     rows = list(dict.fromkeys(cell.row for cell, _ in both))
-    axes, labels = fig.panels(len(kinds), 3, 3.9), []
-    for k, (ax, kind) in enumerate(zip(axes, kinds)):
+    axes, labels = fig.panels(len(kinds), 'ours', 3, 3.9, share=False), []
+    for ax, kind in zip(axes, kinds):
         mine = [(cell, ours) for cell, ours in both if (cell.column, cell.measure) == kind]
         points = [(cell.published[0], np.mean(ours)) for cell, ours in mine]
-        for (cell, ours), (x, y) in zip(mine, points):
-            std = np.std(ours, ddof=1) if len(ours) > 1 else 0
-            ax.errorbar(x, y, std, cell.published[1], marker=MARKERS[0], color='C0', linestyle='', capsize=2,
-                        alpha=0.7)
-        line = [np.min(points), np.max(points)]
-        ax.plot(line, line, color='black', linewidth=0.8, zorder=0)
+        stds = [(cell.published[1] or 0, deviation(ours) or 0) for cell, ours in mine]
+        ax.errorbar(*zip(*points), *zip(*[s[::-1] for s in stds]), fmt='o', alpha=0.7)
+        ax.axline(points[0][:1] * 2, slope=1, color='black', linewidth=0.8, zorder=0)
         ax.margins(0.1)
-        finish(ax, 'published, %s' % kind[1], 'ours, %s' % kind[1] if k % 3 == 0 else '', plain(kind[0]))
+        ax.set(title=plain(kind[0]), xlabel='published, ' + kind[1])
         labels.append((ax, points, [str(1 + rows.index(cell.row)) for cell, _ in mine]))
     fig.suptitle(plain(paper.title, 80))
     fig.note(', '.join('%d %s' % (i + 1, r) for i, r in enumerate(rows)),
@@ -42,20 +39,21 @@ def ratio(fig, found, rho):
         mean, half, _ = interval(values)
         beside = 0.5 / max(5, len(rho)) * (i - (len(rho) - 1) / 2)  # so that no bar hides another
         x = np.arange(1, len(mean) + 1) + beside
-        if half is not None:
-            ax.errorbar(x, mean, half, fmt='none', color=style(i)['color'], alpha=0.5,
-                        elinewidth=0.6 * fig.look.line, capsize=0)
-        ax.plot(x, mean, label=plain(a), **style(i))
+        ax.errorbar(x, mean, half, label=plain(a), elinewidth=fig.look.line / 2, capsize=0, **style(i))
     ax.axhline(0, color='black', linewidth=0.8)
-    ax.set_xticks(np.arange(1, len(mean) + 1)[::-(-len(mean) // 12)])
-    finish(ax, 'tasks learnt', r'forgetting ratio $\rho$')
+    ax.set(xlabel='tasks learnt', ylabel=r'forgetting ratio $\rho$',
+           xticks=np.arange(1, len(mean) + 1)[::-(-len(mean) // 12)])
     fig.key()
-    numbers = {a: len(values) for a, values in rho.items()}
     above = metrics.undertrained(rho)
-    fig.note(captions.label(found), captions.counted(numbers),
-             captions.spread('bars: ' + INTERVALS, numbers.values()),
+    fig.note(captions.below(found, 'bars: ' + INTERVALS, captions.sizes(rho)),
              '0: as good as joint training, -1: as bad as guessing',
              above and 'above 0, so that joint is no ceiling and perhaps undertrained: %s' % ', '.join(above))
+
+
+def rows(ax, names):
+    """Name the rows of a plot, the first above."""
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
 
 
 def bars(fig, found, each):
@@ -63,29 +61,18 @@ def bars(fig, found, each):
     labels = {'average_accuracy': 'average accuracy (%)', 'forgetting': 'forgetting (percentage points)'}
     kinds = [k for k in labels if all(k in s for s in each.values())]
     fig.size(1.5 + 0.5 * len(each), wide=len(kinds) > 1)
-    for n, (ax, k) in enumerate(zip(fig.subplots(1, len(kinds), squeeze=False)[0], kinds)):
+    for ax, k in zip(fig.subplots(1, len(kinds), squeeze=False, sharey=True)[0], kinds):
+        means = [Mean.of(s[k]) for s in each.values()]
+        drawn = ax.barh(range(len(each)), [m.mean for m in means], height=0.7, color='0.85', edgecolor='0.4',
+                        xerr=[m.ci or 0 for m in means])
+        ax.bar_label(drawn, fmt='%.1f', padding=4, fontsize=fig.look.small)
         for i, s in enumerate(each.values()):
-            mean, half, _ = interval(s[k])
-            ax.barh(i, mean, height=0.7, color='0.85', edgecolor='0.4', linewidth=0.8)
-            ax.errorbar(mean, i, xerr=half, color='black', capsize=0.6 * fig.look.marker,
-                        elinewidth=fig.look.line)
-            if len(s[k]) > 1:
-                ax.plot(s[k], i + np.linspace(-0.2, 0.2, len(s[k])), 'o', color='black',
-                        markerfacecolor='white', markersize=0.6 * fig.look.marker, markeredgewidth=0.6)
-            end = max(mean + (half or 0), s[k].max(), 0)
-            ax.annotate('%.1f' % mean, (end, i), xytext=(4, 0), textcoords='offset points', va='center',
-                        fontsize=fig.look.small)
-        rows(ax, list(each) if n == 0 else [''] * len(each))
+            ax.plot(s[k], i + np.linspace(-0.2, 0.2, len(s[k])), 'o', color='black', markerfacecolor='white',
+                    markersize=0.6 * fig.look.marker)
         ax.margins(x=0.18)
-        finish(ax, labels[k], '')
-    fig.note(captions.label(found), captions.seeds(found), captions.spread(
-        'marks: seeds; bars: means, lines: ' + INTERVALS, map(len, found.values())))
-
-
-def rows(ax, names):
-    """Name the rows of a plot, the first above."""
-    ax.set_yticks(range(len(names)), list(map(plain, names)))
-    ax.set_ylim(len(names) - 0.5, -0.5)
+        ax.set_xlabel(labels[k])
+        rows(ax, list(map(plain, each)))
+    fig.note(captions.below(found, 'marks: seeds; bars: means, lines: ' + INTERVALS))
 
 
 def orders(fig, found, values):
@@ -96,76 +83,71 @@ def orders(fig, found, values):
     for i, v in enumerate(values.values()):
         at = i + np.linspace(-0.25, 0.25, len(v)) if len(v) > 1 else [i]
         ax.errorbar(v.mean(1), at, xerr=v.std(1, ddof=1) if v.shape[1] > 1 else None, fmt='o', color='black',
-                    markersize=0.6 * fig.look.marker, elinewidth=0.6 * fig.look.line,
-                    capsize=0.4 * fig.look.marker)
+                    markersize=0.6 * fig.look.marker)
         ax.plot([v.mean()] * 2, [i - 0.4, i + 0.4], color='0.5', zorder=0)
-    rows(ax, values)
-    finish(ax, 'average accuracy (%)', '')
-    seeds = {a: v.shape[1] for a, v in values.items()}
-    fig.note(captions.label(next(iter(found.values()))), '%d orders' % len(found), captions.counted(seeds),
-             'a mark: an order of the tasks, grey: mean of all',
-             captions.spread('lines: ± standard deviation over the seeds', seeds.values()))
+    rows(ax, list(map(plain, values)))
+    ax.set_xlabel('average accuracy (%)')
+    fig.note('%d orders' % len(found),
+             captions.below(next(iter(found.values())), 'lines: ± standard deviation over the seeds',
+                            {a: v.shape[1] for a, v in values.items()}),
+             'a mark: an order of the tasks, grey: mean of all')
 
 
 def paired(fig, found, diff):
     """Draw differences of average accuracy from one approach, paired by seed, with 95 % intervals."""
     fig.size(1.7 + 0.55 * len(diff))
-    ax, names = fig.subplots(), []
-    for i, (a, d) in enumerate(diff.items()):
-        ax.errorbar(d['mean'].mean, i, xerr=d['mean'].ci, fmt=MARKERS[i % len(MARKERS)], color='black',
-                    capsize=0.6 * fig.look.marker)
-        names.append('%s\nn=%d%s' % (plain(a), d['n'], '' if d['p'] is None else ', p=%.2g' % d['holm']))
+    ax, means = fig.subplots(), [d['mean'] for d in diff.values()]
+    ax.errorbar([m.mean for m in means], range(len(diff)), xerr=[m.ci for m in means], fmt='o', color='black')
+    names = ['%s\nn=%d%s' % (plain(a), d['n'], '' if d['p'] is None else ', p=%.2g' % d['holm'])
+             for a, d in diff.items()]
+    against = next(iter(diff.values()))['against']
     ax.axvline(0, color='black', linewidth=0.8)
-    ax.set_yticks(range(len(diff)), names)
-    ax.set_ylim(len(diff) - 0.5, -0.5)
-    finish(ax, 'percentage points above %s' % plain(d['against']), '')
+    ax.set_xlabel('percentage points above %s' % plain(against))
+    rows(ax, names)
     corrected = ', corrected for %d comparisons (Holm)' % len(diff) if len(diff) > 1 else ''
     fig.note(captions.label(found),
              'average accuracy after the last task, differences paired by seed, n seeds',
-             'bars: ' + INTERVALS,
-             'p: paired t-test' + corrected)
+             'bars: ' + INTERVALS, 'p: paired t-test' + corrected)
 
 
 def surface(fig, runs, found):
-    """Draw average accuracy over one or two hyper-parameters, of surfaces.surface()."""
+    """Draw average accuracy over one or two hyper-parameters, of surfaces.points()."""
     points, label = found['points'], 'average %s accuracy (%%)' % found['which']
-    runs = sorted({len(v) for v in points.values()})
-    text = ['experiment %s, %s' % (found['experiment'], found['approach']),
-            '%s run%s a point' % ('-'.join(map(str, (runs[0], runs[-1])[:len(runs)])), 's' * (runs[-1] > 1))]
+    counts = {len(v) for v in points.values()}
     if len(found['names']) == 1:
-        line(fig, found['names'][0], points, label)
-        fig.note(*text, runs[-1] > 1 and 'bars: ± standard deviation over the runs')
-        return
-    xs, ys = (sorted({k[i] for k in points}) for i in (0, 1))
-    values, below = np.full((len(ys), len(xs)), np.nan), [[''] * len(xs) for _ in ys]
-    for (x, y), v in points.items():
-        values[ys.index(y), xs.index(x)] = np.mean(v)
-        below[ys.index(y)][xs.index(x)] = '±%.1f' % np.std(v, ddof=1) if len(v) > 1 else ''
-    fig.size(max(3.8, 2.2 + 0.5 * len(ys)), wide=len(xs) > 6)
-    ax, span = fig.subplots(), shades(values)
-    names = [['%g' % v for v in each] for each in (ys, xs)]
-    image = heat(ax, values, *names, '', below=below if len(xs) <= 8 else None, span=span)
-    ax.invert_yaxis()  # the larger above
-    ax.set_xlabel(found['names'][0])
-    ax.set_ylabel(found['names'][1])
-    fig.colorbar(image, label=label)
-    fig.note(*text, runs[-1] > 1 and '±: standard deviation over the runs', 'shades: %.0f to %.0f' % span)
+        line(fig.subplots(), found['names'][0], points, label)
+    else:
+        plane(fig, found['names'], points, label)
+    fig.note('experiment %s, %s' % (found['experiment'], found['approach']),
+             '%s runs a point' % '-'.join(map(str, sorted({min(counts), max(counts)}))),
+             max(counts) > 1 and '±: standard deviation over the runs')
 
 
-def line(fig, name, points, label):
+def line(ax, name, points, label):
     """Draw {(value,): accuracies of the runs} of one hyper-parameter as a line."""
     xs, means = [k[0] for k in points], [np.mean(v) for v in points.values()]
     stds = [np.std(v, ddof=1) if len(v) > 1 else 0 for v in points.values()]
-    ax = fig.subplots()
-    ax.plot(xs, means, **style(0))
-    if max(stds) > 0:
-        ax.errorbar(xs, means, stds, fmt='none', color='C0', capsize=3)
-    ax.set_ylim(*shades(np.concatenate(list(points.values()))))
-    if min(points)[0] > 0:
-        ax.set_xscale('log')
+    ax.errorbar(xs, means, stds, **style(0))
+    ax.set(xlabel=name, ylabel=label, ylim=shades(np.concatenate(list(points.values()))),
+           xscale='log' if min(xs) > 0 else 'linear')
     ax.set_xticks(xs, ['%g' % x for x in xs])
     ax.minorticks_off()
-    finish(ax, name, label)
+
+
+def plane(fig, names, points, label):
+    """Draw {(value, value): accuracies of the runs} of two hyper-parameters as shades."""
+    xs, ys = (sorted({k[i] for k in points}) for i in (0, 1))
+    values, below = np.full((len(ys), len(xs)), np.nan), np.full((len(ys), len(xs)), '', object)
+    for (x, y), v in points.items():
+        at = ys.index(y), xs.index(x)
+        values[at] = np.mean(v)
+        below[at] = '±%.1f' % np.std(v, ddof=1) if len(v) > 1 else ''
+    fig.size(max(3.8, 2.2 + 0.5 * len(ys)), wide=len(xs) > 6)
+    ax = fig.subplots()
+    image = heat(ax, values, ['%g' % y for y in ys], ['%g' % x for x in xs], below, shades(values))
+    ax.invert_yaxis()  # the larger above
+    ax.set(xlabel=names[0], ylabel=names[1])
+    fig.colorbar(image, label=label)
 
 
 def shades(values, least=10):

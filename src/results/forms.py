@@ -87,8 +87,9 @@ def named(one):
     return form
 
 
-def having(needed, **more):
-    """Return a form of dictionaries that have all of some names, perhaps others, and whatever besides."""
+def having(needed, closed=False, **more):
+    """Return a form of dictionaries that have all of some names, perhaps others, and, unless they are closed,
+    whatever besides."""
     forms = {**needed, **more}
 
     def form(value, where):
@@ -99,16 +100,12 @@ def having(needed, **more):
                 one(value[k], '%s.%s' % (where, k) if where else k)
             elif k in needed:
                 raise ValueError(('%s has no %s' % (where, k)).lstrip())
+        for k in value if closed else ():
+            if k not in forms:
+                raise ValueError('%s has %r, expected %s' % (where, k, ', '.join(forms)))
     return form
 
 
 def fields(needed, **more):
     """Return a form of dictionaries as having() does, of those that have no other names besides."""
-    known, content = [*needed, *more], having(needed, **more)
-
-    def form(value, where):
-        content(value, where)
-        for k in value:
-            if k not in known:
-                raise ValueError('%s has %r, expected %s' % (where, k, ', '.join(known)))
-    return form
+    return having(needed, True, **more)

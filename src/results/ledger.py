@@ -2,6 +2,7 @@
 tasks that lasts."""
 import numpy as np
 
+from results import forms
 from results.tables import Table
 
 ON, BINARY = 0.5, 0.01  # attention above which a unit counts as used; how near to 0 or 1 counts as binary
@@ -12,23 +13,26 @@ def entries(masks, connections=()):
     'protected': share of the weights between gated layers that are}] of the attentions of each task, a list
     per task of one array [units] per layer. connections: as gated.Gated.connections says."""
     taken, out = [np.zeros(len(m), bool) for m in masks[0]] if masks else [], []
+    everything = sum(units * below * n for _, below, units, n in connections)
     for task in masks:
-        now = [m > ON for m in task]
-        rows = [[len(m), int(m.sum()), int((m & t).sum()), int((m & ~t).sum()), int((~m & ~t).sum())]
-                for m, t in zip(now, taken)]
-        taken = [m | t for m, t in zip(now, taken)]
+        rows = []
+        for i, m in enumerate(task):
+            now, before = m > ON, taken[i]
+            taken[i] = before | now
+            counts = now, now & before, now & ~before, ~taken[i]
+            rows.append([len(m), *(int(c.sum()) for c in counts)])
+        held, used = 0, [int(t.sum()) for t in taken]
+        for i, (_, below, _, n) in enumerate(connections):
+            held += used[i] * (used[i - 1] if i else below) * n
         values = np.concatenate(task)
-        held = [taken[i].sum() * (taken[i - 1].sum() if i else below) * n
-                for i, (_, below, _, n) in enumerate(connections)]
-        everything = sum(units * below * n for _, below, units, n in connections)
         out.append({'layers': rows, 'binary': float(np.mean(np.minimum(values, 1 - values) <= BINARY)),
-                    'protected': float(sum(held) / everything) if everything else None})
+                    'protected': held / everything if everything else None})
     return out
 
 
 def of(record):
-    """Return a record's ledger, None if it has none; where it says what capacity the network had for each task
-    (AdaHAT: the mean rate of its weights), with that, too."""
+    """Return a record's ledger, None if it has none; where it says what capacity the network had for each
+    task (AdaHAT: the mean rate of its weights), with that, too."""
     found, capacity = record.get('ledger'), record.get('capacity')
     known = isinstance(capacity, list) and found is not None and len(capacity) == len(found)
     if not known or not all(type(c) in (int, float) and 0 <= c <= 1 for c in capacity):
@@ -56,18 +60,18 @@ def forecast(found):
 
 def lines(found, names):
     """Return the last task's entry as text, and the forecast."""
-    last = found[-1]
-    out = ['Units of     %s' % ''.join('%9s' % w for w in ('used', 'reused', 'new', 'free', 'of'))]
-    out += ['  %-10s %s' % (n, ''.join('%9d' % row[k] for k in (1, 2, 3, 4, 0)))
-            for n, row in zip(names, last['layers'])]
+    last, more = found[-1], forecast(found)
+    out = ['Units of          used   reused      new     free       of']
+    for name, (units, *counts) in zip(names, last['layers']):
+        out.append('  %-10s %s' % (name, ''.join('%9d' % n for n in (*counts, units))))
     held = '' if last['protected'] is None else ', weights protected: %.1f%%' % (100 * last['protected'])
     out.append('Masks within %g of 0 or 1: %.1f%%%s' % (BINARY, 100 * last['binary'], held))
     if 'capacity' in last:
         out.append('Network capacity: %.3g%%' % (100 * last['capacity']))
-    more = forecast(found)
     if more:
+        most = '%.1f' % more[2] if np.isfinite(more[2]) else 'any number'
         out.append('At this rate a layer has no free unit after %.1f more tasks (%.1f to %s)' % (
-            more[0], more[1], '%.1f' % more[2] if np.isfinite(more[2]) else 'any number'))
+            more[0], more[1], most))
     return out
 
 
@@ -78,28 +82,27 @@ def shares(found, layer):
     return 100 * np.stack([reused, new, units - used - free, free], 1) / units[:, None]
 
 
-def table(found):
+def table(results, found):
     """Return a row per task and layer of the ledgers of some seeds, means over them."""
     rows, left = [], capacity(found)
+    layers = [np.mean([shares(f, i) for f in found], 0) for i in range(len(found[0][0]['layers']))]
     for t in range(len(found[0])):
-        for i in range(len(found[0][t]['layers'])):
-            rows.append([t, i + 1, *map(float, np.mean([shares(f, i)[t] for f in found], 0)),
-                         100 * float(np.mean([f[t]['binary'] for f in found]))])
-            rows[-1] += [] if left is None else [float(left[t])]
+        binary = 100 * np.mean([f[t]['binary'] for f in found])
+        more = [] if left is None else [left[t]]
+        rows += [[t, i + 1, *values[t], binary, *more] for i, values in enumerate(layers)]
     more = [] if left is None else ['network capacity %']
     return Table(['task', 'layer', 'reused %', 'newly taken %', 'taken, not used %', 'free %',
                   'masks binary %', *more], rows)
 
 
-def sizes(found):
-    """Return the numbers of units of every layer, as a tuple for each task."""
-    return [tuple(row[0] for row in entry['layers']) for entry in found]
+COUNT = forms.whole(0, 10 ** 9 - 1)
+ENTRY = forms.having({'layers': forms.listed(forms.items(*[COUNT] * 5), 1)})
 
 
 def sound(value, tasks):
     """Return whether a value is what entries() returns for so many tasks."""
-    return isinstance(value, list) and len(value) == tasks and all(
-        isinstance(e, dict) and isinstance(e.get('layers'), list) and e['layers'] and all(
-            isinstance(row, list) and len(row) == 5 and all(type(n) is int and 0 <= n < 10 ** 9 for n in row)
-            for row in e['layers'])
-        and len(e['layers']) == len(value[0]['layers']) for e in value)
+    try:
+        forms.listed(ENTRY, tasks, tasks)(value, '')
+    except ValueError:
+        return False
+    return len({len(entry['layers']) for entry in value}) < 2

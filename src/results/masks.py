@@ -43,9 +43,8 @@ def capacity(logs):
 
 def capacity_table(logs):
     """Return a row per task: use of each layer, then cumulative use, in per cent."""
-    each, total = capacity(logs)
     heads = [text % n for text in ('%s %%', '%s so far %%') for n in names(logs)]
-    rows = [[task, *values] for task, values in zip(task_names(logs), np.hstack([each, total]).tolist())]
+    rows = [[task, *values] for task, values in zip(task_names(logs), np.hstack(capacity(logs)))]
     return Table(['task', *heads], rows)
 
 
@@ -64,9 +63,9 @@ def by_chance(logs):
 
 def overlap_table(logs):
     """Return a row per task of overlap(), and one of what chance would give."""
-    tasks, values = task_names(logs), np.vstack([overlap(logs), by_chance(logs)]).tolist()
-    return Table(['of the units of', *tasks], [[n, *row]
-                                               for n, row in zip([*tasks, 'any, by chance'], values)])
+    tasks = task_names(logs)
+    values = zip([*tasks, 'any, by chance'], [*overlap(logs), by_chance(logs)])
+    return Table(['of the units of', *tasks], [[name, *row] for name, row in values])
 
 
 def attention(logs):
@@ -97,13 +96,11 @@ def compression(logs):
     epochs = len(logs['valid_acc'].get(0, ()))
     if not epochs:
         raise UserError('the log has no trained first task')
-    kept, total = np.zeros(epochs), 0
+    kept, total, under = 0, 0, None
     for i, (_, below, units, weights) in enumerate(logs['layers']):
-        for e in range(epochs):
-            active = (np.ravel(logs['mask'][0][i][e]) > ON).sum()
-            under = below if i == 0 else (np.ravel(logs['mask'][0][i - 1][e]) > ON).sum()
-            kept[e] += weights * active * under
-        total += weights * below * units
+        active = np.array([(np.ravel(logs['mask'][0][i][e]) > ON).sum() for e in range(epochs)])
+        kept = kept + weights * active * (below if under is None else under)
+        total, under = total + weights * below * units, active
     return 100 * kept / total, 100 * np.asarray(logs['valid_acc'][0])
 
 
@@ -119,6 +116,5 @@ def compression_table(by):
     for name, logs in by.items():
         kept, acc = compression(logs)
         e = best_epochs(logs)[0]
-        rows.append([name, len(kept), float(kept[e]), float(acc[e]),
-                     100 * float(np.ravel(logs['test_acc'][0])[0])])
+        rows.append([name, len(kept), kept[e], acc[e], 100 * np.ravel(logs['test_acc'][0])[0]])
     return Table(['data set', 'epochs', 'weights kept %', 'validation accuracy %', 'test accuracy %'], rows)

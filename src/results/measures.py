@@ -3,8 +3,8 @@ learning task t, both from 0 here and from 1 in the formulas; entries above the 
 
 Measures are of tasks, that is, of their test images, not of classes. Where a class comes again, what a later
 task teaches of it counts for earlier tasks that have it: forgetting is then what is left of a loss that the
-class's return did not make up for, and backward transfer, negative forgetting included, has what was learnt of
-the class since. The diagonal, learning accuracy, is of tasks whose classes may not have been new."""
+class's return did not make up for, and backward transfer, negative forgetting included, has what was learnt
+of the class since. The diagonal, learning accuracy, is of tasks whose classes may not have been new."""
 import numpy as np
 
 

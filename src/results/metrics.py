@@ -7,14 +7,10 @@ from results.tables import Mean, Table
 from utils import UserError
 
 BOUNDS = 'random', 'joint'  # the floor and the ceiling: never the best
-BEST = {'average accuracy %': max, 'overall accuracy %': max, 'forgetting %': min, 'incremental %': max,
-        'learning %': max, 'backward transfer %': max,
-        'intransigence %': min}
-MEASURES = {'average accuracy %': 'average_accuracy', 'overall accuracy %': 'overall_accuracy',
-            'forgetting %': 'forgetting',
-            'incremental %': 'average_incremental_accuracy',
-            'learning %': 'learning_accuracy', 'backward transfer %': 'backward_transfer',
-            'intransigence %': 'intransigence'}
+MEASURES = {'average accuracy %': ('average_accuracy', max), 'overall accuracy %': ('overall_accuracy', max),
+            'forgetting %': ('forgetting', min), 'incremental %': ('average_incremental_accuracy', max),
+            'learning %': ('learning_accuracy', max), 'backward transfer %': ('backward_transfer', max),
+            'intransigence %': ('intransigence', min)}
 
 
 def report(output):
@@ -42,13 +38,13 @@ def ratios(found):
         raise UserError('the forgetting ratio needs results of random and joint too: add %s to '
                         '--approaches' % ','.join(missing))
     out = {}
-    for a, by in found.items():
-        seeds = sorted(set(by) & set(found['random']) & set(found['joint']))
-        if a in BOUNDS:
-            continue
-        if not seeds:
-            raise UserError('no seed of %s has results of random and joint too' % a)
-        out[a] = np.stack([forgetting_ratio(*(found[k][s]['acc'] for k in (a, *BOUNDS))) for s in seeds])
+    for a in found:
+        if a not in BOUNDS:
+            three = [found[k] for k in (a, *BOUNDS)]
+            seeds = sorted(set.intersection(*map(set, three)))
+            if not seeds:
+                raise UserError('no seed of %s has results of random and joint too' % a)
+            out[a] = np.stack([forgetting_ratio(*(by[s]['acc'] for by in three)) for s in seeds])
     if not out:
         raise UserError('only random and joint among --approaches: name those to compare with them')
     return out
@@ -56,14 +52,10 @@ def ratios(found):
 
 def ratio_table(found, rho):
     """Return a row per approach: rho after each number of tasks, and the mean over all."""
-    n = next(iter(rho.values())).shape[1]
-    heads = ['rho %d' % (t + 1) for t in range(n)]
-    rows = []
-    for a, values in rho.items():
-        rows.append([a, len(values), *map(Mean.of, values.T), float(values.mean())])
-    caption = 'Forgetting ratio rho after each number of tasks, %s; %s' % (
-        captions.label(found), captions.counted({a: len(v) for a, v in rho.items()}))
-    return Table(['approach', 'seeds', *heads, 'mean'], rows, caption, dict.fromkeys([*heads, 'mean'], max))
+    rows = [[a, len(values), *map(Mean.of, values.T), values.mean()] for a, values in rho.items()]
+    heads = [*('rho %d' % t for t in range(1, len(rows[0]) - 2)), 'mean']
+    caption = captions.of(found, 'Forgetting ratio rho after each number of tasks', captions.sizes(rho))
+    return Table(['approach', 'seeds', *heads], rows, caption, dict.fromkeys(heads, max))
 
 
 def undertrained(rho):
@@ -72,16 +64,12 @@ def undertrained(rho):
     By more than a few test images make: there the approach is better than joint training, which is to be the
     ceiling.
     """
-    out = {}
-    for a, values in rho.items():
-        above = np.flatnonzero(values.mean(0) > 0.005)
-        if len(above):
-            out[a] = [int(t) + 1 for t in above]
-    return out
+    above = {a: 1 + np.flatnonzero(values.mean(0) > 0.005) for a, values in rho.items()}
+    return {a: tasks.tolist() for a, tasks in above.items() if len(tasks)}
 
 
 def summaries(found, query=None):
-    """Return {approach: {name of a measure: [seeds], 'seconds': [seeds]}} in per cent and seconds.
+    """Return {approach: {name of a measure: [seeds]}} in per cent.
 
     What needs two tasks, or joint's result of every seed, is left out where there is none.
     """
@@ -92,10 +80,8 @@ def summaries(found, query=None):
             lost = intransigence(r['acc'], joint[seed]['acc']) if seed in joint else None
             counts = (r['record'] or {}).get('test_samples')
             each.append({**summary(r['acc'], counts=counts), 'intransigence': lost})
-        full = [k for k in each[0] if all(s[k] is not None for s in each)]
-        out[a] = {k: 100 * np.array([s[k] for s in each]) for k in full}
-        seconds = [r['seconds'] for r in by.values()]
-        out[a]['seconds'] = np.array([] if None in seconds else seconds)
+        values = {k: [s[k] for s in each] for k in each[0]}
+        out[a] = {k: 100 * np.array(v) for k, v in values.items() if None not in v}
     return out
 
 
@@ -103,14 +89,15 @@ def summary_table(found, each):
     """Return a row per approach: seeds, the measures in per cent, seconds."""
     rows = []
     for a, values in each.items():
-        means = [Mean.of(values.get(name, ())) for name in MEASURES.values()]
-        seconds = float(values['seconds'].mean()) if len(values['seconds']) else None
-        rows.append([a, len(found[a]), *means, seconds])
+        seconds = [r['seconds'] for r in found[a].values()]
+        rows.append([a, len(found[a]), *(Mean.of(values.get(name, ())) for name, _ in MEASURES.values()),
+                     None if None in seconds else np.mean(seconds)])
     return Table(['approach', 'seeds', *MEASURES, 'seconds'], rows,
-                 captions.of(found, 'Measures of each approach'), BEST, BOUNDS)
+                 captions.of(found, 'Measures of each approach'),
+                 {head: better for head, (_, better) in MEASURES.items()}, BOUNDS)
 
 
-def over_orders(found):
+def over_orders(found, query=None):
     """Return {approach: average accuracies in per cent [orders, seeds]} of {order: what collect() found}.
 
     Of the seeds that every order has; raises UserError if there are none.
@@ -124,23 +111,17 @@ def over_orders(found):
     return out
 
 
-def order_table(values):
-    """Return a row per approach: standard deviations of its average accuracy over orders and over seeds."""
-    rows = [[a, *v.shape, float(v.mean()), *spreads(v)] for a, v in values.items()]
+def order_table(found, values):
+    """Return a row per approach: standard deviations of its average accuracy over orders, of the means over
+    seeds, and over seeds, a root mean square over the orders; None where there is only one."""
+    rows = []
+    for a, v in values.items():
+        orders, seeds = v.shape
+        over = v.mean(1).std(ddof=1) if orders > 1 else None
+        within = np.sqrt(v.var(1, ddof=1).mean()) if seeds > 1 else None
+        rows.append([a, orders, seeds, v.mean(), over, within])
     return Table(['approach', 'orders', 'seeds', 'average accuracy %', 'std over orders', 'std over seeds'],
                  rows)
-
-
-def spreads(values):
-    """Return (standard deviation over orders of the means over seeds, that over seeds within an order) of
-    [orders, seeds].
-
-    The second is a root mean square; None where there is only one.
-    """
-    orders, seeds = values.shape
-    over = float(values.mean(1).std(ddof=1)) if orders > 1 else None
-    within = float(np.sqrt(values.var(1, ddof=1).mean())) if seeds > 1 else None
-    return over, within
 
 
 def matrices(found, query=None):
@@ -161,9 +142,9 @@ def matrix_table(found, by):
 
 def place_table(found, by):
     """Return a row per approach and place t of the sequence: accuracy just learnt, a[t,t], and at the end."""
-    rows, names = [], captions.places(found)[0]
+    rows = []
     for a, each in by.items():
-        for t, name in enumerate(names):
+        for t, name in enumerate(captions.places(found)[0]):
             rows.append([a, len(each), t + 1, name, Mean.of(each[:, t, t]), Mean.of(each[:, -1, t])])
     return Table(['approach', 'runs', 'place', 'task', 'just learnt %', 'after the last task %'], rows,
                  'Accuracy by the place of a task in the sequence, ' + captions.label(found))
@@ -185,13 +166,12 @@ def differences(found, against=None):
     if against not in found:
         raise UserError('--against %s is not among --approaches: %s' % (against, ', '.join(found)))
     out = {a: difference(found, a, against) for a in found if a != against}
-    for a, p in holm({a: d['p'] for a, d in out.items() if d['p'] is not None}).items():
-        out[a]['holm'] = p
-    return out
+    corrected = holm({a: d['p'] for a, d in out.items() if d['p'] is not None})
+    return {a: {**d, 'holm': corrected.get(a), 'against': against} for a, d in out.items()}
 
 
 def difference(found, approach, against):
-    """Return what differences() has of one approach."""
+    """Return {'mean': Mean, 'p', 'n'} of the differences of one approach."""
     from scipy import stats
     seeds = sorted(set(found[approach]) & set(found[against]))
     if len(seeds) < 2:
@@ -199,8 +179,7 @@ def difference(found, approach, against):
             approach, against, len(seeds)))
     x, y = ([100 * found[a][s]['acc'][-1].mean() for s in seeds] for a in (approach, against))
     mean = Mean.of(np.subtract(x, y))
-    p = float(stats.ttest_rel(x, y).pvalue) if mean.std > 0 else None
-    return {'mean': mean, 'p': p, 'holm': None, 'n': len(seeds), 'against': against}
+    return {'mean': mean, 'p': stats.ttest_rel(x, y).pvalue if mean.std > 0 else None, 'n': len(seeds)}
 
 
 def holm(ps):
@@ -209,8 +188,8 @@ def holm(ps):
     The k-th smallest of m times m - k + 1, at most 1, and no smaller than those before it.
     """
     out, so_far = {}, 0.
-    for k, (name, p) in enumerate(sorted(ps.items(), key=lambda item: item[1])):
-        so_far = out[name] = max(so_far, min(1., (len(ps) - k) * p))
+    for k, name in enumerate(sorted(ps, key=ps.get)):
+        so_far = out[name] = max(so_far, min(1., (len(ps) - k) * ps[name]))
     return out
 
 
@@ -218,7 +197,7 @@ def difference_table(found, diff):
     """Return a row per approach of differences()."""
     against = next(iter(diff.values()))['against']
     rows = [[a, d['mean'], d['p'], d['holm'], d['n']] for a, d in diff.items()]
-    caption = 'Average accuracy minus that of %s, paired by seed, %s; %s; p: paired t-test' % (
-        against, captions.label(found), captions.counted({a: d['n'] for a, d in diff.items()}))
+    caption = captions.of(found, 'Average accuracy minus that of %s, paired by seed' % against,
+                          {a: d['n'] for a, d in diff.items()}) + '; p: paired t-test'
     return Table(['approach', 'minus %s, points' % against, 'p', 'p (Holm)', 'seeds'], rows, caption,
                  decimals={'p': 4, 'p (Holm)': 4})

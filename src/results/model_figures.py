@@ -1,6 +1,4 @@
 """Draw what a saved model says of images: each function fills a matplotlib figure."""
-import numpy as np
-
 from results.drawing import heat, plain
 
 
@@ -9,12 +7,10 @@ def confusion(fig, matrix, names):
     some, names = matrix.sum(1) > 0, [plain(n, 20) for n in names]
     side = max(4, 0.32 * len(names))
     fig.set_size_inches(side + 2, side)
-    shares = 100 * matrix / np.maximum(1, matrix.sum(1, keepdims=True))
-    ax = fig.subplots()
-    image = heat(ax, shares[some], np.array(names)[some], names, '', every=True)
+    ax, shares = fig.subplots(), 100 * matrix[some] / matrix[some].sum(1, keepdims=True)
+    image = heat(ax, shares, [n for n, there in zip(names, some) if there], names, every=True)
     fig.colorbar(image, label='percentage of a true class (row)')
-    ax.set_xlabel('predicted class')
-    ax.set_ylabel('true class')
+    ax.set(xlabel='predicted class', ylabel='true class')
 
 
 def sheet(fig, images, titles):
@@ -23,7 +19,7 @@ def sheet(fig, images, titles):
     rows = -(-len(images) // columns)
     fig.set_size_inches(1.5 * columns, 1.8 * rows)
     for ax, image, title in zip(fig.subplots(rows, columns, squeeze=False).ravel(), images, titles):
-        ax.imshow(image, cmap='gray', vmin=0, vmax=255)
+        ax.imshow(image, cmap='gray', vmin=0, vmax=255, aspect='equal')
         ax.set_title('\n'.join(plain(line, 24) for line in title), fontsize=7)
     for ax in fig.axes:
         ax.set_axis_off()

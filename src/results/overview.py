@@ -1,23 +1,22 @@
-"""All results of some folders, a line each: what they are of, in what they differ, what came out."""
+"""All results of some folders, a line each, or some side by side: what they are of, in what they differ, what
+came out."""
 from results import collect, measures
 from results.tables import Table
-from utils import UserError
+from utils import UserError, visible
 
 ALIKE = 'experiment', 'approach', 'seed', 'data'  # settings that a line says otherwise, or not at all
 
 
-def found(folders, tags=()):
-    """Return [(path, record)] of rows(), as that many."""
-    return [(r['path'], r['record']) for r in rows(folders, tags)]
-
-
-def rows(folders, tags=()):
+def rows(folders, tags=(), running=None):
     """Return the rows of the results in some folders that have all of some tags, by experiment, approach and
-    seed.
+    seed; running(path): what to call the status of a result whose record says that it is running.
 
     Warns of records that cannot be read. Raises UserError if there are none.
     """
     out = collect.rows(folders, tags)
+    for r in out:
+        if running and r['status'] == 'running':
+            r['status'] = running(r['path'])
     if not out:
         raise UserError('no results%s in %s: run.py and run_multi.py leave them in res' % (
             ' with the tag %s' % ','.join(tags) if tags else '', ', '.join(map(str, folders))))
@@ -28,27 +27,29 @@ def rows(folders, tags=()):
 
 
 def varying(configs):
-    """Return the names of the settings that are not the same in all configurations of one approach."""
-    return [k for k in keys(configs) if len({str(c.get(k)) for c in configs}) > 1]
+    """Return the names of the settings that are not the same in all configurations, but for those that a line
+    says otherwise."""
+    names = dict.fromkeys(k for c in configs for k in c if k not in ALIKE)
+    return [k for k in names if len({str(c.get(k)) for c in configs}) > 1]
 
 
-def keys(configs):
-    """Return the names of settings in some configurations, but for those that a line says otherwise."""
-    return list(dict.fromkeys(k for c in configs for k in c if k not in ALIKE))
+def grouped(configs, name):
+    """Return {value of a setting: configurations that have it}."""
+    out = {}
+    for c in configs:
+        out.setdefault(c[name], []).append(c)
+    return out
 
 
 def differing(configs):
     """Return ['name=value, ...'] of configurations: what varies among those of the same experiment and
     approach, and of what all approaches have on that experiment, or of the scenario, what varies among
     all."""
-    by = {}
-    for c in configs:
-        by.setdefault(c['experiment'], {}).setdefault(c['approach'], []).append(c)
     names = {}
-    for e, groups in by.items():
-        shared = set.intersection(*(set(keys(group)) for group in groups.values()))
-        common = shared - {'network'} | {'scenario'}
-        general = [k for k in varying([c for group in groups.values() for c in group]) if k in common]
+    for e, mine in grouped(configs, 'experiment').items():
+        groups = grouped(mine, 'approach')
+        shared = set.intersection(*(set().union(*group) for group in groups.values())) - {'network'}
+        general = [k for k in varying(mine) if k in shared | {'scenario'}]
         for a, group in groups.items():
             names[e, a] = dict.fromkeys(general + varying(group))
     return [', '.join(setting(c, k) for k in names[c['experiment'], c['approach']]) for c in configs]
@@ -57,26 +58,27 @@ def differing(configs):
 def setting(config, name):
     """Return 'name=value' for reading."""
     value = config.get(name, 'task' if name == 'scenario' else None)
+    value = '-' if value is None else value
     if isinstance(value, list):
-        return '%s=%s' % (name, ','.join(map(str, value)))
-    return '%s=%s' % (name, '-' if value is None else '%g' % value if isinstance(value, float) else value)
+        value = ','.join(map(str, value))
+    return '%s=%s' % (name, '%g' % value if isinstance(value, float) else value)
 
 
-def status(record):
-    """Return a record's status, and the tasks that have diverged, if there are any."""
-    diverged = ','.join(map(str, record.get('diverged', ())))
-    return record['status'] + (', diverged in task ' + diverged if diverged else '')
+def status(row):
+    """Return a row's status, and the tasks that have diverged, if there are any."""
+    diverged = ','.join(map(str, row['record'].get('diverged', ())))
+    return row['status'] + (', diverged in task ' + diverged if diverged else '')
 
 
-def table(results):
-    """Return a row per result of found()."""
+def table(found):
+    """Return a row per result of rows()."""
     lines = []
-    for (path, r), differ in zip(results, differing([r['config'] for _, r in results])):
-        names = 'forgetting', 'overall_accuracy'
-        forgotten, overall = (None if r.get(k) is None else 100 * r[k] for k in names)
-        lines.append([r['config']['experiment'], r['config']['approach'], r['config'].get('seed'),
-                      ','.join(r.get('tags', ())), differ,
-                      100 * r['average_accuracy'], overall, forgotten, status(r), path.name])
+    for r, differ in zip(found, differing([r['config'] for r in found])):
+        measured, config = r['record'], r['config']
+        names = 'average_accuracy', 'overall_accuracy', 'forgetting'
+        shares = [None if measured.get(k) is None else 100 * measured[k] for k in names]
+        lines.append([config['experiment'], config['approach'], config.get('seed'), ','.join(r['tags']),
+                      differ, *shares, status(r), r['path'].name])
     return Table(['experiment', 'approach', 'seed', 'tags', 'settings that differ', 'average accuracy %',
                   'overall accuracy %', 'forgetting %', 'status', 'record'], lines)
 
@@ -101,3 +103,38 @@ def plain_table(found):
     flats = list(map(flat, found))
     columns = list(dict.fromkeys(k for row in flats for k in row))
     return Table(columns, [[row.get(c) for c in columns] for row in flats])
+
+
+def headings(results):
+    """Return what the columns of {file: record} are called: by their approaches, those of one approach also
+    by the settings that differ, or by their files where none does."""
+    configs, out = [r['config'] for r in results.values()], []
+    by = grouped(configs, 'approach')
+    for c in configs:
+        group = by[c['approach']]
+        names = [k for k in ('experiment', 'seed') if len({g.get(k) for g in group}) > 1] + varying(group)
+        out.append(', '.join([c['approach'], *(setting(c, k) for k in names)]))
+    return [visible(h if out.count(h) == 1 else '%s (%s)' % (h, f)) for h, f in zip(out, results)]
+
+
+def side_by_side(results):
+    """Return lines of {file: record}, a column each: accuracy on every task after the last, and measures."""
+    found = list(results.values())
+    tasks = found[0]['tasks']
+    if any(r['tasks'] != tasks for r in found):
+        text = '; '.join(','.join(r['tasks']) for r in found)
+        raise UserError('the results are of different tasks: %s' % text)
+    lines = [('after the last task, on', headings(results))]
+    for u, name in enumerate(tasks):
+        lines.append((visible(name), [percent(r['accuracy'][-1][u]) for r in found]))
+    for key in ('average_accuracy', 'overall_accuracy', 'forgetting'):
+        lines.append((key.replace('_', ' '), [percent(r.get(key)) for r in found]))
+    lines.append(('seconds', ['%.0f' % r['seconds'] for r in found]))
+    first = max(len(name) for name, _ in lines)
+    widths = [max(12, len(heading) + 2) for heading in lines[0][1]]
+    return [name.ljust(first) + ''.join(map(str.rjust, cells, widths)) for name, cells in lines]
+
+
+def percent(share):
+    """Return a share in per cent, as text."""
+    return '-' if share is None else '%5.1f%%' % (100 * share)

@@ -14,21 +14,26 @@ from utils import ROOT, UserError
 FOLDER = ROOT / 'src' / 'papers'
 
 
+def percent(measure):
+    """Return what gives a measure of the matrix of a result, by its path, in per cent."""
+    return lambda path: 100 * measure(collect.matrix(path))
+
+
 def weights_kept(path):
     """Return per cent of the weights that the log of a run of hat-test, beside its result, has kept."""
-    return float(masks.compression_table({'': unpickler.load_log(Path(path).with_suffix('.pkz'))}).rows[0][2])
+    return masks.compression_table({'': unpickler.load_log(Path(path).with_suffix('.pkz'))}).rows[0][2]
 
 
 def directions_held(path):
-    """Return how many directions of its layers' inputs a run of gpm holds at the end, of all layers together."""
+    """Return how many directions of its layers' inputs a run of gpm holds at the end, of all layers."""
     return sum(held for held, _ in records.read_record(path)['bases'].values())
 
 
 SPREADS = {'sd': 'standard deviation', 'sem': 'standard error'}
 MEASURES = {  # name: (a result's path to a number, how far the means may be apart)
-    'average accuracy %': (lambda path: 100 * measures.average_accuracy(collect.matrix(path)), 2.),
-    'learning accuracy %': (lambda path: 100 * measures.learning_accuracy(collect.matrix(path)), 2.),
-    'backward transfer %': (lambda path: 100 * measures.backward_transfer(collect.matrix(path)), 2.),
+    'average accuracy %': (percent(measures.average_accuracy), 2.),
+    'learning accuracy %': (percent(measures.learning_accuracy), 2.),
+    'backward transfer %': (percent(measures.backward_transfer), 2.),
     'weights kept %': (weights_kept, 2.),
     'directions held': (directions_held, 5.),
     'forgetting ratio': (None, 0.05)}
@@ -102,19 +107,15 @@ def names():
 def cell(found, row, column, content):
     """Return the Cell of a row and a column; what it says itself counts before row, column and table."""
     content = {'published': content} if isinstance(content, list) else content
-    about = found['columns'][column]
-    measure, published = about.get('measure', 'average accuracy %'), content.get('published')
-    if published is not None:
-        mean, spread = published
-        published = float(mean), None if spread is None else float(spread)
-    options = [word for level in (found, about, row, content)
-               for word in shlex.split(level.get('options', ''))]
+    about, published = found['columns'][column], content.get('published')
+    measure = about.get('measure', 'average accuracy %')
+    options = ' '.join(level.get('options', '') for level in (found, about, row, content))
     parts = [re.sub(r'[^a-z0-9.+-]+', '-', name.lower()) for name in (row['name'], about.get('run', column))]
-    within = content.get('within', about.get('within', MEASURES[measure][1]))
-    return Cell(row=row['name'], column=column, options=options, name='_'.join(parts), published=published,
-                runs=int(row.get('runs', found.get('runs', 10))), measure=measure, after=about.get('after'),
-                within=float(within),
-                data=list(about.get('data', ())), note=content.get('note', row.get('note', '')),
+    return Cell(row=row['name'], column=column, options=shlex.split(options), name='_'.join(parts),
+                published=published and tuple(published), runs=row.get('runs', found.get('runs', 10)),
+                measure=measure, after=about.get('after'), data=about.get('data', []),
+                within=content.get('within', about.get('within', MEASURES[measure][1])),
+                note=content.get('note', row.get('note', '')),
                 seeds=str(about.get('seeds', found.get('seeds', '0-9'))))
 
 
@@ -144,14 +145,20 @@ def ratio(paths, after):
     return measures.forgetting_ratio(*matrices)[(after or len(matrices[0])) - 1]
 
 
+def deviation(values):
+    """Return the standard deviation of values, None of one."""
+    return np.std(values, ddof=1) if len(values) > 1 else None
+
+
 def compare(cell, ours, spread):
     """Return (difference of the means, the same in standard errors or None, whether it passes) of a cell and
     our values. spread: 'sd' or 'sem', what the published one is."""
     mean, published = cell.published
-    error = (published or 0) / (np.sqrt(cell.runs) if spread == 'sd' else 1)
-    mine = np.std(ours, ddof=1) / np.sqrt(len(ours)) if len(ours) > 1 else 0
-    difference, total = np.mean(ours) - mean, np.hypot(error, mine)
-    errors = difference / total if published is not None and len(ours) > 1 and total > 0 else None
+    difference, errors, mine = np.mean(ours) - mean, None, deviation(ours)
+    if published is not None and mine is not None:
+        theirs = published / (np.sqrt(cell.runs) if spread == 'sd' else 1)
+        total = np.hypot(theirs, mine / np.sqrt(len(ours)))
+        errors = difference / total if total > 0 else None
     return difference, errors, abs(difference) <= cell.within or (errors is not None and abs(errors) <= 3)
 
 
@@ -163,20 +170,14 @@ def table(paper, cells, found, lacking):
     """
     rows = []
     for i, (cell, ours) in enumerate(zip(cells, found)):
-        published = mine = '-'
+        published = '-' if cell.published is None else shown(*cell.published)
+        mine = shown(np.mean(ours), deviation(ours)) if ours else '-'
         difference = errors = None
-        verdict = 'ours alone'
-        if cell.published is not None:
-            published = shown(*cell.published)
-        if ours:
-            mine = shown(np.mean(ours), np.std(ours, ddof=1) if len(ours) > 1 else None)
-        if not ours:
-            verdict = lacking.get(i, 'not run')
-        elif cell.published is not None:
+        verdict = 'ours alone' if ours else lacking.get(i, 'not run')
+        if ours and cell.published is not None:
             difference, errors, passes = compare(cell, ours, paper.spread)
             verdict = 'pass' if passes else 'miss'
-        numbers = [None if v is None else float(v) for v in (difference, errors)]
-        rows.append([cell.row, cell.column, published, mine, len(ours), *numbers, verdict])
+        rows.append([cell.row, cell.column, published, mine, len(ours), difference, errors, verdict])
     verdicts = [row[-1] for row in rows]
     columns = ['method', 'column', 'published', 'ours', 'seeds', 'difference', 'in standard errors',
                'verdict']

@@ -1,11 +1,12 @@
 """The figures there are: how each finds its results, what it computes, its table, and what draws it."""
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
 from results import collect, curves, epochs, figures, ledger, masks, metrics
 from results import steps, surfaces, task_figures, unit_figures
-from results.comparable import warn
+from results.comparable import tried, warn
 from results.unpickler import load_log
 from utils import ROOT, UserError
 
@@ -16,14 +17,14 @@ class Kind:
     about: str
     table: Callable  # (found, values) -> tables.Table
     draw: Callable
-    values: Callable = lambda found, query: None
+    values: Callable
     find: Callable = collect.collect
 
 
 def of_logs(about, table, draw):
     """Return the Kind of a figure of logs of hat-test."""
-    return Kind(about, lambda found, values: table(found), lambda page, found, values: draw(page, found),
-                find=None)
+    return Kind(about, lambda found, _: table(found), lambda page, found, _: draw(page, found),
+                values=None, find=None)
 
 
 def ratios(found, query):
@@ -38,43 +39,41 @@ def ratios(found, query):
 
 def learning_curves(found, query):
     """Return (curves, the name of their measure); warn of approaches that have none."""
-    loaded, measure = load_epochs(found, query), query.measure or 'valid_accuracy'
-    lines = curves.gather(loaded, measure)
+    loaded, measure = load_each(found, query, 'epochs.csv', epochs.load, epochs.tasks), query.measure
+    lines = curves.gather(loaded, measure or 'valid_accuracy')
     for a in sorted(set(loaded) - set(lines)):
         warn('%s trains no epochs: left out' % a)
-    return lines, measure
+    return lines, measure or 'valid_accuracy'
+
+
+def gaps(found, query):
+    """Return {approach: {seed: what steps.load() returns}}."""
+    return load_each(found, query, 'steps.csv', steps.load, steps.tasks)
 
 
 KINDS = {
     'ratio': Kind('forgetting ratio against tasks (the original\'s figure); needs random and joint',
-                  metrics.ratio_table,
-                  figures.ratio, ratios),
+                  metrics.ratio_table, figures.ratio, ratios),
     'matrix': Kind('accuracy matrices', metrics.matrix_table, task_figures.matrix, metrics.matrices),
     'tasks': Kind('accuracy of each task over the sequence', metrics.matrix_table, task_figures.tasks,
                   metrics.matrices),
     'bars': Kind('average accuracy and forgetting', metrics.summary_table, figures.bars, metrics.summaries),
     'paired': Kind('differences from one approach, paired by seed (--against)', metrics.difference_table,
-                   figures.paired,
-                   lambda found, query: metrics.differences(found, query.against)),
-    'order': Kind(
-        'accuracy just learnt and at the end by a task\'s place in the sequence (of all orders, where only '
-                  'those are there)', metrics.place_table, task_figures.order, metrics.matrices,
-        collect.sequences),
+                   figures.paired, lambda found, query: metrics.differences(found, query.against)),
+    'order': Kind('accuracy just learnt and at the end by a task\'s place in the sequence (of all orders, '
+                  'where only those are there)', metrics.place_table, task_figures.order, metrics.matrices,
+                  collect.sequences),
     'orders': Kind('spread over orders of the tasks beside that over seeds (of run_multi.py --orders)',
-                   lambda found, values: metrics.order_table(values), figures.orders,
-                   lambda found, query: metrics.over_orders(found), collect.orders),
+                   metrics.order_table, figures.orders, metrics.over_orders, collect.orders),
     'ledger': Kind('how much of every layer each task reuses, newly takes and leaves free (one approach: '
-                   'hat, adahat)',
-                   lambda found, values: ledger.table(values), unit_figures.ledger,
-                   lambda found, query: collect.ledgers(found)),
+                   'hat, adahat)', ledger.table, unit_figures.ledger, collect.ledgers),
     'curves': Kind('a number of every epoch, task after task (--measure)', curves.table, task_figures.curves,
                    learning_curves),
     'gap': Kind('accuracy on earlier tasks at every test within a task (of run.py --eval-every), where it '
-                'falls after a switch', steps.table, task_figures.gap,
-                lambda found, query: load_steps(found, query)),
+                'falls after a switch', steps.table, task_figures.gap, gaps),
     'surface': Kind('accuracy over the hyper-parameters of a grid by work.py (one approach; --over)',
-                    surfaces.table,
-                    figures.surface, lambda found, query: surfaces.points(found, query.over), surfaces.grid),
+                    surfaces.table, figures.surface, lambda runs, query: surfaces.points(runs, query.over),
+                    surfaces.grid),
     'capacity': of_logs('share of the layers that tasks use (--logs, one)', masks.capacity_table,
                         unit_figures.capacity),
     'overlap': of_logs('overlap of the tasks\' masks (--logs, one)', masks.overlap_table,
@@ -90,8 +89,8 @@ OF_LOGS = [name for name, kind in KINDS.items() if not kind.find]
 class Query:
     """What is asked for: a figure and the results, or logs, that it is of.
 
-    epochs: a function from the path of a result to that of its epochs.csv; lenient: whether runs without one
-    are left out.
+    logs_of: a function from the path of a result to the folder of its logs; lenient: whether runs without
+    what a figure needs there are left out.
     """
     figure: str
     experiment: str = None
@@ -103,7 +102,7 @@ class Query:
     measure: str = None
     over: list = None
     logs: tuple = ()
-    epochs: Callable = None
+    logs_of: Callable = None
     lenient: bool = False
 
 
@@ -123,84 +122,55 @@ def compute(query):
     return kind.table(found, values), lambda page: kind.draw(page, found, values)
 
 
-def load_epochs(found, query):
-    """Return {approach: {seed: epochs}} of collected results. Raises UserError naming all missing."""
+def load_each(found, query, name, load, tasks):
+    """Return {approach: {seed: load(file)}} of a file that each of collected results left in its logs, which
+    may be of as many tasks(loaded) at most. Raises UserError naming all that is wrong."""
     def read(row):
-        rows = epochs.load(query.epochs(row['path']))
-        last = max((r['task'] for r in rows), default=0)
-        if last >= len(row['acc']):
-            raise UserError('the epochs of %s are of another run: they have task %d' % (
-                row['path'].name, last))
-        return rows
-    return load_each(found, query, read)
-
-
-def load_steps(found, query):
-    """Return {approach: {seed: what steps.load returns}} of collected results. Raises UserError naming all
-    missing."""
-    def read(row):
-        loaded = steps.load(query.epochs(row['path']).with_name('steps.csv'))
-        if len(loaded[0]) != len(row['acc']):
-            raise UserError('the tests of %s are of another run: they are of %d tasks' % (
-                row['path'].name, len(loaded[0])))
+        loaded = load(query.logs_of(row['path']) / name)
+        if tasks(loaded) > len(row['acc']):
+            raise UserError('the %s of %s is of another run: it has %d tasks' % (
+                name, row['path'].name, tasks(loaded)))
         return loaded
-    return load_each(found, query, read)
-
-
-def load_each(found, query, read):
-    """Return {approach: {seed: read(row)}} of collected results. Raises UserError naming all that is
-    wrong."""
-    out, wrong = {}, []
-    for a, by in found.items():
-        for seed, row in by.items():
-            try:
-                out.setdefault(a, {})[seed] = read(row)
-            except UserError as e:
-                wrong.append(str(e))
-    if wrong and not (query.lenient and any(out.values())):
+    both = {a: tried(read, by) for a, by in found.items()}
+    out = {a: good for a, (good, _) in both.items() if good}
+    wrong = [text for _, bad in both.values() for text in bad]
+    if wrong and not (query.lenient and out):
         raise UserError('; '.join(wrong))
     for line in wrong:
         warn('%s: left out' % line)
-    return {a: by for a, by in out.items() if by}
+    return out
 
 
 def compute_logs(query, kind):
     """Return compute() of a figure of logs."""
     if query.tags:
         raise UserError('--tag chooses results, and --figure %s is of --logs' % query.figure)
-    logs = load_logs(query)
-    found = logs if query.figure == 'compression' else next(iter(logs.values()))
-
-    def tried(function, *values):
-        try:
-            return function(*values)
-        except UserError:
-            raise
-        except Exception as e:  # anything may be in a stranger's log
-            raise UserError('%s is not a log as hat-test writes it (%s)' % (' or '.join(query.logs),
-                                                                            type(e).__name__))
-
-    def draw(page):
-        kind.draw(page, found, None)
-        page.draw_without_rendering()  # which lays out the names, whatever they are
-    table = tried(kind.table, found, None)
-    short = masks.too_short(found) if query.figure == 'compression' else []
-    if short:
-        warn('too few epochs to show compression (fewer than %d): %s' % (masks.FEW, ', '.join(short)))
-    return table, lambda page: tried(draw, page)
-
-
-def load_logs(query):
-    """Return {name: log} of --logs, named by their files. Raises UserError naming all that cannot be read."""
-    if not query.logs or (len(query.logs) > 1 and query.figure != 'compression'):
-        files = 'one or more files' if query.figure == 'compression' else 'one file'
+    several = query.figure == 'compression'
+    if not query.logs or len(query.logs) > 1 and not several:
+        files = 'one or more files' if several else 'one file'
         raise UserError('--figure %s needs --logs with %s' % (query.figure, files))
-    out, wrong = {}, []
-    for f in query.logs:
-        try:
-            out[Path(f).stem] = load_log(ROOT / f)
-        except UserError as e:
-            wrong.append(str(e))
+    logs, wrong = tried(load_log, {Path(f).stem: ROOT / f for f in query.logs})
     if wrong:
         raise UserError('; '.join(wrong))
-    return out
+    found = logs if several else next(iter(logs.values()))
+
+    def draw(page):
+        with readable(query.logs):
+            kind.draw(page, found, None)
+            page.draw_without_rendering()  # which lays out the names, whatever they are
+    with readable(query.logs):
+        table, short = kind.table(found, None), masks.too_short(logs) if several else []
+    if short:
+        warn('too few epochs to show compression (fewer than %d): %s' % (masks.FEW, ', '.join(short)))
+    return table, draw
+
+
+@contextmanager
+def readable(files):
+    """Raise UserError for whatever is raised within a block, as anything may be in a stranger's log."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as e:
+        raise UserError('%s is not a log as hat-test writes it (%s)' % (' or '.join(files), type(e).__name__))

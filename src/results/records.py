@@ -36,17 +36,16 @@ def check_output(output, config, overwrite=False):
         raise UserError('--output %s: that is the name of a record: expected one that ends in .txt' % output)
     if record.is_dir():
         raise UserError('%s is a folder: the record goes there' % record)
-    if not overwrite and (output.exists() or record.exists()):
-        try:
-            old = read_record(output)['config']
-        except (UserError, KeyError):
-            raise UserError(
-                '%s exists and has no record (%s) that shows its configuration: give another --output, '
-                            'or --overwrite' % (output, record.name))
-        if differences(old, config):
-            raise UserError(
-                '%s exists with another configuration (%s): give another --output, or --overwrite' % (
-                output, differences(old, config)))
+    if overwrite or not (output.exists() or record.exists()):
+        return
+    try:
+        changes = differences(read_record(output)['config'], config)
+    except (UserError, KeyError):
+        raise UserError('%s exists and has no record (%s) that shows its configuration: give another '
+                        '--output, or --overwrite' % (output, record.name))
+    if changes:
+        raise UserError('%s exists with another configuration (%s): give another --output, or '
+                        '--overwrite' % (output, changes))
 
 
 def experiment(config):
@@ -58,7 +57,8 @@ def experiment(config):
 def differences(old, new):
     """Return how two configurations differ, in words; '' if they do not."""
     names = sorted(k for k in {*old, *new} if old.get(k) != new.get(k))
-    return ', '.join('%s %s, now %s' % (k, old.get(k), new.get(k)) for k in names)
+    flags = [k if k == 'data' else utils.flag(k) for k in names]  # all others are options
+    return ', '.join('%s %s, now %s' % (f, old.get(k), new.get(k)) for f, k in zip(flags, names))
 
 
 def check_writable(path):

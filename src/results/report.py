@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from results import canvas, collect, epochs, ledger, measures, metrics, plots
+from results.comparable import tried
 from utils import UserError, visible
 
 ORDER = 'bars', 'paired', 'ratio', 'tasks', 'matrix', 'order', 'curves'
@@ -49,8 +50,8 @@ def figure(name, label, approaches, query):
     except UserError as e:
         reason = '%s: %s' % (name, e)
         return {'svg': None, 'reason': reason if len(reason) < 200 else reason[:200] + '...'}
-    width = re.search(rb'width="([\d.]+)pt"', svg[:2000])
-    return {'svg': base64.b64encode(svg).decode(), 'wide': bool(width) and float(width[1]) > WIDE,
+    width = re.search(rb'width="([\d.]+)pt"', svg)
+    return {'svg': base64.b64encode(svg).decode(), 'wide': float(width[1]) > WIDE,
             'caption': plots.KINDS[name].about.split(' (')[0] + ', ' + label}
 
 
@@ -72,22 +73,17 @@ def run(row, query):
     names, origin = row['tasks'][:len(acc)], record.get('origin', {})
     matrix = []
     for t, (name, values) in enumerate(zip(names, acc)):
-        matrix.append([name, *('%.1f' % (100 * a) for a in values[:t + 1]), *[''] * (len(acc) - t - 1)])
-    settings = [[k, text(v), origin.get(k, '')] for k, v in config.items() if k != 'data']
-    out = {'names': names, 'measures': [line.rsplit(None, 1) for line in measures.lines(measures.of(record))],
-           'matrix': matrix, 'settings': settings,
-           'rest': [[k, text(v)] for k, v in record.items() if k not in {*config, *SHOWN}], 'curve': None,
-           'reason': 'no epochs',
-           'ledger': None}
-    if record.get('ledger'):
-        layers = ['layer %d' % (i + 1) for i in range(len(record['ledger'][-1]['layers']))]
-        out['ledger'] = ledger.lines(ledger.of(record), layers)
-    try:
-        lines = epochs.load(query.epochs(row['path'].with_suffix('.txt')))
-        out['curve'] = curve(lines) if lines else None
-    except UserError as e:
-        out['reason'] = str(e)
-    return {**row, **out}
+        shown = ['%.1f' % (100 * a) for a in values[:t + 1]]
+        matrix.append([name, *shown, *[''] * (len(acc) - len(shown))])
+    lines, wrong = tried(epochs.load, {'': query.logs_of(row['path']) / 'epochs.csv'})
+    found = ledger.of(record)
+    layers = ['layer %d' % (i + 1) for i in range(len(found[-1]['layers']) if found else 0)]
+    return {**row, 'names': names, 'matrix': matrix,
+            'measures': [line.rsplit(None, 1) for line in measures.lines(measures.of(record))],
+            'settings': [[k, text(v), origin.get(k, '')] for k, v in config.items() if k != 'data'],
+            'rest': [[k, text(v)] for k, v in record.items() if k not in {*config, *SHOWN}],
+            'curve': lines.get('') and curve(lines['']), 'reason': wrong[0] if wrong else 'no epochs',
+            'ledger': found and ledger.lines(found, layers)}
 
 
 def text(value):

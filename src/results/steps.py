@@ -4,13 +4,15 @@ from pathlib import Path
 
 import numpy as np
 
-from results import captions, epochs, measures
+from results import captions, curves, epochs, measures
 from results.tables import Mean, Table
 from utils import UserError
 
 COLUMNS = 'task', 'name', 'step'
 ACCURACY = 'accuracy_%d'
 WINDOWS = 10, 100  # tests within which windowed forgetting looks for the largest fall
+NAMES = {'minimum_accuracy': 'min-ACC %', 'worst_case_accuracy': 'WC-ACC %',
+         'stability_gap': 'stability gap %', **{'WF %d' % window: 'WF %d %%' % window for window in WINDOWS}}
 
 
 def load(path):
@@ -33,7 +35,12 @@ def load(path):
                 path, n, t))
         steps[t].append(row['step'])
         accuracies[t].append(found)
-    return [np.array(s) for s in steps], [np.array(a) for a in accuracies]
+    return list(map(np.array, steps)), list(map(np.array, accuracies))
+
+
+def tasks(loaded):
+    """Return of how many tasks it is what load() returns."""
+    return len(loaded[0])
 
 
 def gather(runs):
@@ -43,14 +50,11 @@ def gather(runs):
     out = {}
     for a, by in runs.items():
         out[a] = []
-        for t in range(len(next(iter(by.values()))[0])):
-            steps = max((found[0][t] for found in by.values()), key=len)
-            values = np.full((len(by), len(steps), t + 1), np.nan)
-            for row, (mine, accuracies) in zip(values, (found for found in by.values())):
-                if not np.array_equal(mine[t][:-1], steps[:len(mine[t]) - 1]):
-                    raise UserError('seeds of %s were tested at different steps: another --eval-every' % a)
-                row[:len(mine[t])] = 100 * accuracies[t]
-            out[a].append((steps, values))
+        for at, accuracies in zip(*(zip(*parts) for parts in zip(*by.values()))):
+            steps = max(at, key=len)
+            if not all(np.array_equal(mine[:-1], steps[:len(mine) - 1]) for mine in at):
+                raise UserError('seeds of %s were tested at different steps: another --eval-every' % a)
+            out[a].append((steps, 100 * curves.padded(accuracies)))
     return out
 
 
@@ -59,9 +63,9 @@ def later(tasks, u):
     approach's gather(), from its end on."""
     starts = np.cumsum([0] + [steps[-1] for steps, _ in tasks])
     x, y = [[starts[u + 1]]], [tasks[u][1][:, -1:, u]]
-    for t in range(u + 1, len(tasks)):
-        x.append(starts[t] + tasks[t][0])
-        y.append(tasks[t][1][:, :, u])
+    for start, (steps, accuracies) in list(zip(starts, tasks))[u + 1:]:
+        x.append(start + steps)
+        y.append(accuracies[:, :, u])
     return np.concatenate(x), np.concatenate(y, 1)
 
 
@@ -75,19 +79,15 @@ def each(loaded):
             values = np.concatenate([a[:, u] for a in accuracies[u:]])
             falls.append(measures.windowed_forgetting(values, window))
         out['WF %d' % window] = np.mean(falls)
-    return {name: 100 * out[name] for name in out if name != 'stability_gaps'}
+    return {name: 100 * out[name] for name in NAMES if name in out}
 
 
 def table(found, runs):
     """Return a row per approach of each(), mean over the seeds, of {approach: {seed: what load()
     returns}}."""
-    names = {'minimum_accuracy': 'min-ACC %', 'worst_case_accuracy': 'WC-ACC %',
-             'stability_gap': 'stability gap %'}
-    names.update({'WF %d' % window: 'WF %d %%' % window for window in WINDOWS})
-    rows = []
+    rows, heads = [], list(NAMES.values())
     for a, by in runs.items():
         values = list(map(each, by.values()))
-        rows.append([a, len(by), *(Mean.of([v[n] for v in values if n in v]) for n in names)])
-    best = {'min-ACC %': max, 'WC-ACC %': max, **{head: min for head in list(names.values())[2:]}}
-    return Table(['approach', 'seeds', *names.values()], rows,
-                 captions.of(found, 'Accuracies within tasks'), best)
+        rows.append([a, len(by), *(Mean.of([v[n] for v in values if n in v]) for n in NAMES)])
+    best = {**dict.fromkeys(heads[:2], max), **dict.fromkeys(heads[2:], min)}
+    return Table(['approach', 'seeds', *heads], rows, captions.of(found, 'Accuracies within tasks'), best)

@@ -8,11 +8,6 @@ from results.tables import Mean, Table
 from utils import UserError
 
 
-def surface(experiment, approach, folders, over=None, tags=()):
-    """Return points() of the runs of a grid, of one approach."""
-    return points(grid(experiment, [approach], folders, None, tags), over)
-
-
 def grid(experiment, approaches, folders, seeds=None, tags=()):
     """Return the rows of a grid of an approach: files <experiment>_<approach>-*_<seed>.json."""
     experiment, approach = collect.label(experiment), approaches[0]
@@ -35,30 +30,26 @@ def points(runs, over=None):
     Warns of runs that differ in something else than those and the seed.
     """
     configs, approach = [r['config'] for r in runs], runs[0]['config']['approach']
-    numbers = [k for k in configs[0] if k != 'seed'
-               and all(isinstance(c.get(k), (int, float)) for c in configs)]
+    numbers = [k for k in configs[0] if all(isinstance(c.get(k), (int, float)) for c in configs)]
+    numbers = [k for k in numbers if k != 'seed']
     names = over or [k for k in numbers if len({c[k] for c in configs}) > 1]
     if not 1 <= len(names) <= 2 or not set(names) <= set(numbers) or len(set(names)) < len(names):
-        raise UserError(
-            'a surface is over one or two hyper-parameters, not %s: choose with --over from %s' % (
-            ', '.join(names) or 'none', ', '.join(numbers)))
-    differ = comparable.differences(dict(enumerate(runs)), (*comparable.FREE, *names))
+        raise UserError('a surface is over one or two hyper-parameters, not %s: choose with --over from '
+                        '%s' % (', '.join(names) or 'none', ', '.join(numbers)))
+    differ = ', '.join(comparable.differences(dict(enumerate(runs)), (*comparable.FREE, *names)))
     if differ:
-        comparable.warn('the runs of %s differ in %s too: their mean is drawn' % (approach,
-                                                                                  ', '.join(differ)))
-    which = 'validation' if all('valid_accuracy' in r['record'] for r in runs) else 'test'
+        comparable.warn('the runs of %s differ in %s too: their mean is drawn' % (approach, differ))
+    validated = all('valid_accuracy' in r['record'] for r in runs)
     out = {}
     for r in runs:
-        value = np.mean(
-            r['record']['valid_accuracy']) if which == 'validation' else r['record']['average_accuracy']
-        out.setdefault(tuple(r['config'][n] for n in names), []).append(100 * float(value))
-    return {'names': names, 'points': dict(sorted(out.items())), 'which': which, 'approach': approach,
-            'experiment': runs[0]['experiment']}
+        value = np.mean(r['record']['valid_accuracy']) if validated else r['record']['average_accuracy']
+        out.setdefault(tuple(r['config'][n] for n in names), []).append(100 * value)
+    return {'names': names, 'points': dict(sorted(out.items())), 'approach': approach,
+            'which': 'validation' if validated else 'test', 'experiment': runs[0]['experiment']}
 
 
 def table(runs, found):
     """Return a row per point of points()."""
     rows = [[*map(float, point), Mean.of(values), len(values)] for point, values in found['points'].items()]
-    caption = 'Average %s accuracy, experiment %s, %s' % (found['which'], found['experiment'],
-                                                          found['approach'])
+    caption = 'Average {which} accuracy, experiment {experiment}, {approach}'.format(**found)
     return Table([*found['names'], 'average %s accuracy %%' % found['which'], 'runs'], rows, caption)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from utils import UserError, is_number, visible
+from utils import is_number, visible
 
 DIGITS = re.compile(r'[-+\d.% ]*', re.ASCII)  # a spreadsheet may compute it, as it comes to a number
 LATEX = {**{c: '\\' + c for c in '&%$#_{}'}, '\\': r'\textbackslash{}', '~': r'\textasciitilde{}',
@@ -14,7 +14,7 @@ LATEX = {**{c: '\\' + c for c in '&%$#_{}'}, '\\': r'\textbackslash{}', '~': r'\
          '[': '{[}', '*': '{*}'}  # the last two would belong to the end of the line before
 MARKDOWN = {c: '\\' + c for c in '|`<*['}
 SPREADS = {'ci': '95 % interval (Student\'s t)', 'std': 'standard deviation'}
-HEADS = {'ci': 'ci95 ', 'std': 'std '}
+PARTS = {'mean': '', 'ci': 'ci95 ', 'std': 'std '}  # of a Mean, and what their column heads begin with
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,7 @@ class Mean:
     @classmethod
     def of(cls, values):
         """Return the Mean of values [runs]; None where there are none."""
-        values = np.asarray(values, float)
-        if not len(values):
-            return None
-        mean, ci, std = interval(values)
-        return cls(float(mean), None if ci is None else float(ci), None if std is None else float(std))
+        return cls(*interval(values)) if len(values) else None
 
 
 def interval(values):
@@ -53,8 +49,8 @@ class Table:
     """Column heads and rows of cells: texts, numbers, Means, or None for what there is not.
 
     caption: what a paper says of it, which has the numbers of seeds, so that the column 'seeds' is for
-    programs alone; best: {column head: max or min}, of which the best is set in bold, but for the rows that
-    begin with one of `apart`; decimals: {column head: how many}.
+    programs alone, as one of which no row has a value; best: {column head: max or min}, of which the best is
+    set in bold, but for the rows that begin with one of `apart`; decimals: {column head: how many}.
     """
     columns: list
     rows: list
@@ -67,60 +63,70 @@ class Table:
         """Return the table as 'csv', 'latex' or 'markdown'; spread: what follows means, 'ci' or 'std'."""
         if kind == 'csv':
             return self.csv()
-        special = str.maketrans(MARKDOWN if kind == 'markdown' else LATEX)
-        heads, rows = self.cells(spread)
-        bold = '**%s**' if kind == 'markdown' else r'\textbf{%s}'
+        return self.markdown(spread) if kind == 'markdown' else self.latex(spread)
 
-        def line(cells):
-            texts = [(bold if best else '%s') % text.translate(special) for text, best in cells]
-            return [t if kind == 'markdown' else t.replace(' +- ', r' $\pm$ ') for t in texts]
-        heads, rows = line((h, False) for h in heads), list(map(line, rows))
-        if kind == 'markdown':
-            lines = [heads, ['---'] + ['---:'] * (len(heads) - 1), *rows]
-            texts = ['| %s |' % ' | '.join(cells) for cells in lines]
-            return '\n'.join(texts + ['', self.said(spread)] * bool(self.caption))
-        texts = [' & '.join(cells) + r' \\' for cells in rows]
-        tabular = [r'\begin{tabular}{l%s}' % ('r' * (len(heads) - 1)), r'\toprule',
-                   ' & '.join(heads) + r' \\', r'\midrule', *texts, r'\bottomrule', r'\end{tabular}']
+    def markdown(self, spread):
+        """Return the table as Markdown, the caption below it."""
+        heads, rows = self.escaped(MARKDOWN, '**%s**', spread)
+        lines = [heads, ['---'] + ['---:'] * (len(heads) - 1), *rows]
+        texts = ['| %s |' % ' | '.join(cells) for cells in lines]
+        return '\n'.join(texts + ['', self.said(spread)] * bool(self.caption))
+
+    def latex(self, spread):
+        """Return the table as LaTeX, a float with the caption if there is one."""
+        heads, rows = self.escaped(LATEX, r'\textbf{%s}', spread)
+        first, *texts = [' & '.join(cells).replace(' +- ', r' $\pm$ ') + r' \\' for cells in [heads, *rows]]
+        lines = [r'\begin{tabular}{l%s}' % ('r' * (len(heads) - 1)), r'\toprule', first, r'\midrule', *texts,
+                 r'\bottomrule', r'\end{tabular}']
         if self.caption:
-            caption = self.said(spread).translate(special).replace('+-', r'$\pm$')
-            tabular = [r'\begin{table}', r'\centering', r'\caption{%s}' % caption, *tabular, r'\end{table}']
-        return '\n'.join([r'% needs \usepackage{booktabs}', *tabular])
+            caption = self.said(spread).translate(str.maketrans(LATEX)).replace('+-', r'$\pm$')
+            lines = [r'\begin{table}', r'\centering', r'\caption{%s}' % caption, *lines, r'\end{table}']
+        return '\n'.join([r'% needs \usepackage{booktabs}', *lines])
 
     def csv(self):
         """Return the table as CSV; a Mean has three columns."""
-        means = [any(isinstance(row[k], Mean) for row in self.rows) for k in range(len(self.columns))]
-        lines = [[]]
-        for head, spread in zip(self.columns, means):
-            lines[0] += [head, HEADS['ci'] + head, HEADS['std'] + head] if spread else [head]
-        for row in self.rows:
-            lines.append([])
-            for value, spread in zip(row, means):
-                three = [value.mean, value.ci, value.std] if isinstance(value, Mean) else [None] * 3
-                lines[-1] += three if spread else [value]
+        columns = []
+        for head, values in zip(self.columns, self.values()):
+            if not any(isinstance(v, Mean) for v in values):
+                columns.append([head, *values])
+                continue
+            for part, more in PARTS.items():
+                columns.append([more + head, *(v and getattr(v, part) for v in values)])
         out = io.StringIO()
-        csv.writer(out, lineterminator='\n').writerows(map(harmless, lines))
+        csv.writer(out, lineterminator='\n').writerows(map(harmless, zip(*columns)))
         return out.getvalue().rstrip('\n')
+
+    def values(self):
+        """Return the columns, a list of cells each."""
+        return [[row[k] for row in self.rows] for k in range(len(self.columns))]
 
     def cells(self, spread='ci'):
         """Return (heads, rows of (text, whether it is the best of its column)) for reading."""
-        shown = [k for k, head in enumerate(self.columns) if not (self.caption and head == 'seeds')]
-        columns = [self.column(k, spread) for k in shown]
-        return [visible(self.columns[k]) for k in shown], list(zip(*columns))
+        heads, columns = [], []
+        for head, values in zip(self.columns, self.values()):
+            # a caption has the seeds; and what nobody has is left out
+            if not self.caption or head != 'seeds' and any(v is not None for v in values):
+                heads.append(visible(head))
+                columns.append(self.column(head, values, spread))
+        return heads, list(zip(*columns))
 
-    def column(self, k, spread):
-        """Return the k-th column as texts, and whether each is the best."""
-        values = [row[k] for row in self.rows]
-        digits = self.decimals.get(self.columns[k], decimals(values))
+    def column(self, head, values, spread):
+        """Return the cells of a column as texts, and whether each is the best."""
+        digits = self.decimals.get(head, decimals(values))
         texts = [cell(v, digits, spread) for v in values]
-        better, alone = self.best.get(self.columns[k]), [row[0] in self.apart for row in self.rows]
-        numbers = [number(v) for v, out in zip(values, alone) if not out and number(v) is not None]
-        if not better or len(numbers) < 2:
+        rivals = [None if row[0] in self.apart else number(v) for v, row in zip(values, self.rows)]
+        numbers = [n for n in rivals if n is not None]
+        if head not in self.best or len(numbers) < 2:
             return [(text, False) for text in texts]
-        best = '%.*f' % (digits, better(numbers))
-        ties = [not out and number(v) is not None and '%.*f' % (digits, number(v)) == best
-                for v, out in zip(values, alone)]
-        return list(zip(texts, ties))
+        best = '%.*f' % (digits, self.best[head](numbers))
+        return [(text, n is not None and '%.*f' % (digits, n) == best) for text, n in zip(texts, rivals)]
+
+    def escaped(self, special, bold, spread):
+        """Return cells() with what is special escaped and the best bold."""
+        heads, rows = self.cells(spread)
+        special = str.maketrans(special)
+        rows = [[(bold if best else '%s') % text.translate(special) for text, best in row] for row in rows]
+        return [head.translate(special) for head in heads], rows
 
     def said(self, spread):
         """Return the caption with what its +- means."""
@@ -148,7 +154,7 @@ def number(value):
 
 def decimals(values):
     """Return how many decimals the cells of a column have: two, or more where all are small."""
-    largest = max((abs(number(v)) for v in values if number(v) is not None), default=1)
+    largest = max((abs(number(v) or 0) for v in values), default=0)
     return 2 if largest >= 0.1 or not largest else min(9, 2 - int(np.floor(np.log10(largest))))
 
 
@@ -163,23 +169,3 @@ def cell(value, digits, spread='ci'):
         small = 0 < value < 0.5 * 10 ** -digits
         return '<%.*f' % (digits, 10 ** -digits) if small else '%.*f' % (digits, value)
     return visible(value)
-
-
-def side_by_side(records):
-    """Return lines of records side by side: final accuracy on every task, average accuracy, forgetting."""
-    names = [visible(n) for n in records[0]['tasks']]
-    if any(r['tasks'] != records[0]['tasks'] for r in records):
-        text = '; '.join(','.join(r['tasks']) for r in records)
-        raise UserError('the results are of different tasks: %s' % text)
-    rows = [('after the last task, on', [visible(r['config']['approach']) for r in records])]
-    for u, name in enumerate(names):
-        rows.append((name, ['%5.1f%%' % (100 * r['accuracy'][-1][u]) for r in records]))
-    for key in ('average_accuracy', 'overall_accuracy', 'forgetting'):
-        cells = ['-' if r.get(key) is None else '%5.1f%%' % (100 * r[key]) for r in records]
-        rows.append((key.replace('_', ' '), cells))
-    rows.append(('seconds', ['%.0f' % r['seconds'] for r in records]))
-    width = max(len(n) for n, _ in rows)
-    lines = []
-    for name, cells in rows:
-        lines.append(name.ljust(width) + ''.join('%*s' % (max(12, len(c) + 2), c) for c in cells))
-    return lines

@@ -2,22 +2,20 @@
 import numpy as np
 
 from results import captions, ledger as books, masks
-from results.drawing import HATCHES, finish, greys, heat, plain, short, style, ticks
+from results.drawing import HATCHES, greys, heat, labels, plain, short, style, ticks
 
 USED = 'a unit is used where attention is above %g' % masks.ON
 
 
 def capacity(fig, logs):
     """Draw the share of each layer in use, by each task and by all so far."""
-    each, total = masks.capacity(logs)
     names, start = short(masks.task_names(logs))
-    axes = fig.panels(2, 2, 3.4)
-    for ax, values, title in ((axes[0], each, 'each task'), (axes[1], total, 'all tasks so far')):
+    axes = fig.panels(2, 'units in use (%)', height=3.4)
+    for ax, values, title in zip(axes, masks.capacity(logs), ('each task', 'all tasks so far')):
         for i, name in enumerate(masks.names(logs)):
-            ax.plot(np.arange(len(values)) + 1, values[:, i], label=plain(str(name)), **style(i))
-        ticks(ax, names, first=1)
-        ax.set_ylim(-3, 103)
-        finish(ax, 'task ' + start, 'units in use (%)' if ax is axes[0] else '', title)
+            ax.plot(values[:, i], label=plain(str(name)), **style(i))
+        ticks(ax.xaxis, names)
+        ax.set(title=title, xlabel='task ' + start, ylim=(-3, 103))
     fig.key()
     fig.note(captions.log(logs), USED)
 
@@ -26,45 +24,39 @@ def ledger(fig, results, found):
     """Draw what each task takes of every layer, means over the ledgers of some seeds, and the network's
     capacity for each, where they say it."""
     left = books.capacity(found)
-    layers, (names, remark) = len(found[0][0]['layers']), captions.places(results)
-    names, start = short(names)
-    axes = fig.panels(layers + (left is not None))
+    layers, (names, start, remark) = len(found[0][0]['layers']), labels(results)
+    axes = fig.panels(layers + (left is not None), 'units (%)')
     for i, ax in enumerate(axes[:layers]):
         values, bottom = np.mean([books.shares(f, i) for f in found], 0), 0
         for k, name in enumerate(('reused', 'newly taken', 'taken before, not used', 'free')):
-            color = ('C0', 'C1', '0.8', 'white')[k]
-            ax.bar(np.arange(len(values)) + 1, values[:, k], bottom=bottom, label=name, hatch=HATCHES[k],
-                   edgecolor='0.3', linewidth=0.5, color=color)
+            ax.bar(range(len(values)), values[:, k], bottom=bottom, label=name, hatch=HATCHES[k],
+                   edgecolor='0.3', linewidth=0.5, color=('C0', 'C1', '0.8', 'white')[k])
             bottom = bottom + values[:, k]
-        ticks(ax, names, first=1)
-        finish(ax, 'task ' + start, 'units (%)' if i % 3 == 0 else '', 'layer %d' % (i + 1))
+        ax.set(title='layer %d' % (i + 1))
     if left is not None:
-        axes[layers].plot(np.arange(len(left)) + 1, left, **style(0))
-        ticks(axes[layers], names, first=1)
-        axes[layers].set_ylim(0, 103)
-        finish(axes[layers], 'task ' + start, 'mean rate of the weights (%)', 'network capacity')
+        axes[layers].plot(left, **style(0))
+        axes[layers].set(title='mean rate of the weights (%)')
+    for ax in axes:
+        ticks(ax.xaxis, names)
+        ax.set(xlabel='task ' + start, ylim=(0, 103))
     fig.key()
-    fig.note(captions.label(results, ''), ', '.join(results), 'means over ' + captions.seeds(results), USED,
-             remark)
+    fig.note(captions.of(results, ', '.join(results)), 'means over the seeds', USED, remark)
 
 
 def overlap(fig, logs):
     """Draw how many of a task's units each other task uses too, and how many would be by chance."""
     names, start = short(masks.task_names(logs))
-    n, chance = len(names), masks.by_chance(logs)
+    n = len(names)
     fig.size(1.9 + max(2.4, 0.55 * n), wide=n > 6)
-    ax = fig.subplots()
-    below = np.full((n, n), '', object) + np.array(['(%.0f)' % c for c in chance], object)
-    np.fill_diagonal(below, '')
-    image = heat(ax, masks.overlap(logs), names, names, '', below=below if n <= 8 else None)
-    finish(ax, 'task %s uses too' % start if start else 'this task uses too', 'of the units of task ' + start)
-    ax.grid(False)
-    fig.colorbar(image, label='% of the units of the row')
-    by = ', '.join('%s %.0f' % item for item in zip(names, chance))
-    said = 'expected by chance, in per cent: %s' % by if n <= 12 else 'the table has what chance would give'
+    ax, below = fig.subplots(), None
     if n <= 8:
-        said = 'in brackets: expected by chance, the share of all units that the column uses'
-    fig.note(captions.log(logs), said, USED)
+        below = np.tile(['(%.0f)' % c for c in masks.by_chance(logs)], (n, 1))
+        np.fill_diagonal(below, '')
+    image = heat(ax, masks.overlap(logs), names, names, below)
+    ax.set(xlabel='this task uses too', ylabel='of the units of task ' + start)
+    fig.colorbar(image, label='% of the units of the row')
+    said = 'in brackets: expected by chance, the share of all units that the column uses'
+    fig.note(captions.log(logs), said if n <= 8 else 'the table has what chance would give', USED)
 
 
 def compression(fig, by):
@@ -73,35 +65,29 @@ def compression(fig, by):
     ax, most = fig.subplots(), 100.
     for i, (name, logs) in enumerate(by.items()):
         kept, acc = masks.compression(logs)
-        line = {**style(i), 'marker': None}
-        ax.plot(kept, acc, **line)
-        best = masks.best_epochs(logs)[0]
-        ax.plot(kept[0], acc[0], marker=style(i)['marker'], color=line['color'], markerfacecolor='white')
-        label = '%s (%d epochs)' % (plain(name), len(kept))
-        ax.plot(kept[best], acc[best], label=label, markersize=1.6 * fig.look.marker, **style(i))
+        ax.plot(kept[0], acc[0], markerfacecolor='white', **style(i))
+        ax.plot(kept, acc, label='%s (%d epochs)' % (plain(name), len(kept)), **style(i),
+                markevery=[masks.best_epochs(logs)[0]], markersize=1.6 * fig.look.marker)
         most = max(most, kept.max())
-    room = 0.03 * most
-    ax.set_xlim(most + room, -room)
-    finish(ax, 'weights kept (%), from all on the left to none', 'validation accuracy (%)')
+    ax.set(xlabel='weights kept (%), from all on the left to none', ylabel='validation accuracy (%)',
+           xlim=(1.03 * most, -0.03 * most))
     fig.key()
-    short_ones = masks.too_short(by)
+    few = masks.too_short(by)
     fig.note(', '.join(dict.fromkeys(map(captions.log, by.values()))) if len(by) < 4 else 'HAT, one run each',
              'a line goes from epoch to epoch of the first task, from the small open mark to the large one, '
-             'the epoch kept', short_ones and 'too few epochs to show compression: %s' % ', '.join(
-                 short_ones))
+             'the epoch kept', few and 'too few epochs to show compression: %s' % ', '.join(few))
 
 
 def attention(fig, logs):
     """Draw the attention of each task to each unit, a panel per layer."""
     layers, (names, start) = masks.attention(logs), short(masks.task_names(logs))
-    axes = fig.panels(len(layers), 5, 4.2)
+    axes = fig.panels(len(layers), 'unit, sorted by the task that uses it first', 5, 4.2, share=False)
     for ax, values, name in zip(axes, layers, masks.names(logs)):
-        image = ax.imshow(values, cmap=greys(), vmin=0, vmax=1, aspect='auto', interpolation='nearest')
+        image = ax.imshow(values, cmap=greys(), vmin=0, vmax=1, interpolation='nearest')
+        ticks(ax.xaxis, names)
+        ax.grid(False)
+        ax.set(title='%s (%d units)' % (plain(str(name)), len(values)), xlabel='task ' + start)
         for t in range(1, len(names)):
             ax.axvline(t - 0.5, color='0.6', linewidth=0.5)
-        ticks(ax, names)
-        ax.set_xlabel('task ' + start)
-        ax.set_title('%s (%d units)' % (plain(str(name)), len(values)))
-    axes[0].set_ylabel('unit, sorted by the task that uses it first')
     fig.colorbar(image, ax=axes, label='attention')
     fig.note(captions.log(logs), 'at the epoch kept of each task', USED)

@@ -18,8 +18,9 @@ from utils import UserError
 
 LIMIT = 2 ** 30  # bytes of one unpacked pickle
 PART = 2 ** 20   # bytes that are unpacked at a time
-PLAIN = re.compile(
-    r'[<>|=]?(b1|\?|[iu][1248]|f[248]|[SU][1-9]\d{0,3})')  # dtypes: numbers, bool, text of a fixed length
+NEEDED = {'mask', 'mask_pre', 'valid_acc', 'valid_loss', 'task_name', 'test_acc'}  # of a log
+# dtypes: numbers, bool, text of a fixed length
+PLAIN = re.compile(r'[<>|=]?(b1|\?|[iu][1248]|f[248]|[SU][1-9]\d{0,3})')
 VALUES = type(None), bool, int, float, complex, str, bytes, bytearray
 ALLOWED = {('numpy', 'ndarray'), ('numpy', 'dtype'), ('_codecs', 'encode'), ('__builtin__', 'bytes')}
 for core in ('core', '_core'):  # of numpy 1 and 2
@@ -99,8 +100,8 @@ def convert(value, done):
 def array(content, dtype, shape, order='C'):
     """Return an array of bytes, or of text as Python 2 wrote them. Raises UserError where they do not fit."""
     if not (isinstance(dtype, Wanted) and dtype.name == 'dtype' and PLAIN.fullmatch(dtype.args[0])):
-        raise UserError(
-            'the pickle has an array of something else than plain numbers, bools or texts: not loaded')
+        raise UserError('the pickle has an array of something else than plain numbers, bools or texts: not '
+                        'loaded')
     content = content.encode('latin1') if isinstance(content, str) else content
     kind = np.dtype(dtype.args[0]).newbyteorder(dtype.state[1] if dtype.state else '=')
     length = math.prod(shape) * kind.itemsize
@@ -119,8 +120,7 @@ def load_log(path):
         if len(content) > LIMIT:
             raise UserError('it unpacks to more than %d bytes' % LIMIT)
         logs = load(content)
-        missing = {'mask', 'mask_pre', 'valid_acc', 'valid_loss', 'task_name',
-                   'test_acc'}.difference(logs.keys())
+        missing = sorted(NEEDED.difference(logs.keys()))
     except UserError as e:
         raise UserError('%s: %s' % (path, e))
     except FileNotFoundError:
@@ -128,6 +128,5 @@ def load_log(path):
     except Exception as e:  # a malformed pickle can raise anything
         raise UserError('%s is not a log of hat-test (%s)' % (path, type(e).__name__))
     if missing:
-        raise UserError('%s is not a complete log of hat-test: it lacks %s' % (path,
-                                                                               ', '.join(sorted(missing))))
+        raise UserError('%s is not a complete log of hat-test: it lacks %s' % (path, ', '.join(missing)))
     return logs

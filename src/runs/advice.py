@@ -8,6 +8,7 @@ import shutil
 import textwrap
 
 import discovery
+from utils import flag
 
 FAMILIES = 'baselines', 'regularisation', 'distillation', 'replay', 'projection', 'isolation', 'meta-learning'
 TYPES = 'int', 'float', 'str'  # of a hyper-parameter
@@ -15,11 +16,6 @@ TYPES = 'int', 'float', 'str'  # of a hyper-parameter
 GONE = {'--dense': ('--plain', '--plain computes all units, and everything else, by plain code'),
         '--fast-dropout': (None, 'dropout draws what torch draws'),
         '--cuda-graph': (None, '--compile captures graphs on CUDA')}
-
-
-def flag(name):
-    """Return '--lr-min' for 'lr_min'."""
-    return '--' + name.replace('_', '-')
 
 
 def unflag(option):

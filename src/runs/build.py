@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import torch
 
 import discovery
+from dataloaders import common
 from dataloaders.augment import Augment
 from dataloaders.images import Split
 from learning.inference import Inferred
@@ -34,11 +35,13 @@ def experiment(name, data_dir, image_size=None):
         return module
     values = dict(zip(module.form, name.split(':')[1:]))
     values.update({k: int(v) for k, v in values.items() if k != 'name' and v.isdecimal()})
-    network = module.network
+    network, too_small = module.network, ''
     if not isinstance(network, str):
         more = {'image_size': image_size} if image_size else {}
+        if network is common.network:
+            too_small = common.too_small(values['name'], ROOT / data_dir, **more)
         network = network(values['name'], ROOT / data_dir, **more)
-    return SimpleNamespace(get=functools.partial(module.get, **values), network=network,
+    return SimpleNamespace(get=functools.partial(module.get, **values), network=network, too_small=too_small,
                            __name__='dataloaders.' + name)
 
 
@@ -60,7 +63,7 @@ def count_tasks(args):
 def load_data(dataloader, args):
     """Return dataloader.get() with as many of the run's options as it takes; a loader without them still gets
     --tasks."""
-    from dataloaders import check, common, fewer
+    from dataloaders import check, fewer
     takes = inspect.signature(dataloader.get).parameters
     given = {'seed': args.seed, 'tasks': args.tasks, 'data_dir': ROOT / args.data_dir}
     for name in conflicts.given(args, OWN):
@@ -130,9 +133,13 @@ def scenario(args, approach, taskcla, classes=None):
     found = KINDS[args.scenario](taskcla, **more)
     alone = args.scenario != 'class' or apart or sum(found.ncla) < 2
     if one and alone and not foreign.is_foreign(approach):
+        more = ', or use --scenario class, where the classes of all tasks compete, for approaches that ' \
+               'train one network with all of them'
+        if args.scenario == 'class':
+            how = ': %s trains every task with the classes of that task alone' % args.approach
+            more = how if apart else ''
         raise UserError('task %d has a single class, which leaves nothing to tell apart: give its tasks two '
-                        'classes or more, or use --scenario class, where the classes of all tasks compete, '
-                        'for approaches that train one network with all of them' % one[0])
+                        'classes or more%s' % (one[0], more))
     return found
 
 

@@ -91,7 +91,7 @@ OPTIONS = {
                'missing data are downloaded into it', 'dat', record=NEVER, shown='DIR'),
         Option('pc_valid', 'hold out this share of each training set for validation, in [0,1); 0: validate '
                "on the training set (default: the experiment's)", None,
-               Hyper('pc_valid', float, None, least=0).parse, record=ALWAYS, shown='SHARE'),
+               Hyper('--pc-valid', float, None, least=0).parse, record=ALWAYS, shown='SHARE'),
         Option('class_order', 'order of the classes that an experiment splits: that of the data set, or '
                'shuffled by the seed', 'fixed', choices=('fixed', 'seed')),
         Option('angles', 'angles of rotated tasks: drawn by the seed, or rising evenly from 0 towards 180 '

@@ -15,26 +15,50 @@ def add_options(parser):
     """Add the options of how a plan is carried out, for the scripts that make one."""
     how = parser.add_argument_group('carrying it out')
     how.add_argument('--execute', action='store_true', help='run the plan; without it, it is only shown')
-    how.add_argument('--nproc', type=whole, default=1, metavar='N', help='runs at a time (default '
-                     '%(default)s)')
+    how.add_argument('--nproc', type=whole('--nproc'), default=1, metavar='N',
+                     help='runs at a time (default %(default)s)')
     how.add_argument('--verbose', action='store_true', help='a line for every run that finishes')
     how.add_argument('--launcher', choices=('local', 'slurm'), default='local', help='here, or as one job '
                      'array of a Slurm cluster (default %(default)s)')
     slurm = parser.add_argument_group('with --launcher slurm (needs: pip install submitit)')
     slurm.add_argument('--partition', help='partition of the cluster')
-    slurm.add_argument('--gpus-per-task', type=Hyper('gpus_per_task', int, 0, least=0, most=64).parse,
+    slurm.add_argument('--gpus-per-task', type=Hyper('--gpus-per-task', int, 0, least=0, most=64).parse,
                        default=0, metavar='N', help='default %(default)s')
-    slurm.add_argument('--cpus-per-task', type=whole, default=1, metavar='N', help='default %(default)s')
-    slurm.add_argument('--timeout-min', type=whole, default=24 * 60, metavar='MINUTES', help='default '
-                       '%(default)s')
-    slurm.add_argument('--array-parallelism', type=whole, default=100, metavar='N', help='jobs at a time, at '
-                       'most (default %(default)s)')
+    slurm.add_argument('--cpus-per-task', type=whole('--cpus-per-task'), default=1, metavar='N',
+                       help='default %(default)s')
+    slurm.add_argument('--timeout-min', type=whole('--timeout-min'), default=24 * 60, metavar='MINUTES',
+                       help='default %(default)s')
+    slurm.add_argument('--array-parallelism', type=whole('--array-parallelism'), default=100, metavar='N',
+                       help='jobs at a time, at most (default %(default)s)')
     slurm.add_argument('--no-wait', action='store_true', help='return once the jobs are submitted')
 
 
-def whole(text):
-    """Return the whole number, of 1 to 10000, that a text is."""
-    return Hyper('the value', int, 1, least=1, most=10000).parse(text)
+def add_results(parser):
+    """Add the options that choose results, for the scripts that show them."""
+    parser.add_argument('--experiment', metavar='E',
+                        help='as run.py takes it, split:glyphs:6 too, or as the names of the results begin')
+    parser.add_argument('--approaches', type=listed, default=[], metavar='A,...', help='of the experiment')
+    parser.add_argument('--folders', nargs='+', default=['res'], metavar='DIR',
+                        help='where results are (default res)')
+    parser.add_argument('--seeds', type=seeds, metavar='0-9',
+                        help='the seeds that must be there (default: those that are)')
+
+
+def add_model(parser):
+    """Add what chooses the saved model of a run, for the scripts that use one."""
+    parser.add_argument('run', metavar='RUN', help='a result or its record')
+    parser.add_argument('--after', type=Hyper('--after', int, 0, least=0).parse, metavar='T',
+                        help='the model after task T, counted from 0 (default: the last)')
+
+
+def listed(text):
+    """Return the names in a text, separated by commas, each once."""
+    return list(dict.fromkeys(filter(None, text.split(','))))
+
+
+def whole(option):
+    """Return what parses an option that is a whole number of 1 to 10000."""
+    return Hyper(option, int, 1, least=1, most=10000).parse
 
 
 def passed_on(argv=None, *own):

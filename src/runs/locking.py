@@ -4,7 +4,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from runs.place import folder
+from runs.place import STATE, folder
 from utils import UserError
 
 PATIENCE = 0.5  # seconds that a lock is waited for: somebody may only look whether it is held
@@ -53,3 +53,10 @@ def busy(output):
         return True
     except OSError:  # its folder is gone
         return False
+
+
+def running(output):
+    """Return 'running' if another process is writing an output, else that it was killed, and what is left."""
+    if busy(output):
+        return 'running'
+    return 'killed: nobody is writing it' + ', --resume goes on' * (folder(output) / STATE).exists()

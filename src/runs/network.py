@@ -18,6 +18,8 @@ def choose(dataloader, args, approach):
     if not args.network and not hasattr(dataloader, 'network'):
         print('The experiment names no network: %s is taken (network = \'mlp\' in its file chooses another)'
               % plain)
+    if not args.network and getattr(dataloader, 'too_small', ''):
+        print(dataloader.too_small)
     variants = getattr(approach, 'variants', ('_' + name.replace('-', '_'), ''))
     wanted = [plain + variant for variant in variants]
     for network in (*(n for n in wanted if n.replace('_', '-') in there), *wanted):

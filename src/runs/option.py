@@ -1,6 +1,6 @@
 """One option of a command line: how it is declared, and what a parser is told of it."""
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable
 
 import discovery
@@ -57,8 +57,13 @@ class Option:
 def number(name, kind, default, help, record=CHANGED, shown=None, **limits):
     """Return the option of a number, which is checked as a hyper-parameter of these limits is."""
     hyper = Hyper(name, kind, default, help=help, **limits)
-    return Option(name, '%s: %s' % (help, hyper.kind), default, hyper.parse, record=record,
+    return Option(name, '%s: %s' % (help, hyper.kind), default, typed(hyper), record=record,
                   shown=shown or kind.__name__.upper(), number=hyper)
+
+
+def typed(hyper):
+    """Return what parses a hyper-parameter of a command line, whose errors name its flag."""
+    return replace(hyper, name=flag(hyper.name)).parse
 
 
 def switch(name, help, **more):
@@ -73,7 +78,7 @@ def of_hyper(h):
     notes += ['searched: ' + ', '.join('%g' % g for g in h.grid)] if h.grid else []
     kind = '' if h.choices else ': ' + h.kind
     shown = '{%s}' % ','.join(h.choices) if h.choices else h.type.__name__.upper()
-    return Option(h.name, h.help + kind + (' (%s)' % '; '.join(notes) if notes else ''), None, h.parse,
+    return Option(h.name, h.help + kind + (' (%s)' % '; '.join(notes) if notes else ''), None, typed(h),
                   shown=shown)
 
 

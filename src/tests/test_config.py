@@ -13,7 +13,7 @@ import run
 import run_multi
 import discovery
 from results import overview, records
-from runs import advice, commandline, conflicts, options
+from runs import advice, commandline, conflicts, locking, options, place
 from utils import ROOT, UserError
 
 SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '1', '--device', 'cpu', '--net', 'nhid=30']
@@ -93,12 +93,19 @@ def test_a_record_is_a_config_and_results_are_listed(tmp_path, capsys, refused):
     run.main(['--rerun', str(tmp_path / 'b.json')])
     capsys.readouterr()
     (tmp_path / 'c.json').write_text('{}')
-    there = overview.found([tmp_path], ['two'])
-    assert [p.name for p, _ in there] == ['a.json', 'b.json', 'b_rerun.json'] and 'c.json is not a record' in capsys.readouterr().err
+    there = overview.rows([tmp_path], ['two'])
+    assert [r['path'].name for r in there] == ['a.json', 'b.json', 'b_rerun.json'] and 'c.json is not a record' in capsys.readouterr().err
     rows = overview.table(there).rows
     assert [r[4] for r in rows] == ['lamb=0.5', 'lamb=0.7', 'lamb=0.7'] and rows[0][:4] == ['glyphs', 'hat', 4, 'one,two']
-    assert [p.name for p, _ in overview.found([tmp_path], ['one', 'two'])] == ['a.json']
-    main = script('results.py')
+    assert [r['path'].name for r in overview.rows([tmp_path], ['one', 'two'])] == ['a.json']
+    main, a, killed = script('results.py'), tmp_path / 'a.txt', 'killed: nobody is writing it'
+    records.mark(a, status='running')
+    for state, said in (([], killed + ' |'), (['checkpoint.pt'], killed + ', --resume goes on |')):
+        for name in state:
+            (place.folder(a) / name).write_text('')
+        assert main([str(tmp_path), '--tag', 'one']) == 0 and said in capsys.readouterr().out
+    with locking.lock(a):
+        assert main([str(tmp_path), '--tag', 'one']) == 0 and 'running |' in capsys.readouterr().out
     assert main([str(tmp_path), '--tag', 'one']) == 0 and capsys.readouterr().out.count('glyphs') == 1
     for argv, said in (([str(tmp_path), '--tag', 'three'], 'with the tag three'), ([str(tmp_path / 'no')], 'no results in')):
         with pytest.raises(Exception, match=said):
@@ -124,6 +131,7 @@ def test_settings_that_differ_are_those_within_an_approach_or_an_experiment():
     assert overview.differing(configs) == [
         'nepochs=5, scenario=task', 'nepochs=5, scenario=class', 'nepochs=5, scenario=task', 'nepochs=7, scenario=task']
     assert overview.differing(configs[:1] + configs[2:3]) == ['', '']
+    assert overview.differing([config('sgd', pc_valid=None), config('sgd', pc_valid=.1)]) == ['pc_valid=-', 'pc_valid=0.1']
 
 
 def test_a_run_ends_with_a_paragraph_whose_command_works(tmp_path, capsys, monkeypatch):

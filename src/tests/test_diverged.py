@@ -51,7 +51,7 @@ def test_a_loss_that_grows_is_warned_of_marked_and_listed_also_by_a_run_that_goe
     assert [e.split(' has')[0] for e in err if 'diverged' in e] == ['warning: task 0', 'warning: task 1']
     output = tmp_path / 'glyphs_ewc_0.txt'
     assert records.read_record(output)['diverged'] == [0, 1]
-    print(overview.table(overview.found([tmp_path])).text('markdown'))
+    print(overview.table(overview.rows([tmp_path])).text('markdown'))
     assert 'finished, diverged in task 0,1 |' in capsys.readouterr().out
     output.unlink(), output.with_suffix('.json').unlink()
     run.main([*line, '--resume'])

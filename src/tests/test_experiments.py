@@ -1,15 +1,19 @@
 """Experiments made from any data set: split, permuted, rotated; data of one's own; orders of tasks."""
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from torchvision.transforms import functional
 
+import discovery
 import run
 import run_multi
 from conftest import own
 from dataloaders import common, joined, raw
 from results import collect, metrics, records
 from runs import build
+from runs.network import choose
 from utils import ROOT, UserError
 
 SHORT = ['--nepochs', '1', '--device', 'cpu']
@@ -64,9 +68,14 @@ def test_joined_sets_give_the_floats_of_all_tasks_without_making_them(name, pc_v
 @pytest.mark.parametrize('shape, size, network', [
     ((48, 48, 3), [3, 48, 48], 'alexnet'), ((3, 48, 48), [3, 48, 48], 'alexnet'), ((20, 30), [1, 20, 30], 'mlp'),
     ((20, 20, 1), [1, 20, 20], 'mlp'), ((1, 20, 20), [1, 20, 20], 'mlp'), ((20, 30, 3), [3, 20, 30], 'mlp'), ((8, 8, 3), [3, 8, 8], 'mlp')])
-def test_images_of_one_s_own_may_have_any_size(shape, size, network, tmp_path):
+def test_images_of_one_s_own_may_have_any_size(shape, size, network, tmp_path, capsys):
     arrays = own(tmp_path, shape=shape, class_names=np.array(['ä', 'b', 'c', 'd']))
     experiment = build.experiment('split:shapes:2', tmp_path)
+    capsys.readouterr()
+    args, appr = SimpleNamespace(approach='sgd', network=None), discovery.load('approaches', 'sgd').Appr
+    assert choose(experiment, args, appr)[0] == network
+    said = capsys.readouterr().out
+    assert ('of %d x %d pixels: mlp is taken' % tuple(size[1:]) in said) == (size[0] == 3 and network == 'mlp')
     data, taskcla, found = get('split:shapes:2', tmp_path, pc_valid=0)
     assert (found, experiment.network, taskcla) == (size, network, [(0, 2), (1, 2)]) and data[1]['class_names'] == ['c', 'd']
     x, y = torch.cat([data[t]['train']['x'] for t in (0, 1)]), arrays['x_train'].astype(float) / 255
@@ -168,7 +177,7 @@ def test_orders_are_balanced_and_their_spread_is_shown(tmp_path, in_process, cap
     by = collect.orders('glyphs', ['random'], [tmp_path / 'res'])
     assert list(by) == [0, 1] and by[0]['random'][0]['tasks'] == by[1]['random'][0]['tasks'][::-1]
     values = metrics.over_orders(by)['random']
-    row = metrics.order_table({'random': values}).rows[0]
+    row = metrics.order_table(by, {'random': values}).rows[0]
     assert values.shape == (2, 2) and row[3] == pytest.approx(values.mean()) and row[4] == pytest.approx(values.mean(1).std(ddof=1))
     assert row[5] == pytest.approx(np.sqrt(np.mean([values[0].var(ddof=1), values[1].var(ddof=1)])))
     import plot_results

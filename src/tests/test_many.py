@@ -130,7 +130,7 @@ def test_a_plan_takes_settings_for_each_approach_and_names_of_run_py(tmp_path, c
     assert {'--lamb=0.5', '--lr', '0.3'} <= set(calls['hat']) and '--lr=0.1' not in calls['hat']
     for text, says in (('lamb = 1\n', 'in no table'), ('[hut]\n', 'perhaps hat'), ('[hat]\nseed = 1\n', 'the plan sets it'),
                        ('[hat]\nlamda = 1\n', 'perhaps lamb'), ('[hat]\nlamb = true\n', 'expected a value'), ('[', 'not TOML'),
-                       ('[hat]\nlamb = -1\n', 'lamb must be')):
+                       ('[hat]\nlamb = -1\n', '--lamb must be')):
         file.write_text(text)
         with pytest.raises(UserError, match=says):
             planned(capsys, *folder, *settings)

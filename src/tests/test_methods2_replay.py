@@ -366,7 +366,7 @@ def test_where_no_score_is_positive_the_fisher_information_is_left(normalise):
 
 
 BAD = [
-    (['er-ace', '--among', 'head'], 'among must be one of batch, task'),
+    (['er-ace', '--among', 'head'], '--among must be one of batch, task'),
     (['er-ace', '--scenario', 'class', '--active-classes', 'current'], 'all classes so far'),
     (['gdumb', '--passes', '3'], 'a power of two'), (['gdumb', '--passes', '0'], '>= 1'), (['gdumb', '--lr-end', '0'], '> 0'),
     (['gdumb', '--optimizer', 'adam'], 'momentum 0.9'), (['gdumb', '--memory-sbatch', '0'], '>= 1'),

@@ -85,9 +85,11 @@ def test_a_table_for_a_paper_has_means_with_a_spread_the_best_in_bold_and_seeds_
     assert r'sgd & 2.00 $\pm$ 1.00 & 0.09 \\' in latex and r'hat & \textbf{2.50} & 3.55 \\' in latex
     markdown = table.text('markdown').splitlines()
     assert markdown[2] == '| sgd | 2.00 +- 2.48 | 0.09 |' and markdown[4] == r'| joint | 9.00 | \<0.01 |' and 'interval' in markdown[-1]
+    empty = Table(['approach', 'lost'], [['sgd', None], ['hat', None]], 'said')
+    assert empty.cells()[0] == ['approach'] and 'lost' not in empty.text('latex') and empty.text('csv').startswith('approach,lost')
     assert table.text('csv').splitlines()[:3:2] == ['approach,seeds,accuracy %,ci95 accuracy %,std accuracy %,p', 'hat,1,2.5,,,3.55']
 
 
 @pytest.mark.parametrize('values, texts', [((.0911, 3.55), ['0.09', '3.55']), ((.0911, .02), ['0.0911', '0.0200']), ((0., -.004), ['0.00000', '-0.00400'])])
 def test_all_cells_of_a_column_have_as_many_digits(values, texts):
-    assert [t for t, _ in Table(['x'], [[v] for v in values]).column(0, 'ci')] == texts
+    assert [row[0][0] for row in Table(['x'], [[v] for v in values]).cells()[1]] == texts

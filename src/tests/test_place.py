@@ -115,7 +115,7 @@ def test_an_overwrite_of_another_configuration_is_resumed_from_its_beginning_on(
     before, models = output.read_text(), files(output)
     killed(monkeypatch, [*argv, '--lr', '0.02', '--overwrite'], place.Place, 'begin', after=True)
     assert output.read_text() == before and records.finished(output) and files(output) == sorted([*models, 'next'])
-    assert 'another configuration (lr 0.05, now 0.3' in refused(run.main, [*argv, '--lr', '0.3', '--resume'])
+    assert 'another configuration (--lr 0.05, now 0.3' in refused(run.main, [*argv, '--lr', '0.3', '--resume'])
     run.main([*argv, '--lr', '0.02', '--resume'])
     assert records.read_record(output)['config']['lr'] == 0.02 and files(output) == ['epochs.csv', 'run.log']
 
@@ -185,7 +185,7 @@ def test_a_state_without_a_result_stays_until_its_successor_has_finished(command
     assert (run.main([*argv, '--resume']) == whole).all() and 'Resuming' in capsys.readouterr().out
     assert files(output) == ['epochs.csv', 'run.log']
     killed(monkeypatch, [*argv, '--seed', '3', '--overwrite'], sequence.Sequence, 'test', call=1)
-    assert 'another configuration (seed 3, now 4)' in refused(run.main, [*argv, '--seed', '4', '--resume'])
+    assert 'another configuration (--seed 3, now 4)' in refused(run.main, [*argv, '--seed', '4', '--resume'])
     run.main([*argv, '--seed', '3', '--resume'])
     assert records.read_record(output)['config']['seed'] == 3
 

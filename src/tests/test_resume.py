@@ -84,7 +84,7 @@ def test_a_signal_saves_the_state_and_exits_with_a_status_of_its_own(how, long, 
     assert process.returncode == 75 and '--resume goes on' in err and err.count('\n') == 1
     assert (checkpoint.folder(output) / 'checkpoint.pt').exists()
     assert '--resume goes on' in refused(run.main, command)
-    assert 'another configuration (lr 0.05, now 0.02)' in refused(run.main, [*command, '--lr', '0.02', '--resume'])
+    assert 'another configuration (--lr 0.05, now 0.02)' in refused(run.main, [*command, '--lr', '0.02', '--resume'])
     (checkpoint.folder(output) / 'checkpoint.pt').write_bytes(b'hello')
     assert 'not a checkpoint' in refused(run.main, [*command, '--resume'])
     clean(output)

@@ -1,5 +1,6 @@
 """run.py end to end, on the embedded glyphs."""
 import json
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -259,4 +260,11 @@ def test_table_of_results(tmp_path, capsys, refused):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[-2:] == ['random', 'sgd'] and lines[1].startswith('glyphs-012345')
     assert any(line.startswith('forgetting') for line in lines)
+    assert compare.main([str(tmp_path / 'sgd.txt'), str(tmp_path / 'sgd.json')]) == 0
+    assert 'sgd (%s)  ' % (tmp_path / 'sgd.txt') in capsys.readouterr().out
+    run.main([*SHORT, '--approach', 'sgd', '--lr', '.1', '--seed', '1', '--output', str(tmp_path / 'other.txt')])
+    capsys.readouterr()
+    compare.main([str(tmp_path / f) for f in ('random.txt', 'sgd.txt', 'other.txt')])
+    heads = re.split('  +', capsys.readouterr().out.splitlines()[0])
+    assert heads[1:] == ['random', 'sgd, seed=0, lr=0.05', 'sgd, seed=1, lr=0.1']
     assert 'there is no record' in refused(lambda argv: launch.script(lambda: compare.main(argv), 'compare.py'), [tmp_path / 'none.txt'])

@@ -276,7 +276,7 @@ def test_the_ledger_has_the_capacity_of_the_network_where_a_record_says_it():
     one, other = (ledger.of({'ledger': found, 'capacity': [1, c]}) for c in (.5, .25))
     assert ledger.capacity([one, other]).tolist() == [100, 37.5] and ledger.capacity([one, found]) is None
     assert 'Network capacity: 50%' in ledger.lines(one, ['fc1'])
-    plain, more = ledger.table([found]), ledger.table([one, other])
+    plain, more = ledger.table({}, [found]), ledger.table({}, [one, other])
     assert more.columns == [*plain.columns, 'network capacity %'] and [row[-1] for row in more.rows] == [100, 37.5]
     assert [row[:-1] for row in more.rows] == plain.rows
 

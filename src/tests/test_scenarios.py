@@ -240,7 +240,7 @@ def test_the_command_line_names_the_scenario_in_result_and_record(scenario, tmp_
     (['--approach', 'random', '--forward-transfer'], 'no labels'), (['--approach', 'pathnet', '--forward-transfer'], 'no path'),
     (['--approach', 'pathnet', '--no-patience'], 'patience of its own'), (['--approach', 'pathnet', '--momentum', '.5'], 'tournament'), (['--approach', 'random', '--weight-decay', '.1'], 'trains nothing'),
     (['--approach', 'sgd', '--optimizer', 'adam', '--momentum', '.9'], 'Adam has its own'),
-    (['--approach', 'sgd', '--momentum', '1'], 'momentum must be'), (['--approach', 'sgd', '--net', 'nhidd=3'], "no nhidd (perhaps nhid)"),
+    (['--approach', 'sgd', '--momentum', '1'], '--momentum must be'), (['--approach', 'sgd', '--net', 'nhidd=3'], "no nhidd (perhaps nhid)"),
     (['--approach', 'sgd', '--net', 'nhid'], 'expected name=value'), (['--approach', 'sgd', '--net', 'nhid=0'], 'nhid must be a whole number >= 1'),
     (['--approach', 'sgd', '--net', 'pdrop=1'], 'pdrop must be'), (['--approach', 'sgd', '--network', 'mlpp'], 'perhaps mlp'),
     (['--approach', 'sgd', '--net', 'nhid=3,nhid=4'], 'given twice')])

@@ -77,7 +77,7 @@ def test_a_search_finds_the_optimum_gives_up_what_falls_behind_and_runs_nothing_
     for t in trials():  # what falls behind had fewer steps than the others, and each value is the mean of the tasks so far
         assert len(t.intermediate_values) == (2 if t.state.name == 'PRUNED' else 3)
         assert t.intermediate_values[0] == pytest.approx(.9 - abs(float('%.3g' % t.params['lamb']) - 1) / 4)
-    drawn = surfaces.surface('glyphs', 'hat', [folder], ['lamb'])
+    drawn = surfaces.points(surfaces.grid('glyphs', ['hat'], [folder]), ['lamb'])
     assert drawn['which'] == 'validation' and len(drawn['points']) == 14 - pruned
     assert starts(folder) == 14 and call(14) == 0 and starts(folder) == 14
     again = capsys.readouterr().out

@@ -145,7 +145,7 @@ def test_each_step_is_tested_once_where_a_run_is_resumed_within_a_task(approach,
     assert all(again[k] == whole[k] for k in names) and alike(state(logs), state(others))
     with pytest.raises(SystemExit):  # another number of steps is another configuration
         go(folder, 'cut', approach, *options, '--eval-every', '3', '--resume')
-    assert 'eval_every 2, now 3' in capsys.readouterr().err
+    assert '--eval-every 2, now 3' in capsys.readouterr().err
 
 
 OWN = '''
@@ -183,7 +183,7 @@ def test_what_it_cannot_be_had_for_is_refused_in_a_line(folder, refused, monkeyp
         said = refused(run.main, [*base, '--approach', approach, '--eval-every', '2', *more])
         assert '--eval-every: not for %s' % approach in said and why in said
     assert '--eval-samples is for --eval-every' in refused(run.main, [*base, '--approach', 'sgd', '--eval-samples', '9'])
-    assert 'eval_every must be a whole number >= 1' in refused(run.main, [*base, '--approach', 'sgd', '--eval-every', '0'])
+    assert '--eval-every must be a whole number >= 1' in refused(run.main, [*base, '--approach', 'sgd', '--eval-every', '0'])
     assert not (folder / 'x.txt').exists()
 
 

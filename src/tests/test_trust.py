@@ -387,6 +387,8 @@ def test_a_full_disk_ends_a_table_in_one_line(tmp_path):
 
 def test_a_plan_may_be_large_and_help_is_no_part_of_it(tmp_path, refused, capsys):
     assert work.main(['cpu', 'glyphs', 'hat', str(tmp_path), '--search', 'random', '--trials', '500']) == 0
+    with pytest.raises(utils.UserError, match='--trials must be a whole number >= 1'):
+        work.main(['cpu', 'glyphs', 'hat', str(tmp_path), '--trials', '0'])
     assert ' missing; ' in capsys.readouterr().out
     line = refused(lambda argv: launch.script(lambda: run_multi.main(argv), 'script'), [
         '--experiments', 'glyphs', '--approaches', 'sgd', '--', '--help'])

@@ -148,7 +148,7 @@ def test_image_files_are_told_as_the_network_tells_them(tmp_path, data_dir, pict
     assert predict.main([str(output), str(folder / '0.png')]) == 0
     printed, z = capsys.readouterr().out, [said(model.appr, u, seen[:1]) for u in range(3)]
     u = int(torch.stack([v.max() for v in z]).argmax())
-    assert 'the task is inferred' in printed and '| %s | %s' % (model.names[u], model.classes(u)[int(z[u].argmax())]) in printed
+    assert 'the task is inferred' in printed and '| predicted |' in printed and '| %s | %s' % (model.names[u], model.classes(u)[int(z[u].argmax())]) in printed
 
 
 @pytest.mark.parametrize('approach, scenario', [('sgd', 'task'), ('er', 'class'), ('hat', 'class'), ('sgd', 'domain'), ('hat', 'domain')])
