@@ -16,6 +16,7 @@ import dataloaders
 import run
 import run_multi
 import work
+from conftest import copying, words
 from results import records
 from runs import launch, plan, tuned
 from runs import slurm as slurm_runs
@@ -36,11 +37,6 @@ def test_without_execute_the_plan_is_only_shown(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert printed.count('missing ') == 4 and 'time left unknown' in printed and '--execute' in printed
     assert not (tmp_path / 'res').exists()
-
-
-def words(script):
-    """A command line of Python code that is fast to start."""
-    return [sys.executable, '-S', '-c', script]
 
 
 def test_a_plan_does_what_is_missing(shapes, tmp_path, capsys):
@@ -71,13 +67,14 @@ def test_runs_that_fail_or_are_killed_are_named_and_the_others_carried_on(shapes
     with pytest.raises(UserError, match='in the way'):
         execute('--execute')
     first.rmdir()
-    real, ends = plan.Run.command, {0: 'import sys; sys.exit("the loss became nan")', 1: 'import os; os.kill(os.getpid(), 9)'}
-    monkeypatch.setattr(plan.Run, 'command', property(
-        lambda self: words(ends[self.args.seed]) if self.args.seed in ends else real.fget(self)))
+    output = tmp_path / 'split-shapes-2_random_2.txt'
+    ends = [words('import sys; sys.exit("the loss became nan")'), words('import os; os.kill(os.getpid(), 9)'), copying(
+        ['--experiment', SHAPES, *shapes, '--approach', 'random', '--seed', '2', '--output', str(output)], tmp_path / 'made')]
+    monkeypatch.setattr(plan.Run, 'command', property(lambda self: ends[self.args.seed]))
     assert execute('--execute') == 1
     out, err = capfd.readouterr()
     assert '1 runs finished, 2 failed' in out and err.count('failed (exit status 1)') == err.count('failed (exit status -9)') == 1
-    assert 'loss became' in err and '.log' in err and [f.name[-5] for f in tmp_path.glob('*.txt')] == ['2']
+    assert 'loss became' in err and '.log' in err and list(tmp_path.glob('*.txt')) == [output]
     assert execute() == 0 and '1 finished, 2 missing' in capfd.readouterr().out
 
 
@@ -273,9 +270,7 @@ HEAD = ['--experiments', 'glyphs', '--approaches', 'sgd']
     (work, ['cpu', 'glyphs', 'hat', 'x', '--grid', 'lr=0.1', '--', '--lr', '0.2'], ['--lr', 'the plan sets it']),
 ])
 def test_bad_plans_are_refused_in_one_line(module, argv, says, refused):
-    def main(argv):
-        launch.script(lambda: module.main(argv), 'script')
-    line = refused(main, argv)
+    line = refused(module.main, argv)
     assert all(word in line for word in says), line
 
 
