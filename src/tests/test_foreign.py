@@ -16,7 +16,7 @@ import run
 import run_multi
 import discovery
 import utils
-from approaches import base, hat
+from approaches import hat
 from networks import gated
 from utils import UserError
 
