@@ -50,8 +50,9 @@ def here(needs):
 
 def shortened(words):
     """Return a command with one epoch and two seeds."""
-    own = '--experiment' not in words or {'--nepochs', '--overfit'} & set(words)
-    return [SHORT.get(before, word) for before, word in zip(['', *words], words)] + ([] if own else ['--nepochs', '1'])
+    found = [SHORT.get(before, word) for before, word in zip(['', *words], words)]
+    long = words[1] == 'src/run.py' and '--experiment' in words and not {'--nepochs', '--overfit'} & set(words)
+    return found + ['--nepochs', '1'] * long
 
 
 def shrink(root):
