@@ -65,7 +65,8 @@ def copying(argv, folder):
     import run
     output = Path(argv[-1])
     run.main([*argv[:-1], str(folder / output.name)])
-    return words('import shutil; shutil.copytree(%r, %r, dirs_exist_ok=True)' % (str(folder), str(output.parent)))
+    code = 'import shutil; shutil.copytree(%r, %r, dirs_exist_ok=True)'
+    return words(code % (str(folder), str(output.parent)))
 
 
 def pytest_configure(config):

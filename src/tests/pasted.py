@@ -3,8 +3,8 @@ small networks and small stand-ins for the data, each in a fork of this process,
 
     python pasted.py <folder of the copy> <readme> ...
 
-Prints how many of each were carried out; of one that fails, the command and what it said, and the exit status is 1.
-Skipped are those marked as needing what is not here, and scripts, which have to be there and have tests of their own.
+Prints how many of each were carried out; of one that fails, the command and what it said, and the exit status
+is 1. Skipped are those marked as needing what is not here, and scripts, which have to be there.
 """
 import dataclasses
 import importlib
@@ -51,7 +51,8 @@ def here(needs):
 def shortened(words):
     """Return a command with one epoch and two seeds."""
     found = [SHORT.get(before, word) for before, word in zip(['', *words], words)]
-    long = words[1] == 'src/run.py' and '--experiment' in words and not {'--nepochs', '--overfit'} & set(words)
+    told = {'--nepochs', '--overfit'} & set(words)
+    long = words[1] == 'src/run.py' and '--experiment' in words and not told
     return found + ['--nepochs', '1'] * long
 
 

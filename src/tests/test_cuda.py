@@ -72,7 +72,8 @@ def fake(tmp_path):
 
 NOT = 'dgr'  # its generator's Adam asks the CUDA driver, which is not there
 MORE = {'pathnet': ['--generations', '1'], 'packnet': ['--retrain', '1'], 'icarl': ['--scenario', 'class'],
-        'bic': ['--scenario', 'class'], 'wa': ['--scenario', 'class'], 'gdumb': ['--passes', '2'], 'hat': ['--nepochs', '2'],
+        'bic': ['--scenario', 'class'], 'wa': ['--scenario', 'class'], 'gdumb': ['--passes', '2'],
+        'hat': ['--nepochs', '2'],
         'adahat': ['--scenario', 'class', '--infer', 'energy', '--calibrate'],
         'online-meta': ['--net', 'nhid=20,nlayers=1']}
 WAITS = {'sgd': 0, 'ewc': 0, 'lwf': 0, 'joint': 0, 'imm-mean': 0, 'imm-mode': 0, 'hat': 1 / 32,
@@ -94,11 +95,13 @@ def test_every_approach_learns_and_its_steps_do_not_wait(fake):
 
 
 WIDE = ['--experiment', 'wide', '--network', 'resnet18', '--net', 'maps=4', '--sbatch']
-LEARN = [['--approach', 'sgd', *WIDE, '4'], ['--approach', 'sgd', *WIDE, '8'], ['--approach', 'hat', *WIDE, '8'],
+LEARN = [['--approach', 'sgd', *WIDE, '4'], ['--approach', 'sgd', *WIDE, '8'],
+         ['--approach', 'hat', *WIDE, '8'],
          ['--approach', 'packnet', '--momentum', '0.9', *MORE['packnet'], *WIDE, '16'],
          *(['--approach', a, '--sbatch', '16', '--eval-every', '3'] for a in ('hat', 'er', 'packnet')),
          ['--approach', 'er', '--experiment', 'split:bytes:2', '--augment', AUGMENT],
-         ['--approach', 'icarl', '--scenario', 'class', '--experiment', 'split:bytes:2', '--augment', AUGMENT],
+         ['--approach', 'icarl', '--scenario', 'class', '--experiment', 'split:bytes:2', '--augment',
+          AUGMENT],
          ['--approach', 'hat', '--schedule', 'cosine', '--experiment', 'split:bytes:2', '--augment', AUGMENT],
          ['--approach', 'l2', '--sbatch', '16', '--momentum', '0.9', '--joined-heads']]
 

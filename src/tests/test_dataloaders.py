@@ -248,7 +248,8 @@ def mnist_server(monkeypatch):
     from torchvision import datasets
     files = mnist_files()
     monkeypatch.setattr(download, 'TIMEOUT', 20)
-    from_server(monkeypatch, 'mnist', datasets.MNIST, mirrors=[serve(files)], files=files, resources=sums(files))
+    from_server(monkeypatch, 'mnist', datasets.MNIST, mirrors=[serve(files)], files=files,
+                resources=sums(files))
     return datasets.MNIST
 
 
@@ -341,8 +342,10 @@ def cifar_server(monkeypatch):
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
     files, inside = {'cifar-10-python.tar.gz': packed.getvalue()}, dict(sums(members))
-    from_server(monkeypatch, 'cifar10', datasets.CIFAR10, url=serve(files) + 'cifar-10-python.tar.gz', tgz_md5=sums(files)[0][1],
-                train_list=[['data_batch_1', inside['data_batch_1']]], test_list=[['test_batch', inside['test_batch']]],
+    from_server(monkeypatch, 'cifar10', datasets.CIFAR10, url=serve(files) + 'cifar-10-python.tar.gz',
+                tgz_md5=sums(files)[0][1],
+                train_list=[['data_batch_1', inside['data_batch_1']]],
+                test_list=[['test_batch', inside['test_batch']]],
                 meta={'filename': 'batches.meta', 'key': 'label_names', 'md5': inside['batches.meta']})
     return datasets.CIFAR10
 

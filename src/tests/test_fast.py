@@ -286,7 +286,8 @@ def disturb(appr, seed):
 
 
 @pytest.mark.parametrize('name, scenario, network', CASES)
-def test_fast_and_plain_are_the_same(name, scenario, network, narrow, tmp_path, monkeypatch, capsys, one_thread):
+def test_fast_and_plain_are_the_same(name, scenario, network, narrow, tmp_path, monkeypatch, capsys,
+                                     one_thread):
     import networks
     monkeypatch.setattr(networks, '__path__', [*networks.__path__, str(DROPINS)])
     first, states = made(name, scenario, network, False, tmp_path), []
@@ -298,7 +299,8 @@ def test_fast_and_plain_are_the_same(name, scenario, network, narrow, tmp_path, 
         if t < 2:
             learn_one(first, network, t)
     points = ((0, None), (1, None), (1, 3), (2, None), (2, 5))
-    for t, seed in points if scenario == scenarios_of(name)[0] and network in ('mlp', 'normed') else points[2::2]:
+    every = scenario == scenarios_of(name)[0] and network in ('mlp', 'normed')
+    for t, seed in points if every else points[2::2]:
         found = []
         for plain in (False, True):
             appr = made(name, scenario, network, plain, tmp_path)

@@ -202,7 +202,8 @@ def test_results_of_other_experiments_are_not_compared(folder, refused, capsys):
     line = refused(plot_results.main, base(folder, 'joint,mine', 'bars'))
     assert 'different experiments: other (toy_mine_1.txt); toy (toy_joint_0.txt' in line
     save(folder, 'mine', 1, MINE, config={'experiment': 'toy', 'approach': 'mine', 'scenario': 'class'})
-    assert 'toy, class-incremental (toy_mine_1.txt)' in refused(plot_results.main, base(folder, 'joint,mine', 'bars'))
+    assert 'toy, class-incremental (toy_mine_1.txt)' in refused(plot_results.main,
+                                                                base(folder, 'joint,mine', 'bars'))
     save(folder, 'joint', 1, JOINT, config={'experiment': 'toy', 'approach': 'sgd'})
     rows(capsys, *base(folder, 'joint', 'bars'), '--seeds', '1')
     assert plot_results.main([str(a) for a in [*base(folder, 'joint', 'bars'), '--table', 'csv']]) == 0
@@ -231,10 +232,13 @@ def test_tags_choose_results(folder, capsys, refused):  # noqa: F811
     assert rows(capsys, *base(folder, 'mine', 'bars'))[0]['seeds'] == '3'
     assert rows(capsys, *base(folder, 'mine', 'bars'), '--tag', 'final')[0]['seeds'] == '2'
     assert rows(capsys, *base(folder, 'mine', 'bars'), '--tag', 'wide,final')[0]['seeds'] == '1'
-    assert 'with the tag other' in refused(plot_results.main, [*base(folder, 'mine', 'bars'), '--tag', 'other'])
-    assert 'with the tag final' in refused(plot_results.main, [*base(folder, 'random', 'bars'), '--tag', 'final'])
+    assert 'with the tag other' in refused(plot_results.main,
+                                           [*base(folder, 'mine', 'bars'), '--tag', 'other'])
+    assert 'with the tag final' in refused(plot_results.main,
+                                           [*base(folder, 'random', 'bars'), '--tag', 'final'])
     assert '--tag' in refused(plot_results.main, ['--figure', 'masks', '--logs', 'x.pkz', '--tag', 'a'])
-    assert '--measure' in refused(plot_results.main, [*base(folder, 'mine', 'bars'), '--measure', 'valid_loss'])
+    assert '--measure' in refused(plot_results.main,
+                                  [*base(folder, 'mine', 'bars'), '--measure', 'valid_loss'])
 
 
 @pytest.mark.parametrize('name', ['approach-%d', '%d'])

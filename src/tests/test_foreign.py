@@ -267,9 +267,12 @@ def test_a_former_hook_is_refused_with_its_successor(body, says, refused, droppe
 
 
 @pytest.mark.parametrize('how, status', [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_stop_of_such_a_run_cannot_be_resumed_and_says_so_by_its_status(how, status, dropped, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(discovery.load('approaches', 'their-ewc').Appr, 'eval', lambda *_: os.kill(os.getpid(), how))
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which a suite in the background is told to ignore
+def test_a_stop_of_such_a_run_cannot_be_resumed_and_says_so_by_its_status(how, status, dropped, tmp_path,
+                                                                          monkeypatch, capsys):
+    monkeypatch.setattr(discovery.load('approaches', 'their-ewc').Appr, 'eval',
+                        lambda *_: os.kill(os.getpid(), how))
+    # which a suite in the background is told to ignore
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(SystemExit) as e:
             run.main([*THEIRS, *EWC, '--output', str(tmp_path / 'o.txt')])
@@ -280,7 +283,8 @@ def test_a_stop_of_such_a_run_cannot_be_resumed_and_says_so_by_its_status(how, s
 
 
 def test_plans_run_such_classes_and_what_is_finished_is_not_done_again(dropped, in_process, tmp_path, capsys):
-    command = ['--experiments', 'their-data', '--approaches', 'their-ewc', '--seeds', '0', '--res_folder', str(tmp_path), '--execute',
+    command = ['--experiments', 'their-data', '--approaches', 'their-ewc', '--seeds', '0', '--res_folder',
+               str(tmp_path), '--execute',
                '--', *THEIRS[2:], '--set', 'temperature=2']
     assert run_multi.main(command) == 0 and '1 runs finished, 0 failed' in capsys.readouterr().out
     assert run_multi.main(command) == 0 and '1 runs: 1 finished\n' in capsys.readouterr().out and len(in_process) == 1

@@ -59,21 +59,25 @@ def test_a_plan_does_what_is_missing(shapes, tmp_path, capsys):
         again(passed=[*passed, '--nepochs', '2'])
 
 
-def test_runs_that_fail_or_are_killed_are_named_and_the_others_carried_on(shapes, tmp_path, capfd, monkeypatch):
+def test_runs_that_fail_or_are_killed_are_named_and_the_others_carried_on(shapes, tmp_path, capfd,
+                                                                          monkeypatch):
     def execute(*options):
-        return multi(tmp_path, '--approaches', 'random', '--seeds', '0-2', *options, passed=['--', *shapes], experiment=SHAPES)
+        return multi(tmp_path, '--approaches', 'random', '--seeds', '0-2', *options, passed=['--', *shapes],
+                     experiment=SHAPES)
     first = tmp_path / 'split-shapes-2_random_0.txt'
     first.mkdir()  # in the way
     with pytest.raises(UserError, match='in the way'):
         execute('--execute')
     first.rmdir()
     output = tmp_path / 'split-shapes-2_random_2.txt'
-    ends = [words('import sys; sys.exit("the loss became nan")'), words('import os; os.kill(os.getpid(), 9)'), copying(
-        ['--experiment', SHAPES, *shapes, '--approach', 'random', '--seed', '2', '--output', str(output)], tmp_path / 'made')]
+    argv = ['--experiment', SHAPES, *shapes, '--approach', 'random', '--seed', '2', '--output', str(output)]
+    ends = [words('import sys; sys.exit("the loss became nan")'), words('import os; os.kill(os.getpid(), 9)'),
+            copying(argv, tmp_path / 'made')]
     monkeypatch.setattr(plan.Run, 'command', property(lambda self: ends[self.args.seed]))
     assert execute('--execute') == 1
     out, err = capfd.readouterr()
-    assert '1 runs finished, 2 failed' in out and err.count('failed (exit status 1)') == err.count('failed (exit status -9)') == 1
+    assert '1 runs finished, 2 failed' in out
+    assert err.count('failed (exit status 1)') == err.count('failed (exit status -9)') == 1
     assert 'loss became' in err and '.log' in err and list(tmp_path.glob('*.txt')) == [output]
     assert execute() == 0 and '1 finished, 2 missing' in capfd.readouterr().out
 
@@ -208,7 +212,8 @@ def test_stopping_the_plan_stops_its_workers(how, shapes, tmp_path, monkeypatch,
             os.kill(os.getpid(), how)
         return started[-1]
     monkeypatch.setattr(subprocess, 'Popen', counted)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which a suite in the background is told to ignore
+    # which a suite in the background is told to ignore
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(SystemExit) as e:
             launch.script(lambda: multi(tmp_path, '--approaches', 'sgd', '--execute', '--nproc', '2', passed=['--', *shapes],

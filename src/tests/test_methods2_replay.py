@@ -364,7 +364,8 @@ def test_bad_values_are_refused_in_one_line(options, says, tmp_path, refused):
 
 @pytest.mark.parametrize('options', [
     ['rwalk', '--normalise', 'none'], ['er', '--buffer', 'greedy'], ['er-ace', '--optimizer', 'adam'],
-    ['wa', '--scenario', 'class', '--active-classes', 'all'], ['bic', '--scenario', 'class', '--active-classes', 'all']], ids=' '.join)
+    ['wa', '--scenario', 'class', '--active-classes', 'all'],
+    ['bic', '--scenario', 'class', '--active-classes', 'all']], ids=' '.join)
 def test_debug_saves_and_loads_what_they_keep(options, tmp_path, capsys):
     size = [] if options[0] == 'rwalk' else ['--buffer-size', '40']
     run.main([*SHORT, '--approach', *options, *size, '--debug', '--output', str(tmp_path / 'o.txt')])

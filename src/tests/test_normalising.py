@@ -175,7 +175,8 @@ def test_the_certificate_catches_a_buffer_that_is_changed_by_hand(dropped, capsy
 
 
 @pytest.mark.parametrize('approach, scenario', [
-    ('sgd-frozen', 'class'), ('packnet', 'task'), ('packnet', 'domain'), ('imm-mean', 'domain'), ('imm-mode', 'class'),
+    ('sgd-frozen', 'class'), ('packnet', 'task'), ('packnet', 'domain'), ('imm-mean', 'domain'),
+    ('imm-mode', 'class'),
     ('independent', 'class'), ('hat', 'task'), ('hat', 'class'), ('wsn', 'domain'), ('gpm', 'class')])
 @pytest.mark.filterwarnings('ignore:HAT')
 def test_a_saved_model_computes_its_row(approach, scenario, dropped, tmp_path, capsys, one_thread):
@@ -190,4 +191,5 @@ def test_a_saved_model_computes_its_row(approach, scenario, dropped, tmp_path, c
 def test_training_goes_on_bit_for_bit_from_every_epoch(approach, dropped, capsys):
     kind, network = discovery.load('approaches', approach).Appr, 'normed_hat' if approach == 'hat' else 'normed'
     more = {'retrain': 1} if approach == 'packnet' else {}
-    goes_on(lambda: made(kind, network, nepochs=2, **more)[0], data()[0], lambda n: range(1, n, 3))  # within tasks and between them
+    # within tasks and between them
+    goes_on(lambda: made(kind, network, nepochs=2, **more)[0], data()[0], lambda n: range(1, n, 3))

@@ -272,7 +272,8 @@ def test_results_of_other_numbers_of_tasks_are_refused(tmp_path, kept, in_proces
     argv = [path, '--res_folder', str(tmp_path / 'res'), '--seeds', '0']
     paper.main([*argv, '--execute'])
     columns = {**TABLE['columns'], 'rho': {**TABLE['columns']['rho'], 'after': 3}}
-    assert 'are of 2 tasks, expected the same number in all, and at least 3' in refused(paper.main, [written(tmp_path, columns=columns), *argv[1:]])
+    line = refused(paper.main, [written(tmp_path, columns=columns), *argv[1:]])
+    assert 'are of 2 tasks, expected the same number in all, and at least 3' in line
 
 
 def test_a_table_s_names_may_be_any_text_in_figures(tmp_path):

@@ -295,8 +295,8 @@ def test_a_plan_leaves_to_others_what_they_are_doing_and_ends_well(shapes, tmp_p
     command = ['--experiments', 'split:shapes:2', '--approaches', 'sgd', '--seeds', '0-1', '--res_folder', str(tmp_path), '--execute',
                '--', *shapes]
     outputs = [tmp_path / ('split-shapes-2_sgd_%d.txt' % s) for s in range(2)]
-    monkeypatch.setattr(plan.Run, 'command', copying(['--experiment', 'split:shapes:2', *shapes, '--approach', 'sgd', '--seed', '1',
-                                                      '--output', str(outputs[1])], tmp_path / 'made'))
+    argv = ['--experiment', 'split:shapes:2', *shapes, '--approach', 'sgd', '--seed', '1', '--output', str(outputs[1])]
+    monkeypatch.setattr(plan.Run, 'command', copying(argv, tmp_path / 'made'))
     capsys.readouterr()
     with locking.lock(outputs[0]):
         assert locking.busy(outputs[0]) and not locking.busy(outputs[1])

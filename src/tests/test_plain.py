@@ -124,7 +124,8 @@ def difference(a, b):
 
 @pytest.mark.parametrize('seed, approach, net', [(i, CYCLE[i % 6], 'alexnet' if i in CONV else 'mlp') for i in range(12)])
 def test_sequences_of_tasks_are_learnt_as_stated(seed, approach, net, monkeypatch):
-    monkeypatch.setattr(units, 'CHECK', {'cpu': 1}), monkeypatch.setattr(units, 'REBUILD', 0)  # what is off is left out at once
+    # what is off is left out at once
+    monkeypatch.setattr(units, 'CHECK', {'cpu': 1}), monkeypatch.setattr(units, 'REBUILD', 0)
     rs, moves = np.random.RandomState(seed), np.inf
     while not moves <= STABLE:
         setting = draw(rs, approach, net == 'alexnet')

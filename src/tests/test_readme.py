@@ -59,7 +59,8 @@ def test_every_command_can_be_pasted_and_one_that_fails_is_told(half, copy):
     names = [name for name in READMES if not name.endswith('foreign.md')][half::2]
     line = 'python src/run.py --experiment glyphs --approach hatt'
     (copy / 'bad.md').write_text('```\n%s\n```\n' % line)
-    done = subprocess.run([sys.executable, pasted.__file__, str(copy), *names, 'bad.md'], capture_output=True, text=True,
+    done = subprocess.run([sys.executable, pasted.__file__, str(copy), *names, 'bad.md'], capture_output=True,
+                          text=True,
                           env={**os.environ, 'OMP_NUM_THREADS': '1'})
     counts = [row.split() for row in done.stdout.splitlines()[:len(names)]]
     assert [row[0] for row in counts] == names, done.stdout + done.stderr[-2000:]

@@ -42,7 +42,8 @@ def test_every_approach_goes_on_bit_for_bit_from_any_epoch(approach, capsys):
     def points(n):
         assert capsys.readouterr().err == '' and n >= (3 if approach == 'random' else 9)  # everything can be kept
         return 1, n // 2, n - 3  # mostly within a task
-    appr, other = goes_on(lambda: make(approach), FEW if approach in ('online-meta', 'dgr', 'gdumb', 'bic') else DATA, points)
+    data = FEW if approach in ('online-meta', 'dgr', 'gdumb', 'bic') else DATA
+    appr, other = goes_on(lambda: make(approach), data, points)
     if approach == 'hat-test':
         assert other.logs['mask'][1].keys() == appr.logs['mask'][1].keys()
         assert (other.logs['valid_loss'][0] == appr.logs['valid_loss'][0]).all()
@@ -54,7 +55,8 @@ def clean(output):
 
 
 @pytest.mark.parametrize('how', [[signal.SIGTERM], [signal.SIGUSR1], [signal.SIGUSR2, signal.SIGTERM]])  # as submitit and Slurm send
-def test_a_signal_saves_the_state_and_exits_with_a_status_of_its_own(how, tmp_path, monkeypatch, refused, capsys):
+def test_a_signal_saves_the_state_and_exits_with_a_status_of_its_own(how, tmp_path, monkeypatch, refused,
+                                                                     capsys):
     output = tmp_path / 'o.txt'
     command = [*SHORT, '--approach', 'sgd', '--output', str(output)]  # no checkpoint is due yet
 

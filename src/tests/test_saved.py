@@ -204,7 +204,8 @@ def test_what_cannot_be_used_is_refused_in_one_line(tmp_path, data_dir, refused,
     found = torch.load(io.BytesIO(whole), weights_only=True)
     for change in ({'model': {}}, {'approach': {'x': 1}}, {'about': {'dict': [('version', 99)]}}):
         torch.save({**found, **change}, path)
-        assert 'of this version' in refused(evaluate.main, [output]) if 'about' in change else 'does not fit' in refused(evaluate.main, [output])
+        says = 'of this version' if 'about' in change else 'does not fit'
+        assert says in refused(evaluate.main, [output])
     for t in range(3):
         saved.path(output, t).unlink()
     assert 'run it with --save' in refused(evaluate.main, [output])

@@ -207,7 +207,8 @@ def learner(name, kind):
 
 
 @pytest.mark.parametrize('name, kind', [
-    ('sgd', scenarios.Class), ('lfl', scenarios.Domain), ('lwf', scenarios.Class), ('joint', scenarios.Class), ('hat', scenarios.Class),
+    ('sgd', scenarios.Class), ('lfl', scenarios.Domain), ('lwf', scenarios.Class), ('joint', scenarios.Class),
+    ('hat', scenarios.Class),
     ('progressive', scenarios.Domain)])
 def test_runs_go_on_bit_for_bit(name, kind, capsys):
     goes_on(lambda: learner(name, kind), DATA, lambda n: (0, 3, 5))  # within the first task, after it, within the second
@@ -289,7 +290,8 @@ def test_without_patience_the_last_weights_stay(capsys):
 
 
 @pytest.mark.parametrize('options, where', [
-    (['--approach', 'hat', '--scenario', 'class'], 'learn'), (['--approach', 'hat', '--scenario', 'class'], 'end'),
+    (['--approach', 'hat', '--scenario', 'class'], 'learn'),
+    (['--approach', 'hat', '--scenario', 'class'], 'end'),
     (['--approach', 'sgd', '--scenario', 'domain'], 'learn'),
     (['--approach', 'ewc', '--scenario', 'class', '--active-classes', 'all'], 'end')])
 def test_a_stopped_run_ends_with_the_same_record(options, where, tmp_path, capsys, monkeypatch):

@@ -31,11 +31,13 @@ def test_a_first_task_may_have_more_classes_than_the_others():
     assert build.count_tasks(args) == 5
 
 
-ONE_BY_ONE = ['sgd', 'er', 'joint', 'ewc', 'gem', 'agem', 'si', 'lwf', 'mas', 'derpp', 'icarl', 'lfl', 'imm-mode']
+ONE_BY_ONE = ['sgd', 'er', 'joint', 'ewc', 'gem', 'agem', 'si', 'lwf', 'mas', 'derpp', 'icarl', 'lfl',
+              'imm-mode']
 
 
 @pytest.mark.parametrize('approach, experiment', [
-    *((approach, 'split:glyphs:36') for approach in ONE_BY_ONE), ('sgd', 'split:glyphs:4+1'), ('icarl', 'split:glyphs:4+1')])
+    *((approach, 'split:glyphs:36') for approach in ONE_BY_ONE), ('sgd', 'split:glyphs:4+1'),
+    ('icarl', 'split:glyphs:4+1')])
 def test_tasks_of_one_class_compete_under_class(approach, experiment, tmp_path, capsys):
     acc = run.main(['--experiment', experiment, '--tasks', '0,1,2', '--approach', approach, '--scenario', 'class', '--nepochs', '1',
                     '--samples', '60', '--net', 'nhid=20', '--device', 'cpu', '--lr', '.01', '--output', str(tmp_path / 'o.txt')])

@@ -387,7 +387,8 @@ def test_a_full_disk_ends_a_table_in_one_line(tmp_path, monkeypatch, refused):
 def test_a_plan_may_be_large_and_help_is_no_part_of_it(tmp_path, refused, capsys):
     assert work.main(['cpu', 'glyphs', 'hat', str(tmp_path), '--search', 'random', '--trials', '500']) == 0
     assert ' missing; ' in capsys.readouterr().out
-    assert '--help after --' in refused(run_multi.main, ['--experiments', 'glyphs', '--approaches', 'sgd', '--', '--help'])
+    assert '--help after --' in refused(run_multi.main,
+                                        ['--experiments', 'glyphs', '--approaches', 'sgd', '--', '--help'])
 
 
 def test_a_worker_that_dies_once_its_result_is_whole_has_finished(tmp_path, monkeypatch):
