@@ -306,6 +306,6 @@ def test_a_plan_leaves_to_others_what_they_are_doing_and_ends_well(shapes, tmp_p
 
 def test_some_of_all_moments_at_which_a_run_can_end():
     """scripts/kill_test.sh --every tries them all."""
-    done = subprocess.run([sys.executable, str(ROOT / 'scripts' / 'kill_test.py'), '--every', '149', '--cases', 'overwrite-other',
+    done = subprocess.run([sys.executable, str(ROOT / 'scripts' / 'kill_test.py'), '--every', '83', '--cases', 'overwrite-other',
                            '--folder', 'kill_test-%d' % os.getpid()], capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.count(' 0 wrong') == 2, done.stdout + done.stderr
