@@ -139,7 +139,7 @@ def test_old_tasks_stay_to_the_bit(approach, more, capsys):
         assert any('norm.1.running_mean' in n for n in moved) and not any('norm.0.' in n for n in moved)
 
 
-@pytest.mark.parametrize('approach, more', [('sgd', {}), ('hat', {}), ('packnet', {'norm': 'task'}), ('pathnet', {}), ('lwf', {}), ('lfl', {})])
+@pytest.mark.parametrize('approach, more', [('sgd', {}), ('hat', {}), ('packnet', {'norm': 'task'}), ('lwf', {}), ('lfl', {})])
 def test_runs_go_on_to_the_bit(approach, more, capsys):
     def fresh():
         appr = made(approach, **more)
