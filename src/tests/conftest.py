@@ -55,6 +55,20 @@ def in_process(monkeypatch):
     return done
 
 
+def words(script):
+    """A command line of Python code that is fast to start."""
+    return [sys.executable, '-S', '-c', script]
+
+
+def copying(argv, folder):
+    """Runs a command line, whose --output comes last, in a folder; returns one that puts its result there."""
+    import run
+    output = Path(argv[-1])
+    run.main([*argv[:-1], str(folder / output.name)])
+    code = 'import shutil; shutil.copytree(%r, %r, dirs_exist_ok=True)'
+    return words(code % (str(folder), str(output.parent)))
+
+
 def pytest_configure(config):
     config.addinivalue_line('markers', 'slow: what scripts/test.sh --quick leaves out of the files that it runs')
 
@@ -120,10 +134,12 @@ def no_logs(tmp_path_factory):
 
 @pytest.fixture
 def refused(capsys):
-    """Calls main(argv), which has to refuse: exit status 2 and one line on stderr, which is returned."""
+    """Calls main(argv) as a command, which has to refuse: exit status 2 and one line on stderr, which is returned."""
+    from runs import launch
+
     def call(main, argv):
         with pytest.raises(SystemExit) as e:
-            main([str(a) for a in argv])
+            launch.script(lambda: main([str(a) for a in argv]), 'command')
         err = capsys.readouterr().err
         assert e.value.code == 2
         assert err.endswith('\n') and err.count('\n') == 1 and 'Traceback' not in err

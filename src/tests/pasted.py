@@ -1,10 +1,10 @@
-"""Carries out the commands of a readme in their order, as somebody who pastes them: on a copy of the project,
+"""Carries out the commands of readmes in their order, as somebody who pastes them: on a copy of the project,
 small networks and small stand-ins for the data, each in a fork of this process, which has imported everything.
 
-    python pasted.py <folder of the copy> <readme>
+    python pasted.py <folder of the copy> <readme> ...
 
-Prints how many were carried out; for one that fails, the command and what it said, and the exit status is 1. Skipped
-are those marked as needing what is not here, and shell scripts, which have to be there.
+Prints how many of each were carried out; of one that fails, the command and what it said, and the exit status
+is 1. Skipped are those marked as needing what is not here, and scripts, which have to be there.
 """
 import dataclasses
 import importlib
@@ -50,7 +50,10 @@ def here(needs):
 
 def shortened(words):
     """Return a command with one epoch and two seeds."""
-    return [SHORT.get(before, word) for before, word in zip(['', *words], words)]
+    found = [SHORT.get(before, word) for before, word in zip(['', *words], words)]
+    told = {'--nepochs', '--overfit'} & set(words)
+    long = words[1] == 'src/run.py' and '--experiment' in words and not told
+    return found + ['--nepochs', '1'] * long
 
 
 def shrink(root):
@@ -104,32 +107,37 @@ def carried_out(words, document):
     return 0
 
 
-def main(root, readme):
-    """Carry out a readme's commands; return the exit status."""
+def tried(root, words, document):
+    """Carry out a command; return whether it went well. Print what one said that did not."""
+    if words[0] == 'cat':
+        (root / words[2]).write_text(document)
+    elif words[0] == 'bash' or words[1].startswith('scripts/'):
+        assert (root / words[1]).is_file(), words
+    elif words[0] == 'python':
+        with tempfile.TemporaryFile('w+') as said:
+            status = Fork(shortened(words), said, document).wait()
+            said.seek(0)
+            if status and not (status == 1 and words[1] in MISSES):
+                print(shlex.join(words), 'exit status %d' % status, said.read()[-3000:], sep='\n')
+                return False
+    return True
+
+
+def main(root, *readmes):
+    """Carry out the commands of readmes; return the exit status."""
     for name in WARM:
         importlib.import_module(name)
     from runs import local
     root = Path(root)
     os.chdir(root)
-    os.environ['WALK_OPTIONS'] = '--nepochs 1'
     shrink(root)
     local.subprocess = SimpleNamespace(Popen=Fork, DEVNULL=None)
     local.Workers.carry_out.__defaults__ = (Fork.wait,)
-    count = 0
-    for words, document, needs in commands((root / readme).read_text('utf-8')):
-        if words[0] == 'cat':
-            (root / words[2]).write_text(document)
-        elif words[0] == 'bash':
-            assert (root / words[1]).is_file(), words
-        elif words[0] == 'python' and here(needs):
-            with tempfile.TemporaryFile('w+') as said:
-                status = Fork(shortened(words), said, document).wait()
-                said.seek(0)
-                if status and not (status == 1 and words[1] in MISSES):
-                    print(shlex.join(words), 'exit status %d' % status, said.read()[-3000:], sep='\n')
-                    return 1
-            count += 1
-    print(count)
+    for readme in readmes:
+        there = [c for c in commands((root / readme).read_text('utf-8')) if here(c[2])]
+        if not all(tried(root, words, document) for words, document, _ in there):
+            return 1
+        print(readme, sum(words[0] == 'python' for words, *_ in there))
     return 0
 
 

@@ -9,7 +9,8 @@ from conftest import killed
 from results import epochs
 from runs import checkpoint, journal
 
-SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '2', '--device', 'cpu', '--approach', 'hat', '--net', 'nhid=100',
+SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--samples', '200', '--nepochs', '2', '--device', 'cpu',
+         '--approach', 'hat', '--net', 'nhid=100',
          '--tensorboard']
 
 

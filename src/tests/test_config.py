@@ -147,14 +147,6 @@ def test_a_run_ends_with_a_paragraph_whose_command_works(tmp_path, capsys, monke
     assert (tmp_path / 'glyphs_sgd_0.png').exists()
 
 
-def test_settings_cannot_be_changed_but_others_can_be_made():
-    args, _ = options.parse([*SHORT, '--approach', 'hat', '--lr', '0.1'])
-    for change in (lambda: setattr(args, 'lr', 3), lambda: setattr(args, 'mine', 3), lambda: delattr(args, 'lr')):
-        with pytest.raises(AttributeError, match='cannot be changed'):
-            change()
-    assert args.but(lr=3).lr == 3 and args.lr == .1 and not hasattr(args, 'mine')
-
-
 @pytest.fixture
 def more(tmp_path, monkeypatch):
     """A folder of further approaches, dataloaders and networks."""

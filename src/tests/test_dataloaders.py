@@ -213,26 +213,47 @@ def serve(files, mischief=()):
     return 'http://127.0.0.1:%d/' % server.server_port
 
 
+def gz_idx(x, y):
+    """MNIST's two files of images [N,28,28] and labels, packed."""
+    return (gzip.compress(struct.pack('>IIII', 2051, *x.shape) + x.tobytes()),
+            gzip.compress(struct.pack('>II', 2049, len(y)) + y.astype(np.uint8).tobytes()))
+
+
+def mnist_files():
+    """torchvision's files of MNIST in a small edition, {name: bytes}."""
+    arrays, files = small('mnist'), {}
+    for s, stem in (('train', 'train'), ('test', 't10k')):
+        names = ['%s-%s-ubyte.gz' % (stem, kind) for kind in ('images-idx3', 'labels-idx1')]
+        files.update(zip(names, gz_idx(arrays['x_' + s], arrays['y_' + s])))
+    return files
+
+
+def sums(files):
+    """[(name, MD5)] of files."""
+    return [(name, hashlib.md5(content).hexdigest()) for name, content in files.items()]
+
+
+def from_server(monkeypatch, name, kind, **names):
+    """Gives a class of torchvision.datasets other addresses and sums, those of a small edition on this machine."""
+    monkeypatch.setenv('no_proxy', '*')
+    monkeypatch.setattr(download, 'WAIT', 0.01)
+    for key, value in names.items():
+        monkeypatch.setattr(kind, key, value, raising=False)
+    monkeypatch.setitem(raw.TABLE, name, dataclasses.replace(raw.TABLE[name], counts=(200, 100)))
+
+
 @pytest.fixture
 def mnist_server(monkeypatch):
     """torchvision's MNIST, in a small edition, on a server of this machine."""
     from torchvision import datasets
-    m, files = small('mnist'), {}
-    for s, stem in (('train', 'train'), ('test', 't10k')):
-        x, y = m['x_' + s], m['y_' + s].astype(np.uint8)
-        files['%s-images-idx3-ubyte.gz' % stem] = gzip.compress(struct.pack('>IIII', 2051, *x.shape) + x.tobytes())
-        files['%s-labels-idx1-ubyte.gz' % stem] = gzip.compress(struct.pack('>II', 2049, len(y)) + y.tobytes())
-    monkeypatch.setenv('no_proxy', '*')
-    monkeypatch.setattr(download, 'WAIT', 0.01)
+    files = mnist_files()
     monkeypatch.setattr(download, 'TIMEOUT', 20)
-    monkeypatch.setattr(datasets.MNIST, 'mirrors', [serve(files)])
-    monkeypatch.setattr(datasets.MNIST, 'files', files, raising=False)
-    monkeypatch.setattr(datasets.MNIST, 'resources', [(n, hashlib.md5(b).hexdigest()) for n, b in files.items()])
+    from_server(monkeypatch, 'mnist', datasets.MNIST, mirrors=[serve(files)], files=files,
+                resources=sums(files))
     return datasets.MNIST
 
 
 def test_torchvision_sets_are_downloaded_once_and_their_size_is_checked(mnist_server, tmp_path, monkeypatch, refused):
-    monkeypatch.setitem(raw.TABLE, 'mnist', dataclasses.replace(raw.TABLE['mnist'], counts=(200, 100)))
     for _ in range(2):
         arrays = raw.load('mnist', tmp_path)
         assert (arrays['x_train'] == small('mnist')['x_train']).all() and (tmp_path / 'MNIST' / 'raw').is_dir()
@@ -246,7 +267,6 @@ def test_torchvision_sets_are_downloaded_once_and_their_size_is_checked(mnist_se
 def test_downloads_that_fail_are_tried_again(mischief, mnist_server, tmp_path, monkeypatch, capsys):
     if 'stall' in mischief:
         monkeypatch.setattr(download, 'TIMEOUT', 0.5)
-    monkeypatch.setitem(raw.TABLE, 'mnist', dataclasses.replace(raw.TABLE['mnist'], counts=(200, 100)))
     monkeypatch.setattr(mnist_server, 'mirrors', [serve(mnist_server.files, mischief)])
     assert (raw.load('mnist', tmp_path)['x_test'] == small('mnist')['x_test']).all()
     assert capsys.readouterr().out.count('download failed') == len(mischief)
@@ -269,9 +289,8 @@ IDX = 'MNIST/raw/train-images-idx3-ubyte'
 
 
 @pytest.fixture
-def small_mnist(mnist_server, tmp_path, monkeypatch):
+def small_mnist(mnist_server, tmp_path):
     """torchvision's files of a small MNIST in a folder."""
-    monkeypatch.setitem(raw.TABLE, 'mnist', dataclasses.replace(raw.TABLE['mnist'], counts=(200, 100)))
     raw.load('mnist', tmp_path)
     return tmp_path
 
@@ -308,8 +327,8 @@ def test_a_whole_archive_mends_what_was_unpacked_from_it_without_a_network(mnist
 
 
 @pytest.fixture
-def cifar_server(monkeypatch, tmp_path):
-    """torchvision's CIFAR-10, in a small edition, on a server of this machine; (its files, the class)."""
+def cifar_server(monkeypatch):
+    """torchvision's CIFAR-10, in a small edition, on a server of this machine."""
     from torchvision import datasets
     arrays, members = small('cifar10'), {'batches.meta': {'label_names': list('abcdefghij')}}
     for s, name in (('train', 'data_batch_1'), ('test', 'test_batch')):
@@ -322,22 +341,19 @@ def cifar_server(monkeypatch, tmp_path):
             info = tarfile.TarInfo('cifar-10-batches-py/' + name)
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
-    kind, sums = datasets.CIFAR10, {name: hashlib.md5(content).hexdigest() for name, content in members.items()}
-    files = {'cifar-10-python.tar.gz': packed.getvalue()}
-    monkeypatch.setenv('no_proxy', '*')
-    monkeypatch.setattr(download, 'WAIT', 0.01)
-    for name, value in {'tgz_md5': hashlib.md5(packed.getvalue()).hexdigest(), 'url': serve(files) + 'cifar-10-python.tar.gz',
-                        'train_list': [['data_batch_1', sums['data_batch_1']]], 'test_list': [['test_batch', sums['test_batch']]],
-                        'meta': {'filename': 'batches.meta', 'key': 'label_names', 'md5': sums['batches.meta']}}.items():
-        monkeypatch.setattr(kind, name, value)
-    monkeypatch.setitem(raw.TABLE, 'cifar10', dataclasses.replace(raw.TABLE['cifar10'], counts=(200, 100)))
-    return files, kind
+    files, inside = {'cifar-10-python.tar.gz': packed.getvalue()}, dict(sums(members))
+    from_server(monkeypatch, 'cifar10', datasets.CIFAR10, url=serve(files) + 'cifar-10-python.tar.gz',
+                tgz_md5=sums(files)[0][1],
+                train_list=[['data_batch_1', inside['data_batch_1']]],
+                test_list=[['test_batch', inside['test_batch']]],
+                meta={'filename': 'batches.meta', 'key': 'label_names', 'md5': inside['batches.meta']})
+    return datasets.CIFAR10
 
 
 @pytest.mark.parametrize('spoilt', [['cifar-10-python.tar.gz'], ['cifar-10-batches-py/data_batch_1'], ['cifar-10-batches-py/batches.meta'],
                                     ['cifar-10-python.tar.gz', 'cifar-10-batches-py/test_batch']])
 def test_a_broken_archive_or_what_was_unpacked_from_it_is_told_from_none(spoilt, cifar_server, tmp_path, monkeypatch, capsys):
-    files, kind = cifar_server
+    kind = cifar_server
     raw.load('cifar10', tmp_path)
     for name in spoilt:
         truncated(tmp_path / name)
@@ -356,12 +372,6 @@ def test_a_broken_archive_or_what_was_unpacked_from_it_is_told_from_none(spoilt,
     assert raw.load('cifar10', tmp_path)['x_test'].shape == (100, 32, 32, 3) and not capsys.readouterr().out
 
 
-def gz_idx(x, y):
-    """MNIST's two files of images [N,28,28] and labels, packed."""
-    return (gzip.compress(struct.pack('>IIII', 2051, *x.shape) + x.tobytes()),
-            gzip.compress(struct.pack('>II', 2049, len(y)) + y.astype(np.uint8).tobytes()))
-
-
 def zipped(members):
     """A zip of {name: bytes}."""
     out = io.BytesIO()
@@ -369,15 +379,6 @@ def zipped(members):
         for name, content in members.items():
             z.writestr(name, content)
     return out.getvalue()
-
-
-def from_server(monkeypatch, name, kind, **names):
-    """Gives a class of torchvision.datasets other addresses and sums, those of a small edition on this machine."""
-    monkeypatch.setenv('no_proxy', '*')
-    monkeypatch.setattr(download, 'WAIT', 0.01)
-    for key, value in names.items():
-        monkeypatch.setattr(kind, key, value)
-    monkeypatch.setitem(raw.TABLE, name, dataclasses.replace(raw.TABLE[name], counts=(200, 100)))
 
 
 @pytest.mark.parametrize('name, ncla, first', [('emnist-letters', 26, 1), ('emnist-balanced', 47, 0)])
@@ -389,7 +390,7 @@ def test_emnist_stands_upright_and_is_numbered_from_0(name, ncla, first, tmp_pat
         for kind, content in zip(('images-idx3', 'labels-idx1'), gz_idx(arrays['x_' + s].swapaxes(1, 2), y + first)):
             members['gzip/emnist-%s-%s-%s-ubyte.gz' % (name[7:], s, kind)] = content
     files = {'gzip.zip': zipped(members)}
-    from_server(monkeypatch, name, datasets.EMNIST, url=serve(files) + 'gzip.zip', md5=hashlib.md5(files['gzip.zip']).hexdigest())
+    from_server(monkeypatch, name, datasets.EMNIST, url=serve(files) + 'gzip.zip', md5=sums(files)[0][1])
     for _ in range(2):
         found = raw.load(name, tmp_path)
         assert (found['x_train'] == arrays['x_train']).all() and (found['y_test'] == np.arange(100) % ncla).all()
@@ -401,20 +402,16 @@ def test_emnist_stands_upright_and_is_numbered_from_0(name, ncla, first, tmp_pat
 def test_kmnist_and_usps_are_downloaded(tmp_path, monkeypatch):
     import bz2
     from torchvision import datasets
-    arrays, files = small('mnist'), {}
-    for s, stem in (('train', 'train'), ('test', 't10k')):
-        pair = gz_idx(arrays['x_' + s], arrays['y_' + s])
-        files.update(zip(('%s-%s-ubyte.gz' % (stem, kind) for kind in ('images-idx3', 'labels-idx1')), pair))
-    from_server(monkeypatch, 'kmnist', datasets.KMNIST, mirrors=[serve(files)],
-                resources=[(n, hashlib.md5(b).hexdigest()) for n, b in files.items()])
-    assert (raw.load('kmnist', tmp_path)['x_test'] == arrays['x_test']).all()
+    files = mnist_files()
+    from_server(monkeypatch, 'kmnist', datasets.KMNIST, mirrors=[serve(files)], resources=sums(files))
+    assert (raw.load('kmnist', tmp_path)['x_test'] == small('mnist')['x_test']).all()
     rs, files, wanted = np.random.RandomState(0), {}, {}
     for s, n, file in (('train', 200, 'usps.bz2'), ('test', 100, 'usps.t.bz2')):
         wanted[s] = rs.randint(0, 256, (n, 256)), np.arange(n) % 10
         lines = ['%d %s' % (c + 1, ' '.join('%d:%.5f' % (k + 1, v / 127.5 - 1 + 1e-4) for k, v in enumerate(row))) for row, c in zip(*wanted[s])]
         files[file] = bz2.compress('\n'.join(lines).encode())
     address = serve(files)
-    split_list = {s: [address + n, n, hashlib.md5(files[n]).hexdigest()] for s, n in (('train', 'usps.bz2'), ('test', 'usps.t.bz2'))}
+    split_list = {s: [address + n, n, md5] for s, (n, md5) in zip(('train', 'test'), sums(files))}
     from_server(monkeypatch, 'usps', datasets.USPS, split_list=split_list)
     found = raw.load('usps', tmp_path)
     assert (found['y_train'] == wanted['train'][1]).all() and raw.shape('usps', tmp_path) == [1, 16, 16]
@@ -437,7 +434,7 @@ def test_omniglot_s_alphabets_are_tasks(tmp_path, monkeypatch):
                     members['%s/%s/character%02d/%04d_%02d.png' % (part, alphabet, c + 1, c, drawer + 1)] = png.getvalue()
         files[part + '.zip'] = zipped(members)
     from_server(monkeypatch, 'omniglot', datasets.Omniglot, download_url_prefix=serve(files).rstrip('/'),
-                zips_md5={n[:-4]: hashlib.md5(b).hexdigest() for n, b in files.items()})
+                zips_md5={n[:-4]: md5 for n, md5 in sums(files)})
     monkeypatch.setitem(raw.TABLE, 'omniglot', dataclasses.replace(raw.TABLE['omniglot'], ncla=7, counts=(112, 28)))
     first = raw.load('omniglot', tmp_path)
     utils.remove(tmp_path / 'omniglot-py')

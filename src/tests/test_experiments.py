@@ -87,8 +87,7 @@ def test_images_of_one_s_own_may_have_any_size(shape, size, network, tmp_path, c
     assert np.allclose(data[0]['train']['x'], expected, atol=1e-5)
 
 
-@pytest.mark.parametrize('approach', ['sgd', 'hat'])
-@pytest.mark.parametrize('shape', [(24, 24, 3), (10, 14)])
+@pytest.mark.parametrize('approach, shape', [('sgd', (24, 24, 3)), ('hat', (10, 14))])
 def test_runs_on_images_of_one_s_own(approach, shape, tmp_path, capsys):
     own(tmp_path / 'd', shape=shape)
     run.main(['--experiment', 'split:shapes:2', '--approach', approach, '--data-dir', str(tmp_path / 'd'), *SHORT, '--output', str(tmp_path / 'o.txt')])

@@ -6,7 +6,6 @@ import pytest
 
 import plot_results
 from results import canvas, captions, comparable, curves, drawing, epochs, figures, layout, masks, metrics
-from runs import launch
 from test_plot import JOINT, MINE, RANDOM, base, dump, folder, log, rows, save, write_epochs  # noqa: F401 (a fixture among them)
 from utils import UserError
 
@@ -25,11 +24,6 @@ def drawn(monkeypatch, tmp_path):
         fig, text = kept[0]
         return fig, ' '.join(text.split())
     return call
-
-
-def main(argv):
-    """plot_results as a command."""
-    launch.script(lambda: plot_results.main(argv), 'plot_results.py')
 
 
 @pytest.mark.parametrize('figure, says', [
@@ -117,7 +111,7 @@ def test_differences_are_corrected_for_their_number(folder, drawn, capsys):  # n
 
 
 def test_what_a_comparison_is_against_is_asked_for_where_only_bounds_are_compared(folder, refused):  # noqa: F811
-    assert '--against' in refused(main, base(folder, 'random,joint', 'paired'))
+    assert '--against' in refused(plot_results.main, base(folder, 'random,joint', 'paired'))
 
 
 def test_overlap_shows_what_chance_would_give(drawn, tmp_path, capsys):
@@ -205,10 +199,11 @@ def test_a_table_of_epochs_is_read_or_the_bad_line_is_named(content, says, tmp_p
 
 def test_results_of_other_experiments_are_not_compared(folder, refused, capsys):  # noqa: F811
     save(folder, 'mine', 1, MINE, config={'experiment': 'other', 'approach': 'mine'})
-    line = refused(main, base(folder, 'joint,mine', 'bars'))
+    line = refused(plot_results.main, base(folder, 'joint,mine', 'bars'))
     assert 'different experiments: other (toy_mine_1.txt); toy (toy_joint_0.txt' in line
     save(folder, 'mine', 1, MINE, config={'experiment': 'toy', 'approach': 'mine', 'scenario': 'class'})
-    assert 'toy, class-incremental (toy_mine_1.txt)' in refused(main, base(folder, 'joint,mine', 'bars'))
+    assert 'toy, class-incremental (toy_mine_1.txt)' in refused(plot_results.main,
+                                                                base(folder, 'joint,mine', 'bars'))
     save(folder, 'joint', 1, JOINT, config={'experiment': 'toy', 'approach': 'sgd'})
     rows(capsys, *base(folder, 'joint', 'bars'), '--seeds', '1')
     assert plot_results.main([str(a) for a in [*base(folder, 'joint', 'bars'), '--table', 'csv']]) == 0
@@ -226,7 +221,7 @@ def test_results_that_differ_in_more_than_the_seed_are_told(folder, capsys):  # 
 
 def test_a_folder_without_results_says_what_is_there(folder, tmp_path, refused):  # noqa: F811
     (tmp_path / 'empty').mkdir()
-    line = refused(main, [*base(tmp_path / 'empty', 'mine', 'bars'), tmp_path / 'gone', folder, '--experiment', 'tor'])
+    line = refused(plot_results.main, [*base(tmp_path / 'empty', 'mine', 'bars'), tmp_path / 'gone', folder, '--experiment', 'tor'])
     assert 'empty has no results' in line and 'gone is not a folder that exists' in line and 'results of toy: joint,mine,random' in line
 
 
@@ -237,10 +232,13 @@ def test_tags_choose_results(folder, capsys, refused):  # noqa: F811
     assert rows(capsys, *base(folder, 'mine', 'bars'))[0]['seeds'] == '3'
     assert rows(capsys, *base(folder, 'mine', 'bars'), '--tag', 'final')[0]['seeds'] == '2'
     assert rows(capsys, *base(folder, 'mine', 'bars'), '--tag', 'wide,final')[0]['seeds'] == '1'
-    assert 'with the tag other' in refused(main, [*base(folder, 'mine', 'bars'), '--tag', 'other'])
-    assert 'with the tag final' in refused(main, [*base(folder, 'random', 'bars'), '--tag', 'final'])
-    assert '--tag' in refused(main, ['--figure', 'masks', '--logs', 'x.pkz', '--tag', 'a'])
-    assert '--measure' in refused(main, [*base(folder, 'mine', 'bars'), '--measure', 'valid_loss'])
+    assert 'with the tag other' in refused(plot_results.main,
+                                           [*base(folder, 'mine', 'bars'), '--tag', 'other'])
+    assert 'with the tag final' in refused(plot_results.main,
+                                           [*base(folder, 'random', 'bars'), '--tag', 'final'])
+    assert '--tag' in refused(plot_results.main, ['--figure', 'masks', '--logs', 'x.pkz', '--tag', 'a'])
+    assert '--measure' in refused(plot_results.main,
+                                  [*base(folder, 'mine', 'bars'), '--measure', 'valid_loss'])
 
 
 @pytest.mark.parametrize('name', ['approach-%d', '%d'])

@@ -1,11 +1,8 @@
 """Files that were written for the original's layout run once dropped in, and say what they miss if they do not."""
 import json
 import os
-import shutil
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +13,12 @@ import approaches
 import dataloaders
 import networks
 import run
+import run_multi
 import discovery
 import utils
-from approaches import base, hat
+from approaches import hat
 from networks import gated
-from utils import ROOT, UserError
+from utils import UserError
 
 DROPINS = Path(__file__).parent / 'dropins'
 THEIRS = ['--experiment', 'their-data', '--nepochs', '3', '--device', 'cpu']
@@ -268,36 +266,28 @@ def test_a_former_hook_is_refused_with_its_successor(body, says, refused, droppe
     assert says in refused(run.main, [*SHORT, '--approach', 'mine', '--output', tmp_path / 'o.txt'])
 
 
-@pytest.fixture
-def copy(tmp_path):
-    """A copy of the project with the files dropped in."""
-    shutil.copytree(ROOT / 'src', tmp_path / 'src', ignore=shutil.ignore_patterns('tests', '__pycache__'))
-    shutil.copytree(DROPINS, tmp_path / 'src', dirs_exist_ok=True)
-    return tmp_path
-
-
 @pytest.mark.parametrize('how, status', [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_stop_of_such_a_run_cannot_be_resumed_and_says_so_by_its_status(how, status, copy):
-    process = subprocess.Popen([sys.executable, str(copy / 'src' / 'run.py'), *THEIRS, *EWC, '--nepochs', '100000', '--lr', '1e-4',
-                                '--lr-patience', '100000'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-                               env={**os.environ, 'PYTHONUNBUFFERED': '1'})
-    for line in process.stdout:
-        if line.startswith('| Epoch   2'):
-            break
-    process.send_signal(how)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == status and 'resume' not in err and err.count('\n') == 1
+def test_a_stop_of_such_a_run_cannot_be_resumed_and_says_so_by_its_status(how, status, dropped, tmp_path,
+                                                                          monkeypatch, capsys):
+    monkeypatch.setattr(discovery.load('approaches', 'their-ewc').Appr, 'eval',
+                        lambda *_: os.kill(os.getpid(), how))
+    # which a suite in the background is told to ignore
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(SystemExit) as e:
+            run.main([*THEIRS, *EWC, '--output', str(tmp_path / 'o.txt')])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    err = capsys.readouterr().err
+    assert e.value.code == status and 'resume' not in err and err.count('\n') == 1
 
 
-def test_plans_run_such_classes_and_what_is_finished_is_not_done_again(copy):
-    command = [sys.executable, str(copy / 'src' / 'run_multi.py'), '--experiments', 'their-data', '--approaches', 'their-ewc',
-               '--seeds', '0', '--execute', '--', *THEIRS[2:], '--set', 'temperature=2']
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0 and '1 runs finished, 0 failed' in done.stdout, done.stderr
-    before = time.time()
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert '1 finished' in done.stdout and all(f.stat().st_mtime < before for f in (copy / 'res').glob('*.txt'))
+def test_plans_run_such_classes_and_what_is_finished_is_not_done_again(dropped, in_process, tmp_path, capsys):
+    command = ['--experiments', 'their-data', '--approaches', 'their-ewc', '--seeds', '0', '--res_folder',
+               str(tmp_path), '--execute',
+               '--', *THEIRS[2:], '--set', 'temperature=2']
+    assert run_multi.main(command) == 0 and '1 runs finished, 0 failed' in capsys.readouterr().out
+    assert run_multi.main(command) == 0 and '1 runs: 1 finished\n' in capsys.readouterr().out and len(in_process) == 1
 
 
 def test_the_original_s_helpers():

@@ -153,10 +153,9 @@ def test_models_that_say_something_else_of_themselves_are_taken_or_refused(model
     about = nodes.Reader().value(found['about'], 'it')
     about['tasks'][0]['images']['permutation'] = np.arange(36)
     for where in places(about):
-        for new in draw.sample(ODD, 2 if 'config' not in where else 1):
-            torch.save({**found, 'about': nodes.Writer().node(changed(about, list(where), new), 'it')}, path)
-            if reads(*model):
-                taken.append(where)
+        torch.save({**found, 'about': nodes.Writer().node(changed(about, list(where), draw.choice(ODD)), 'it')}, path)
+        if reads(*model):
+            taken.append(where)
     path.write_bytes(whole)
     assert set(map(lambda where: where[-1] if where[-1] not in (0, 1, 2) else where[-2], taken)) <= {
         'class_names', 'mean', 'std', 'angle', 'permutation', 'images'}, taken
@@ -168,7 +167,7 @@ def test_models_with_other_tensors_are_taken_or_refused(model, capsys):
     changes = (lambda v: None, lambda v: 3, lambda v: [v], lambda v: {'a': v}, lambda v: v[:1], lambda v: v.double(), lambda v: v.long(),
                lambda v: v.flatten(), lambda v: v.to_sparse(), lambda v: v.to('meta'), lambda v: v * float('nan'))
     for where in [w for w in places({'model': dict(found['model']), 'approach': found['approach']}) if w]:
-        for change in draw.sample(changes, 5):
+        for change in draw.sample(changes, 3):
             old = found
             for key in where:
                 old = old[key]

@@ -16,6 +16,7 @@ import dataloaders
 import run
 import run_multi
 import work
+from conftest import copying, words
 from results import records
 from runs import launch, plan, tuned
 from runs import slurm as slurm_runs
@@ -38,40 +39,47 @@ def test_without_execute_the_plan_is_only_shown(tmp_path, capsys):
     assert not (tmp_path / 'res').exists()
 
 
-def test_a_plan_is_carried_out_and_its_rerun_does_only_what_is_missing(shapes, tmp_path, capsys):
-    passed, last = ['--', *shapes], tmp_path / 'split-shapes-2_sgd_1.txt'
+def test_a_plan_does_what_is_missing(shapes, tmp_path, capsys):
+    passed, outputs = ['--', *shapes], [tmp_path / ('split-shapes-2_sgd_%d.txt' % seed) for seed in (0, 1)]
 
     def again(*options, passed=passed):
         return multi(tmp_path, '--approaches', 'sgd', *options, passed=passed, experiment=SHAPES)
-    assert again('--execute', '--nproc', '2') == 0
-    assert sorted(f.name for f in tmp_path.glob('*.txt')) == ['split-shapes-2_sgd_0.txt', last.name]
-    last.unlink(), last.with_suffix('.json').unlink()
-    before = {f: f.stat().st_mtime_ns for f in tmp_path.glob('*.txt')}
+    run.main(['--experiment', SHAPES, *shapes, '--approach', 'sgd', '--output', str(outputs[0])])
+    before = outputs[0].stat().st_mtime_ns
     capsys.readouterr()
     assert again() == 0
     printed = capsys.readouterr().out
     assert '1 finished, 1 missing; about ' in printed and 'unknown' not in printed
     assert again('--execute') == 0
-    assert last.exists() and all(f.stat().st_mtime_ns == t for f, t in before.items())
-    log = plan.Run(['--experiment', SHAPES, *shapes, '--approach', 'sgd', '--output', str(last)]).log
+    assert records.finished(outputs[1]) and outputs[0].stat().st_mtime_ns == before
+    log = plan.Run(['--experiment', SHAPES, *shapes, '--approach', 'sgd', '--output', str(outputs[1])]).log
     assert log.is_relative_to(ROOT / 'logs') and '>>> Test on task' in log.read_text()
     shutil.rmtree(log.parent)
     with pytest.raises(UserError, match='another configuration'):
         again(passed=[*passed, '--nepochs', '2'])
 
 
-def test_a_failing_run_is_reported_and_the_others_carried_on(shapes, tmp_path, capfd):
-    def execute(*passed):
-        return multi(tmp_path, '--execute', '--seeds', '0', passed=['--', *shapes, *passed], experiment=SHAPES)
+def test_runs_that_fail_or_are_killed_are_named_and_the_others_carried_on(shapes, tmp_path, capfd,
+                                                                          monkeypatch):
+    def execute(*options):
+        return multi(tmp_path, '--approaches', 'random', '--seeds', '0-2', *options, passed=['--', *shapes],
+                     experiment=SHAPES)
     first = tmp_path / 'split-shapes-2_random_0.txt'
     first.mkdir()  # in the way
     with pytest.raises(UserError, match='in the way'):
-        execute()
+        execute('--execute')
     first.rmdir()
-    assert execute('--lr', '1e30') == 1
-    err = capfd.readouterr().err
-    assert err.count('failed (exit status 2)') == 1 and 'loss became' in err and '.log' in err
-    assert list(tmp_path.glob('*.txt')) == [first]
+    output = tmp_path / 'split-shapes-2_random_2.txt'
+    argv = ['--experiment', SHAPES, *shapes, '--approach', 'random', '--seed', '2', '--output', str(output)]
+    ends = [words('import sys; sys.exit("the loss became nan")'), words('import os; os.kill(os.getpid(), 9)'),
+            copying(argv, tmp_path / 'made')]
+    monkeypatch.setattr(plan.Run, 'command', property(lambda self: ends[self.args.seed]))
+    assert execute('--execute') == 1
+    out, err = capfd.readouterr()
+    assert '1 runs finished, 2 failed' in out
+    assert err.count('failed (exit status 1)') == err.count('failed (exit status -9)') == 1
+    assert 'loss became' in err and '.log' in err and list(tmp_path.glob('*.txt')) == [output]
+    assert execute() == 0 and '1 finished, 2 missing' in capfd.readouterr().out
 
 
 def planned(capsys, *options, approaches='random,sgd,hat', experiments='glyphs', passed=()):
@@ -193,51 +201,28 @@ def test_nothing_is_chosen_by_training_data(experiment, tmp_path, monkeypatch, c
     assert work.main([word for word in command if word not in ('--keep', str(tmp_path / 'a.toml'))]) == 0  # which chooses nothing
 
 
-def children(pid):
-    """Process numbers of the calls of run.py that a process has started."""
-    out = subprocess.run(['ps', '--ppid', str(pid), '-o', 'pid=,args='], capture_output=True, text=True).stdout
-    return [int(line.split()[0]) for line in out.splitlines() if 'run.py' in line]
-
-
-def started(folder, passed, *options):
-    """run_multi.py as a process, once its workers run."""
-    process = subprocess.Popen([sys.executable, str(ROOT / 'src' / 'run_multi.py'), '--experiments', SHAPES,
-                                '--approaches', 'sgd', '--seeds', '0-1', '--res_folder', str(folder), '--execute', *options,
-                                '--', *passed],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               # a suite in the background may have been told to ignore Ctrl-C
-                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
-    for _ in range(300):
-        if children(process.pid):
-            return process
-        time.sleep(0.1)
-    raise AssertionError('no worker was started')
-
-
-@pytest.mark.skipif(not shutil.which('ps'), reason='needs ps (Debian: procps)')
-def test_a_killed_run_is_named_and_missing_to_the_rerun(shapes, tmp_path, capsys):
-    process = started(tmp_path, shapes)
-    time.sleep(.2)
-    os.kill(children(process.pid)[0], signal.SIGKILL)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 1 and '1 runs finished, 1 failed' in out and 'exit status -9' in err
-    assert len(list(tmp_path.glob('*.txt'))) == 1
-    run_multi.main(['--experiments', SHAPES, '--approaches', 'sgd', '--seeds', '0-1', '--res_folder', str(tmp_path), '--', *shapes])
-    assert '1 finished, 1 missing' in capsys.readouterr().out
-
-
-@pytest.mark.skipif(not shutil.which('ps'), reason='needs ps (Debian: procps)')
 @pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM])
-def test_stopping_the_plan_stops_its_workers(how, shapes, tmp_path):
-    process = started(tmp_path, shapes, '--nproc', '2')
-    time.sleep(0.5)
-    workers = children(process.pid)
-    process.send_signal(how)
-    out, err = process.communicate(timeout=30)
-    assert process.returncode == 130 and 'Traceback' not in err and 'interrupted' in err
-    for pid in workers:
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
+def test_stopping_the_plan_stops_its_workers(how, shapes, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(plan.Run, 'command', words('import time; time.sleep(60)'))
+    started, start = [], subprocess.Popen
+
+    def counted(*args, **more):
+        started.append(start(*args, **more))
+        if len(started) == 2:
+            os.kill(os.getpid(), how)
+        return started[-1]
+    monkeypatch.setattr(subprocess, 'Popen', counted)
+    # which a suite in the background is told to ignore
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(SystemExit) as e:
+            launch.script(lambda: multi(tmp_path, '--approaches', 'sgd', '--execute', '--nproc', '2', passed=['--', *shapes],
+                                        experiment=SHAPES), 'run_multi.py')
+    finally:
+        signal.signal(signal.SIGINT, before)
+    err = capfd.readouterr().err
+    assert e.value.code == 130 and 'Traceback' not in err and 'interrupted' in err
+    assert [worker.returncode for worker in started] == [-signal.SIGTERM] * 2
 
 
 def test_work_walks_the_grid_and_judges_by_validation(tmp_path, in_process, capsys):
@@ -290,9 +275,7 @@ HEAD = ['--experiments', 'glyphs', '--approaches', 'sgd']
     (work, ['cpu', 'glyphs', 'hat', 'x', '--grid', 'lr=0.1', '--', '--lr', '0.2'], ['--lr', 'the plan sets it']),
 ])
 def test_bad_plans_are_refused_in_one_line(module, argv, says, refused):
-    def main(argv):
-        launch.script(lambda: module.main(argv), 'script')
-    line = refused(main, argv)
+    line = refused(module.main, argv)
     assert all(word in line for word in says), line
 
 

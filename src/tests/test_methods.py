@@ -12,8 +12,7 @@ import run
 import discovery
 import utils
 import original
-from approaches import (agem, anchored, der, derpp, dgr, er, ewc, ewc_online, gem, icarl, independent, lwf, mas, online_meta, packnet,
-                        si)
+from approaches import agem, anchored, der, derpp, dgr, er, ewc, ewc_online, gem, icarl, lwf, mas, online_meta, packnet, si
 from dataloaders.images import Images, Pixels
 from fast.quadratic import Quadratic, of as closed
 from learning import buffer, evaluation, policies, projection, samples, scenario as scenarios, vae
@@ -23,7 +22,6 @@ from networks import layers, mlp
 from results import records
 from published import cases, tensor
 from synthetic import batch_of, logits, said, set_scenario
-
 
 
 class Tanh(nn.Module):
@@ -450,15 +448,6 @@ def test_gem_s_projection_satisfies_every_constraint_and_is_the_nearest_point(se
     assert projection.gem(inside, memories) is inside
 
 
-def test_agem_leaves_no_component_against_the_reference():
-    g = torch.Generator().manual_seed(0)
-    for _ in range(20):
-        gradient, reference = torch.randn(2, 6, generator=g)
-        found = gradient.clone()
-        projection.agem([found], [reference])
-        assert found @ reference >= -1e-5 and ((gradient @ reference < 0) or found.equal(gradient))
-
-
 def test_agem_with_eps_heeds_a_reference_less_the_smaller_it_is(monkeypatch):
     gradient, reference = torch.tensor([3., 1.]), torch.tensor([-1., 1.])
     for scale, share in ((1e-9, 0), (1e-3, .5), (1e3, 1)):  # of what is taken out without eps
@@ -546,15 +535,6 @@ def test_losses_weighed_by_tasks():
         assert appr.loss(batch_of(t, x, y)).item() == pytest.approx(((F.cross_entropy(new[t], y) + t * 3 * kept) / (t + 1)).item(), rel=1e-5)
 
 
-def test_herding_stays_nearer_to_the_mean_of_a_class_than_chance():
-    features = F.normalize(torch.randn(200, 8, generator=torch.Generator().manual_seed(0)) + 1, dim=1)
-
-    def far(chosen):
-        return (features[chosen].mean(0) - features.mean(0)).norm().item()
-    rs = np.random.RandomState(0)
-    assert far(policies.herding(features, 10)) < min(far(torch.from_numpy(rs.permutation(200)[:10])) for _ in range(200))
-
-
 def test_a_buffer_keeps_bytes_where_the_data_are_and_gives_the_same_floats():
     order = np.random.RandomState(1).permutation(16)
     pixels = Pixels((.3,), (.4,), (1, 6, 6), order)
@@ -614,14 +594,6 @@ def test_one_quadratic_penalty_for_all_of_them():
         assert torch.allclose(p.grad, g, atol=1e-6)
     assert all(issubclass(discovery.load('approaches', n).Appr, anchored.Anchored) for n in (
         'l2', 'ewc', 'ewc-online', 'imm-mean', 'imm-mode', 'si', 'mas', 'ewc-er'))
-
-
-def test_independent_networks_forget_nothing(capsys):
-    appr, (x, y) = independent.Appr(net(pdrop=.2), nepochs=2, lr=.5, sbatch=8), batch()
-    appr.train(0, x, y, x, y)
-    first = said(appr, 0, x)
-    appr.train(1, x, 1 - y, x, 1 - y)
-    assert torch.equal(said(appr, 0, x), first) and not torch.equal(appr.model(x)[0], first)
 
 
 def test_an_anchor_for_every_task_is_the_sum_of_their_penalties(capsys):

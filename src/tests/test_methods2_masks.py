@@ -1,6 +1,5 @@
 """Masks and subspaces, wsn and gpm: as public code computes them (methods2.json), and each its own idea."""
 import shutil
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +16,6 @@ from learning.inference import Inferred
 from learning.recipe import Recipe
 from networks import alexnet, layers, mlp
 from results import records
-from runs import certificate
 from published import cases, near, tensor
 from synthetic import batch_of, goes_on, said, set_scenario
 
@@ -380,17 +378,3 @@ def test_a_network_without_biases_has_none_and_can_be_used(refused, tmp_path, ca
     shutil.rmtree(utils.ROOT / 'logs' / '+' / str(tmp_path)[1:], ignore_errors=True)
     line = refused(run.main, [*argv, str(tmp_path / 'p.txt'), '--net', 'bias=0.5'])
     assert 'bias=0.5: expected 1, or 0' in line
-
-
-def test_the_certificate_of_wsn_is_zero_and_gpm_s_says_how_far_it_moves(tmp_path, capsys):
-    found = {}
-    for name in ('wsn', 'gpm'):
-        appr, data = made(name)
-        sets = {t: {'test': {'x': x, 'y': y}} for t, (x, y) in enumerate(data)}
-        there = certificate.Certificate(SimpleNamespace(appr=appr, data=sets))
-        for t in range(2):
-            train(appr, data, t)
-            there.task(t)
-        found[name] = there.account(2)['largest_change']
-    assert found['wsn'] == {'logits': [0, 0], 'weights': 0}
-    assert 0 < found['gpm']['logits'][0] < 5 and 'weights' not in found['gpm']

@@ -16,6 +16,7 @@ from learning.batch import Batch
 from networks import mlp
 from published import cases, near, tensor
 from synthetic import tasks
+from test_methods import Vector
 
 DATA, TASKCLA, SIZE = tasks('mlp')
 SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--device', 'cpu', '--net', 'nhid=60,nlayers=1,pdrop=0']
@@ -87,17 +88,6 @@ def test_the_learning_rate_of_each_pass(case):
     i = case['inputs']
     found = [gdumb.rate(p, i['maxlr'], i['minlr']) for p in range(i['passes'])]
     assert near(found, case['outputs']['gdumb_authors']['lr_of_pass'], case['tolerance'])
-
-
-class Vector(nn.Module):
-    """A parameter that a test moves by hand."""
-
-    def __init__(self, theta):
-        super().__init__()
-        self.theta, self.last, self.taskcla = nn.Parameter(tensor(theta)), nn.ModuleList([nn.Linear(1, 1)]), [(0, 1)]
-
-    def forward(self, x):
-        raise NotImplementedError
 
 
 def move(appr, steps):
@@ -288,15 +278,6 @@ def test_gdumb_s_learner_sees_the_memory_alone_and_by_its_schedule(capsys, monke
     assert all(y == seen[0][3] for *_, y in seen[:8]) and set(appr.memory.counts.values()) == {5}
 
 
-def test_the_memory_of_gdumb_is_balanced_whatever_the_stream():
-    memory = buffer.Buffer(20, 'greedy')
-    np.random.seed(0)
-    for t, counts in enumerate([(50, 3), (2, 40)]):
-        y = torch.arange(2).repeat_interleave(torch.tensor(counts))
-        memory.add(Batch(torch.zeros(len(y), 1), y, task=t))
-    assert len(memory) == 20 and memory.counts == {(0, 0): 10, (0, 1): 3, (1, 0): 2, (1, 1): 5}
-
-
 def test_the_sampler_counts_the_samples_of_a_class_in_the_order_in_which_they_came(monkeypatch):
     memory, draws, labels = buffer.Buffer(4, 'greedy'), iter([3, 0, 0, 0]), torch.tensor([0, 0, 0, 0, 1, 1, 2, 3])
     monkeypatch.setattr(np.random, 'randint', lambda n: next(draws))
@@ -382,10 +363,10 @@ def test_bad_values_are_refused_in_one_line(options, says, tmp_path, refused):
     assert says in refused(run.main, [*SHORT, '--approach', *options, '--output', tmp_path / 'o.txt'])
 
 
-@pytest.mark.parametrize('options', [['er-ace', '--scenario', 'class'], ['gdumb'], ['bic', '--scenario', 'class'], ['wa', '--scenario', 'class'],
-                                     ['rwalk', '--normalise', 'none'], ['er', '--buffer', 'greedy'], ['er-ace', '--optimizer', 'adam'],
-                                     ['rwalk', '--iterations', '5'], ['wa', '--scenario', 'class', '--active-classes', 'all'],
-                                     ['bic', '--scenario', 'class', '--active-classes', 'all']], ids=' '.join)
+@pytest.mark.parametrize('options', [
+    ['rwalk', '--normalise', 'none'], ['er', '--buffer', 'greedy'], ['er-ace', '--optimizer', 'adam'],
+    ['wa', '--scenario', 'class', '--active-classes', 'all'],
+    ['bic', '--scenario', 'class', '--active-classes', 'all']], ids=' '.join)
 def test_debug_saves_and_loads_what_they_keep(options, tmp_path, capsys):
     size = [] if options[0] == 'rwalk' else ['--buffer-size', '40']
     run.main([*SHORT, '--approach', *options, *size, '--debug', '--output', str(tmp_path / 'o.txt')])

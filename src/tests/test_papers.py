@@ -12,7 +12,7 @@ from matplotlib.text import Text
 import paper
 import utils
 from results import archive, canvas, collect, figures, metrics, papers
-from runs import launch, plan
+from runs import plan
 from utils import UserError
 
 TABLE = {'title': 'Glyphs', 'source': 'nobody', 'spread': 'sd', 'runs': 4, 'seeds': '0-1',
@@ -111,10 +111,7 @@ def test_results_of_other_settings_are_not_taken_for_the_table_s(tmp_path, kept,
     base = ['--res_folder', str(tmp_path / 'res'), '--rows', 'random', '--seeds', '0']
     assert paper.main([written(tmp_path), *base, '--execute']) == 0
     changed = written(tmp_path, options=TABLE['options'] + ' --sbatch 32')
-
-    def main(argv):
-        launch.script(lambda: paper.main(argv), 'paper.py')
-    assert 'another configuration' in refused(main, [changed, *base])
+    assert 'another configuration' in refused(paper.main, [changed, *base])
 
 
 @pytest.mark.parametrize('argv, says', [
@@ -122,10 +119,7 @@ def test_results_of_other_settings_are_not_taken_for_the_table_s(tmp_path, kept,
     (['TABLE', '--columns', 'x'], ['rho']), (['TABLE', '--seeds', 'a'], ['0-9']), (['TABLE', '--output', 'f.txt'], ['.png'])])
 def test_bad_calls_are_refused_in_one_line(argv, says, tmp_path, kept, refused):
     path = written(tmp_path)
-
-    def main(argv):
-        launch.script(lambda: paper.main(argv), 'paper.py')
-    line = refused(main, [path if a == 'TABLE' else a for a in argv])
+    line = refused(paper.main, [path if a == 'TABLE' else a for a in argv])
     assert all(s in line for s in says)
 
 
@@ -134,13 +128,10 @@ def test_bad_calls_are_refused_in_one_line(argv, says, tmp_path, kept, refused):
                                   json.dumps({**TABLE, 'columns': {'task': {'measure': 'beauty'}}}), '[' * 100000])
 def test_malformed_tables_and_kept_results_are_refused(text, tmp_path, kept, refused):
     (tmp_path / 'bad.json').write_text(text)
-
-    def main(argv):
-        launch.script(lambda: paper.main(argv), 'paper.py')
-    assert 'is not a table' in refused(main, [tmp_path / 'bad.json'])
+    assert 'is not a table' in refused(paper.main, [tmp_path / 'bad.json'])
     kept.parent.mkdir()
     kept.write_bytes(b'nonsense')
-    assert 'cannot be read' in refused(main, [written(tmp_path), '--res_folder', tmp_path / 'res'])
+    assert 'cannot be read' in refused(paper.main, [written(tmp_path), '--res_folder', tmp_path / 'res'])
 
 
 def test_backward_transfer_and_directions_can_be_compared(tmp_path, kept, in_process, capsys):
@@ -208,12 +199,7 @@ def test_it_is_said_where_a_table_is_wrong(where, new, says, tmp_path, kept, ref
     table = json.loads(json.dumps(TABLE))
     table['columns']['rho'].setdefault('afer', 1) if 'afer' in where else None
     (tmp_path / 'x.json').write_text(json.dumps(changed(table, list(where), new)))
-    assert says in refused(as_command, [tmp_path / 'x.json'])
-
-
-def as_command(argv):
-    """paper.py as a command."""
-    launch.script(lambda: paper.main(argv), 'paper.py')
+    assert says in refused(paper.main, [tmp_path / 'x.json'])
 
 
 @pytest.fixture
@@ -235,7 +221,7 @@ def test_kept_results_are_written_whole_or_not_at_all_and_records_first(tmp_path
             raise OSError(errno.ENOSPC, 'No space left on device')
         return add(self, *args, **kwargs)
     monkeypatch.setattr(tarfile.TarFile, 'add', full)
-    assert 'No space left' in refused(as_command, [path, '--res_folder', tmp_path / 'made', '--keep'])
+    assert 'No space left' in refused(paper.main, [path, '--res_folder', tmp_path / 'made', '--keep'])
     assert kept.read_bytes() == before and [f.name for f in kept.parent.iterdir()] == ['mine.tar.xz']
     replacing, written_ = utils.replacing, []
 
@@ -245,7 +231,7 @@ def test_kept_results_are_written_whole_or_not_at_all_and_records_first(tmp_path
             raise OSError(errno.ENOSPC, 'No space left on device')
         return replacing(path, mode)
     monkeypatch.setattr(utils, 'replacing', short)
-    assert 'No space left' in refused(as_command, [path, '--res_folder', tmp_path / 'res'])
+    assert 'No space left' in refused(paper.main, [path, '--res_folder', tmp_path / 'res'])
     assert written_ == ['joint_task_0.json', 'joint_task_0.txt', 'joint_task_1.json', 'joint_task_1.txt']
     assert sorted(f.name for f in (tmp_path / 'res').iterdir()) == sorted(written_[:3])
     monkeypatch.setattr(utils, 'replacing', replacing)
@@ -258,10 +244,10 @@ def test_an_archive_with_a_byte_flipped_is_refused_and_leaves_nothing(tmp_path, 
     whole = kept.read_bytes()
     for i in [*range(0, 40), *range(40, len(whole), 97), *range(len(whole) - 24, len(whole))]:
         kept.write_bytes(whole[:i] + bytes([whole[i] ^ 4]) + whole[i + 1:])
-        assert 'mine.tar.xz cannot be read' in refused(as_command, [path, '--res_folder', tmp_path / 'res'])
+        assert 'mine.tar.xz cannot be read' in refused(paper.main, [path, '--res_folder', tmp_path / 'res'])
     for content in (b'', whole[:-30], whole[:50]):
         kept.write_bytes(content)
-        assert 'mine.tar.xz cannot be read' in refused(as_command, [path, '--res_folder', tmp_path / 'res'])
+        assert 'mine.tar.xz cannot be read' in refused(paper.main, [path, '--res_folder', tmp_path / 'res'])
     assert not (tmp_path / 'res').exists()
 
 
@@ -286,7 +272,8 @@ def test_results_of_other_numbers_of_tasks_are_refused(tmp_path, kept, in_proces
     argv = [path, '--res_folder', str(tmp_path / 'res'), '--seeds', '0']
     paper.main([*argv, '--execute'])
     columns = {**TABLE['columns'], 'rho': {**TABLE['columns']['rho'], 'after': 3}}
-    assert 'are of 2 tasks, expected the same number in all, and at least 3' in refused(as_command, [written(tmp_path, columns=columns), *argv[1:]])
+    line = refused(paper.main, [written(tmp_path, columns=columns), *argv[1:]])
+    assert 'are of 2 tasks, expected the same number in all, and at least 3' in line
 
 
 def test_a_table_s_names_may_be_any_text_in_figures(tmp_path):

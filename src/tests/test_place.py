@@ -12,7 +12,7 @@ import run
 import run_multi
 import discovery
 import utils
-from conftest import Killed, killed
+from conftest import Killed, copying, killed
 from results import collect, records
 from runs import checkpoint, locking, place, plan, sequence
 from utils import ROOT
@@ -291,10 +291,13 @@ def test_a_result_called_like_a_part_of_another_ones_logs_is_left_alone(tmp_path
         assert [n for n in files(tmp_path / name) if n[0] != '+'] == ['epochs.csv', 'run.log', 'task0.pt', 'task1.pt']
 
 
-def test_a_plan_leaves_to_others_what_they_are_doing_and_ends_well(shapes, tmp_path, capsys):
+def test_a_plan_leaves_to_others_what_they_are_doing_and_ends_well(shapes, tmp_path, monkeypatch, capsys):
     command = ['--experiments', 'split:shapes:2', '--approaches', 'sgd', '--seeds', '0-1', '--res_folder', str(tmp_path), '--execute',
                '--', *shapes]
     outputs = [tmp_path / ('split-shapes-2_sgd_%d.txt' % s) for s in range(2)]
+    argv = ['--experiment', 'split:shapes:2', *shapes, '--approach', 'sgd', '--seed', '1', '--output', str(outputs[1])]
+    monkeypatch.setattr(plan.Run, 'command', copying(argv, tmp_path / 'made'))
+    capsys.readouterr()
     with locking.lock(outputs[0]):
         assert locking.busy(outputs[0]) and not locking.busy(outputs[1])
         assert run_multi.main(command) == 0 and [records.finished(o) for o in outputs] == [False, True]
@@ -303,6 +306,6 @@ def test_a_plan_leaves_to_others_what_they_are_doing_and_ends_well(shapes, tmp_p
 
 def test_some_of_all_moments_at_which_a_run_can_end():
     """scripts/kill_test.sh --every tries them all."""
-    done = subprocess.run([sys.executable, str(ROOT / 'scripts' / 'kill_test.py'), '--every', '59', '--cases', 'overwrite-other',
+    done = subprocess.run([sys.executable, str(ROOT / 'scripts' / 'kill_test.py'), '--every', '83', '--cases', 'overwrite-other',
                            '--folder', 'kill_test-%d' % os.getpid()], capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.count(' 0 wrong') == 2, done.stdout + done.stderr

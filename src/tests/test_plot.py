@@ -12,7 +12,7 @@ import pytest
 import plot_results
 from results import epochs, ledger, masks, measures, plots
 from results.tables import Table
-from runs import checkpoint, launch, place
+from runs import checkpoint, place
 from utils import UserError
 
 RANDOM = np.array([[.5, 0], [.5, .1]])
@@ -187,8 +187,7 @@ class Evil:
 
 
 def test_what_cannot_be_used_is_named_all_at_once(folder, refused, capsys):
-    def main(argv):
-        launch.script(lambda: plot_results.main(argv), 'plot_results.py')
+    main = plot_results.main
     line = refused(main, [*base(folder, 'random,joint,mine,none'), '--seeds', '0-3'])
     assert all('toy_%s_3.txt' % a in line for a in ('random', 'joint', 'mine')) and 'toy_none_0.txt' in line
     (folder / 'toy_mine_0.txt').write_text('1 2 x')

@@ -1,8 +1,6 @@
 """How networks are trained today: augmentation, and schedules of the learning rate."""
 import json
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -392,27 +390,3 @@ def test_a_checkpoint_without_the_state_of_its_generator_does_not_fit(tried, tmp
         with pytest.raises(UserError, match='does not fit'):
             checkpoint.Checkpoint(output, {}).restore({**state, 'augment': broken}, appr, 2)
     capsys.readouterr()
-
-
-DRIVER = '''
-import sys
-sys.path.insert(0, %(tests)r)
-import fakecuda
-fakecuda.start(%(src)r)
-import torch
-torch.cuda.mem_get_info = lambda device: (2 ** 34, 2 ** 34)
-import run
-fakecuda.hook()
-for argv in %(runs)r:
-    run.main(['--device', 'cuda', '--overwrite', *argv])
-'''
-
-
-def test_it_runs_on_a_device_that_is_not_the_cpu(data_dir, tmp_path):
-    tests, runs = Path(__file__).parent, []
-    for more in ('er', 'icarl --scenario class', 'hat --schedule cosine'):
-        runs.append(['--approach', *more.split(), '--experiment', 'permuted:mnist:2', '--tasks', '0,1', '--net', 'nhid=12,nlayers=1',
-                     '--nepochs', '1', '--data-dir', str(data_dir), '--output', str(tmp_path / 'o.txt'), '--augment', ALL])
-    (tmp_path / 'driver.py').write_text(DRIVER % {'tests': str(tests), 'src': str(tests.parent), 'runs': runs})
-    done = subprocess.run([sys.executable, str(tmp_path / 'driver.py')], capture_output=True, text=True)
-    assert done.returncode == 0 and done.stdout.count('Done!') == 3, done.stderr[-2000:]

@@ -6,9 +6,6 @@ import os
 import resource
 import shutil
 import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -19,12 +16,12 @@ import discovery
 import utils
 from conftest import Killed, killed
 from results import epochs, records
-from runs import checkpoint, journal, nodes, stopping
+from runs import checkpoint, journal, locking, nodes, stopping
 from synthetic import goes_on, progress, tasks
-from utils import ROOT
 
 SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '2', '--device', 'cpu', '--net', 'nhid=30', '--samples', '200']
 DATA, TASKCLA, SIZE = tasks('mlp', 160)
+FEW = tasks('mlp', 40)[0]
 
 
 def make(approach):
@@ -45,7 +42,8 @@ def test_every_approach_goes_on_bit_for_bit_from_any_epoch(approach, capsys):
     def points(n):
         assert capsys.readouterr().err == '' and n >= (3 if approach == 'random' else 9)  # everything can be kept
         return 1, n // 2, n - 3  # mostly within a task
-    appr, other = goes_on(lambda: make(approach), DATA, points)
+    data = FEW if approach in ('online-meta', 'dgr', 'gdumb', 'bic') else DATA
+    appr, other = goes_on(lambda: make(approach), data, points)
     if approach == 'hat-test':
         assert other.logs['mask'][1].keys() == appr.logs['mask'][1].keys()
         assert (other.logs['valid_loss'][0] == appr.logs['valid_loss'][0]).all()
@@ -56,32 +54,20 @@ def clean(output):
     shutil.rmtree(checkpoint.folder(output), ignore_errors=True)
 
 
-@pytest.fixture
-def long(shapes, tmp_path):
-    """The command line of a run that trains for long, and its output."""
-    return ['--experiment', 'split:shapes:2', *shapes, '--approach', 'sgd', '--nepochs', '100000', '--no-patience', '--output', str(
-        tmp_path / 'o.txt')], tmp_path / 'o.txt'
-
-
-def started(command):
-    """run.py as a process that trains for long, once it has ended an epoch."""
-    process = subprocess.Popen([sys.executable, '-u', str(ROOT / 'src' / 'run.py'), *command], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True)
-    for line in process.stdout:
-        if line.startswith('| Epoch   2'):
-            return process
-    raise AssertionError(process.stderr.read())
-
-
 @pytest.mark.parametrize('how', [[signal.SIGTERM], [signal.SIGUSR1], [signal.SIGUSR2, signal.SIGTERM]])  # as submitit and Slurm send
-def test_a_signal_saves_the_state_and_exits_with_a_status_of_its_own(how, long, refused, capsys):
-    command, output = long
-    process = started(command)  # no checkpoint is due yet
-    for number in how:
-        process.send_signal(number)
-        time.sleep(0.002)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 75 and '--resume goes on' in err and err.count('\n') == 1
+def test_a_signal_saves_the_state_and_exits_with_a_status_of_its_own(how, tmp_path, monkeypatch, refused,
+                                                                     capsys):
+    output = tmp_path / 'o.txt'
+    command = [*SHORT, '--approach', 'sgd', '--output', str(output)]  # no checkpoint is due yet
+
+    def send(self, t, e, train, valid):
+        for number in how * (e == 1):
+            os.kill(os.getpid(), number)
+    with monkeypatch.context() as m, pytest.raises(SystemExit) as stop:
+        m.setattr(discovery.load('approaches', 'sgd').Appr, 'end_epoch', send)
+        run.main(command)
+    err = capsys.readouterr().err
+    assert stop.value.code == 75 and '--resume goes on' in err and err.count('\n') == 1
     assert (checkpoint.folder(output) / 'checkpoint.pt').exists()
     assert '--resume goes on' in refused(run.main, command)
     assert 'another configuration (--lr 0.05, now 0.02)' in refused(run.main, [*command, '--lr', '0.02', '--resume'])
@@ -90,24 +76,30 @@ def test_a_signal_saves_the_state_and_exits_with_a_status_of_its_own(how, long, 
     clean(output)
 
 
-def test_two_runs_of_one_output_exclude_each_other(long, refused):
-    command, output = long
-    process = started(command)
+def test_two_runs_of_one_output_exclude_each_other(tmp_path, refused):
+    output, (read, write) = tmp_path / 'o.txt', os.pipe()
+    command = [*SHORT, '--approach', 'random', '--output', str(output), '--overwrite']
+    other = os.fork()
+    if not other:
+        with locking.lock(output):
+            os.write(write, b'held')
+            signal.pause()
+    os.read(read, 4)
+    line = refused(run.main, command)
+    os.kill(other, signal.SIGKILL), os.waitpid(other, 0)
+    assert 'another run is writing' in line
+    run.main(command)  # the lock died with its process
+    assert records.finished(output)
+
+
+def test_a_disk_that_fills_up_ends_the_run_in_one_line(tmp_path, refused):
+    output, before = tmp_path / 'o.txt', resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2 ** 20, before[1]))
     try:
-        line = refused(run.main, [*SHORT, '--approach', 'sgd', '--output', output, '--overwrite'])
-        assert 'another run is writing' in line
+        line = refused(run.main, [*SHORT, '--approach', 'sgd', '--net', 'nhid=500', '--checkpoint-every', '0', '--output', output])
     finally:
-        process.kill()
-        process.wait()
-    run.main([*SHORT, '--approach', 'random', '--output', str(output), '--overwrite'])  # the lock died with its process
-    assert not (checkpoint.folder(output) / 'checkpoint.pt').exists()
-
-
-def test_a_disk_that_fills_up_ends_the_run_in_one_line(long):
-    command, output = long
-    done = subprocess.run([sys.executable, str(ROOT / 'src' / 'run.py'), *command, '--net', 'nhid=500', '--checkpoint-every', '0'],
-                          capture_output=True, text=True, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2 ** 20, 2 ** 20)))
-    assert done.returncode == 2 and done.stderr.count('\n') == 1 and 'too large' in done.stderr.lower()
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert 'too large' in line.lower()
     assert not output.exists() and not list(checkpoint.folder(output).glob('*.[pt]*'))
     clean(output)
 
@@ -124,18 +116,6 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, mon
     with pytest.raises(OSError):
         saved.take(appr, progress(2, len(TASKCLA)))
     assert saved.path.read_bytes() == before and [f.name for f in saved.path.parent.iterdir()] == ['checkpoint.pt']
-    clean(output)
-
-
-def test_finished_runs_remove_their_checkpoint_unless_told_to_keep_it(tmp_path, capsys):
-    output = tmp_path / 'o.txt'
-    command = [*SHORT, '--approach', 'sgd', '--output', str(output), '--checkpoint-every', '0']
-    first = run.main(command)
-    assert not (checkpoint.folder(output) / 'checkpoint.pt').exists()
-    assert np.allclose(run.main([*command, '--resume']), first, atol=1e-6) and 'Finished already' in capsys.readouterr().out
-    run.main([*command, '--keep-checkpoint', '--overwrite'])
-    state = torch.load(checkpoint.folder(output) / 'checkpoint.pt', weights_only=True)
-    assert nodes.Reader().value(state['progress'], '')['done'] == 2 and 'fc1.weight' in state['model']
     clean(output)
 
 

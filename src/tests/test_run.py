@@ -8,13 +8,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-import approaches
 import compare
 import run
 import discovery
 import utils
-from results import collect, records, unpickler
-from runs import launch, machine, network, options, sequence
+from results import records, unpickler
+from runs import machine, network, options, sequence
 
 SHORT = ['--experiment', 'glyphs', '--tasks', '0,glyphs-IJKLMN', '--nepochs', '1', '--device', 'cpu', '--net', 'nhid=50']
 
@@ -25,7 +24,7 @@ def test_every_approach_leaves_a_matrix_and_a_record(approach, tmp_path, capsys)
     scenario = discovery.load('approaches', approach).Appr.scenarios[0]
     small = {'packnet': ['--retrain', '1'], 'gdumb': ['--passes', '2'], 'wa': ['--nepochs', '10'], 'online-meta': [
         '--net', 'nhid=50,nlayers=1', '--sbatch', '10', '--samples', '400']}.get(approach, [])  # a step per sample, one by one
-    acc = run.main([*SHORT, '--approach', approach, '--scenario', scenario, *small, '--output', str(output)])
+    acc = run.main([*SHORT, '--samples', '400', '--approach', approach, '--scenario', scenario, *small, '--output', str(output)])
     assert acc.shape == (2, 2) and acc[0, 1] == 0 and np.diag(acc).min() > 0
     assert scenario != 'task' or acc[np.tril_indices(2)].min() > .08
     assert np.abs(np.loadtxt(output) - acc).max() < 1e-4
@@ -55,9 +54,6 @@ def test_the_command_works_from_any_folder(shapes, tmp_path):
     done = subprocess.run([sys.executable, script, '--experiment', 'split:shapes:2', *shapes, '--approach', 'random',
                            '--output', str(tmp_path / 'o.txt')], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr == '' and (tmp_path / 'o.txt').exists()
-    done = subprocess.run([sys.executable, script, '--experiment', 'nope', '--approach', 'sgd'], cwd=tmp_path,
-                          capture_output=True, text=True)
-    assert done.returncode == 2 and done.stderr.count('\n') == 1 and 'glyphs' in done.stderr
 
 
 def test_help_lists_what_the_approach_declares(capsys):
@@ -159,39 +155,6 @@ def test_ctrl_c_ends_the_task_then_the_run(tmp_path, monkeypatch, capsys):
     assert records.read_record(tmp_path / 'o.txt')['status'] == 'interrupted'
 
 
-def test_a_task_cut_short_by_ctrl_c_does_not_count_as_finished(tmp_path, monkeypatch, capsys):
-    def press(self, t, e, train, valid):
-        if t == 0:
-            raise KeyboardInterrupt
-    monkeypatch.setattr(discovery.load('approaches', 'sgd').Appr, 'end_epoch', press)
-    acc = run.main([*SHORT, '--approach', 'sgd', '--output', str(tmp_path / 'o.txt')])
-    assert acc.shape == (2, 2) and records.read_record(tmp_path / 'o.txt')['status'] == 'interrupted'
-    assert collect.read(tmp_path / 'o.txt') is None
-
-
-ORIGINAL_LAYOUT = '''
-import torch
-
-class Appr(object):
-    def __init__(self,model,nepochs=100,sbatch=64,lr=0.05,lr_min=1e-4,lr_factor=3,lr_patience=5,clipgrad=10000,args=None):
-        self.model=model
-        self.strength=float(args.parameter)
-        self.criterion=torch.nn.CrossEntropyLoss()
-        self.optimizer=torch.optim.SGD(model.parameters(),lr=lr)
-    def train(self,t,xtrain,ytrain,xvalid,yvalid):
-        pass
-    def eval(self,t,x,y):
-        return 0.5,self.strength
-'''
-
-
-def test_an_approach_of_the_original_layout_runs_once_dropped_in(tmp_path, monkeypatch, capsys):
-    (tmp_path / 'their_method.py').write_text(ORIGINAL_LAYOUT)
-    monkeypatch.setattr(approaches, '__path__', [*approaches.__path__, str(tmp_path)])
-    acc = run.main([*SHORT, '--approach', 'their-method', '--parameter', '0.25', '--output', str(tmp_path / 'o.txt')])
-    assert acc.tolist() == [[0.25, 0], [0.25, 0.25]]
-
-
 def test_hat_test_leaves_a_log_of_plain_arrays(tmp_path, capsys):
     log = tmp_path / 'logs' / 'glyphs.pkz'
     acc = run.main([*SHORT, '--approach', 'hat-test', '--parameter', '0.5,200,%s' % log, '--output',
@@ -202,12 +165,6 @@ def test_hat_test_leaves_a_log_of_plain_arrays(tmp_path, capsys):
     assert logs['train_reg'][1].shape == (1,) and set(logs['mask'][1][0]) == {-1, 0}
     assert logs['mask'][0][1][0].shape == (1, 50) and (logs['mask_pre'][0][0] == 0).all()
     assert (logs['mask_pre'][1][0] >= logs['mask'][0][0][0] - 1e-6).all()
-
-
-def test_single_task_compression_trains_the_first_task_only(tmp_path, capsys):
-    run.main([*SHORT, '--approach', 'hat-test', '--parameter', '0.5,200,%s,1' % (tmp_path / 'l.pkz'), '--output',
-              str(tmp_path / 'o.txt')])
-    assert capsys.readouterr().out.count('| Epoch') == 1
 
 
 def test_an_approach_names_the_networks_that_it_can_use():
@@ -267,4 +224,4 @@ def test_table_of_results(tmp_path, capsys, refused):
     compare.main([str(tmp_path / f) for f in ('random.txt', 'sgd.txt', 'other.txt')])
     heads = re.split('  +', capsys.readouterr().out.splitlines()[0])
     assert heads[1:] == ['random', 'sgd, seed=0, lr=0.05', 'sgd, seed=1, lr=0.1']
-    assert 'there is no record' in refused(lambda argv: launch.script(lambda: compare.main(argv), 'compare.py'), [tmp_path / 'none.txt'])
+    assert 'there is no record' in refused(compare.main, [tmp_path / 'none.txt'])

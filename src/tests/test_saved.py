@@ -81,11 +81,11 @@ def test_a_calibrated_model_infers_as_its_run_did_or_by_another_rule(approach, t
     found = torch.load(path, weights_only=True)
     found['approach']['task_calibration'] = Writer().node([[1., 'x']] * 3, 'a calibration with no number')
     torch.save(found, path)
-    assert 'does not fit its run' in refused(call, [output])
+    assert 'does not fit its run' in refused(evaluate.main, [output])
 
 
 def test_no_other_rule_where_no_task_is_inferred(tmp_path, data_dir, refused):
-    assert '--infer' in refused(call, [trained(tmp_path, data_dir, 'sgd'), '--infer', 'energy'])
+    assert '--infer' in refused(evaluate.main, [trained(tmp_path, data_dir, 'sgd'), '--infer', 'energy'])
 
 
 def test_a_model_has_no_averages_of_the_optimizer(tmp_path, data_dir, one_thread):
@@ -111,11 +111,6 @@ def test_a_model_needs_no_data_and_has_no_buffer(tmp_path, data_dir):
     assert raw == [28, 28] and pixels.mean == (0.,) and pixels.size == (1, 32, 32)
     assert said(model.appr, 2, torch.zeros(3, 1, 32, 32)).shape == (3, 2)
     assert 'kept' not in torch.load(model.path, weights_only=True)['approach']
-
-
-def call(argv):
-    """evaluate.py as a command."""
-    launch.script(lambda: evaluate.main([str(a) for a in argv]), 'evaluate.py')
 
 
 def test_evaluate_says_whether_the_row_is_the_same_and_what_the_classes_are_taken_for(tmp_path, data_dir, capsys, one_thread):
@@ -197,22 +192,23 @@ def test_what_cannot_be_used_is_refused_in_one_line(tmp_path, data_dir, refused,
     path, whole = saved.path(output, 2), saved.path(output, 2).read_bytes()
     for argv, says in ((['--after', '7'], '0, 1, 2'), (['--after', '0', '--task', '2'], 'before this one was learnt'),
                        (['--task', 'x'], 'mnist-6-7'), (['--corrupt', 'rain:1'], 'noise:0.1'), (['--corrupt', 'blur:x'], 'blur')):
-        assert says in refused(call, [output, *argv])
+        assert says in refused(evaluate.main, [output, *argv])
     arrays = dict(np.load(data_dir / 'mnist.npz'))
     other = tmp_path / 'other'
     other.mkdir()
     np.savez(other / 'mnist.npz', **{**arrays, 'x_test': 255 - arrays['x_test']})
-    assert 'another data set' in refused(call, [output, '--data-dir', other])
+    assert 'another data set' in refused(evaluate.main, [output, '--data-dir', other])
     for content in (whole[:-100], b'', b'PK' + whole[2:1000]):
         path.write_bytes(content)
-        assert 'or broken' in refused(call, [output])
+        assert 'or broken' in refused(evaluate.main, [output])
     found = torch.load(io.BytesIO(whole), weights_only=True)
     for change in ({'model': {}}, {'approach': {'x': 1}}, {'about': {'dict': [('version', 99)]}}):
         torch.save({**found, **change}, path)
-        assert 'of this version' in refused(call, [output]) if 'about' in change else 'does not fit' in refused(call, [output])
+        says = 'of this version' if 'about' in change else 'does not fit'
+        assert says in refused(evaluate.main, [output])
     for t in range(3):
         saved.path(output, t).unlink()
-    assert 'run it with --save' in refused(call, [output])
+    assert 'run it with --save' in refused(evaluate.main, [output])
     assert 'it guesses' in refused(run.main, ['--experiment', 'glyphs', '--approach', 'random', '--save', '--output', tmp_path / 'r.txt'])
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import work
 from results import records, surfaces
-from runs import checkpoint, launch, local, locking, plan, search, study
+from runs import checkpoint, local, locking, plan, search, study
 from utils import ROOT
 
 FAKE = '''
@@ -164,32 +164,30 @@ def searched(folder, *options, passed=PASSED):
 
 def test_without_optuna_the_command_that_installs_it_is_named(tmp_path, monkeypatch, refused):
     monkeypatch.setitem(sys.modules, 'optuna', None)
-    assert 'pip install -U optuna' in refused(lambda argv: launch.script(lambda: work.main(argv), 'work.py'), searched(tmp_path))
+    assert 'pip install -U optuna' in refused(work.main, searched(tmp_path))
     assert work.main(['cpu', 'glyphs', 'hat', str(tmp_path), *PASSED]) == 0
 
 
 def test_what_cannot_be_searched_is_refused_by_name(fake, tmp_path, refused, capsys):
-    def line(argv):
-        return refused(lambda argv: launch.script(lambda: work.main(argv), 'work.py'), argv)
     call, trials = fake
     folder, grid = tmp_path / 'res', ['--grid', 'lamb=0.1,2.9']
     assert work.main(searched(folder, *grid)) == 0 and not folder.exists()  # only shown
     printed = capsys.readouterr().out
     assert '0.1 to 2.9' in printed and '10 missing' in printed and 'add --execute' in printed
     call(1)
-    assert 'array' in line(searched(folder, '--launcher', 'slurm'))
-    assert 'lamb [0.1, 2.9], now [0.1, 4.0]' in line(searched(folder, '--grid', 'lamb=0.1,4'))
-    assert 'nepochs 1, now 2' in line(searched(folder, *grid, passed=['--', '--nepochs', '2']))
-    assert 'seed 0, now 1' in line(searched(folder, *grid, '--seed', '1'))
+    assert 'array' in refused(work.main, searched(folder, '--launcher', 'slurm'))
+    assert 'lamb [0.1, 2.9], now [0.1, 4.0]' in refused(work.main, searched(folder, '--grid', 'lamb=0.1,4'))
+    assert 'nepochs 1, now 2' in refused(work.main, searched(folder, *grid, passed=['--', '--nepochs', '2']))
+    assert 'seed 0, now 1' in refused(work.main, searched(folder, *grid, '--seed', '1'))
     other = searched(folder, '--grid', 'lamb=0.1,2.9')
     other[2] = 'ewc'
-    assert 'approach hat, now ewc' in line(other)
+    assert 'approach hat, now ewc' in refused(work.main, other)
     with locking.lock(folder / study.FILE):
-        assert 'another search' in line(searched(folder, *grid, '--execute'))
+        assert 'another search' in refused(work.main, searched(folder, *grid, '--execute'))
     journal = (folder / study.FILE).read_text()
     for text in ('hello\n', '{}\n' + journal, journal[len(journal) // 2:], '[1]\n' * 3, '{"op_code": 99}\n'):
         (folder / study.FILE).write_text(text)
-        assert 'not the file of a search, or broken' in line(searched(folder, *grid))
+        assert 'not the file of a search, or broken' in refused(work.main, searched(folder, *grid))
 
 
 def test_any_error_of_one_stops_the_workers():

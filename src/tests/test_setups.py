@@ -8,12 +8,10 @@ import torch
 
 import run
 import utils
-from approaches import agem, er, ewc_er, hat, sgd
+from approaches import agem, ewc_er, hat, sgd
 from dataloaders import raw
-from learning.batch import Batch
 from networks import mlp, mlp_hat
 from runs import build, options
-from fast.step import clip
 from synthetic import batch_of, tasks
 from utils import UserError
 
@@ -75,16 +73,6 @@ def test_pixels_can_stay_in_0_to_1_and_be_padded_with_black(data_dir):
     assert size == [1, 30, 30] and torch.allclose(grey[0]['test']['x'][:, :, 0], torch.tensor(-.1307 / .3081))
     y = arrays['y_train']
     assert torch.equal(grey[0]['train']['y'], torch.from_numpy(y[y < 2]))
-
-
-def test_a_buffer_keeps_such_images_as_bytes(data_dir):
-    data, _, _ = load(data_dir, '--experiment', 'smnist', '--pixels', 'unit', '--pad', '2')
-    appr = er.Appr(mlp.Net([1, 32, 32], [(t, 2) for t in range(5)], 1, 8), buffer_size=9)
-    appr.transforms.update(build.transforms({'data': data, 'taskcla': [(t, 2) for t in range(5)]}))
-    split = data[1]['train']
-    batch = Batch.of(1, split.images, split['y'], slice(0, 9), 'cpu')
-    appr.memory.add(batch)
-    assert appr.memory.x.dtype == torch.uint8 and torch.equal(appr.memory.take(torch.arange(9)).x, batch.x)
 
 
 def test_classes_can_come_in_an_order_of_the_seed(data_dir):
@@ -197,23 +185,6 @@ def test_ewc_er_holds_heads_that_only_replayed_samples_train(capsys):
     with torch.no_grad():
         appr.model.heads()[0].weight.add_(.1)
     assert appr.penalty() > 0
-    capsys.readouterr()
-
-
-def test_several_groups_of_parameters_descend_as_one(capsys):
-    class Groups(sgd.Appr):
-        def _get_optimizer(self, lr):
-            params = self.trainable()
-            return torch.optim.SGD([{'params': params[:1]}, {'params': params[1:]}], lr=lr)
-    ends = []
-    for kind in (sgd.Appr, Groups):
-        utils.seed_everything(0)
-        appr = kind(mlp.Net(SIZE, TASKS, 1, 8, pdrop=0), nepochs=2, sbatch=24)
-        x, y = DATA[0]['train']['x'][:96], DATA[0]['train']['y'][:96] % 4
-        appr.train(0, x, y, x, y)
-        ends.append(appr.model.state_dict())
-    assert all(torch.allclose(w, ends[1][n], atol=1e-6) for n, w in ends[0].items())
-    assert clip([], 1) == []
     capsys.readouterr()
 
 

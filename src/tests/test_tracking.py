@@ -10,7 +10,8 @@ import run
 from conftest import killed
 from runs import checkpoint, journal
 
-SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--nepochs', '3', '--device', 'cpu', '--approach', 'sgd', '--net', 'nhid=50']
+SHORT = ['--experiment', 'glyphs', '--tasks', '0,1', '--samples', '200', '--nepochs', '3', '--device', 'cpu',
+         '--approach', 'sgd', '--net', 'nhid=50']
 
 
 class Client:

@@ -4,7 +4,6 @@ import json
 import random
 import re
 import shutil
-import subprocess
 import sys
 from copy import deepcopy
 
@@ -20,7 +19,7 @@ import utils
 import work
 from approaches import base
 from results import collect, records
-from runs import checkpoint, launch, local, locking, nodes, plan, sequence
+from runs import checkpoint, local, locking, nodes, plan, sequence
 from synthetic import progress, tasks
 from utils import ROOT, UserError
 
@@ -38,7 +37,7 @@ def test_a_new_matrix_beside_an_old_record_counts_as_unfinished_everywhere(tmp_p
     output.write_text(text.replace(text[:6], '0.0123'))
     assert json.loads(output.with_suffix('.json').read_text())['status'] == 'finished'
     assert not records.finished(output) and plan.Run(command).status() == 'unfinished' and collect.read(output) is None
-    assert 'not of finished runs' in refused(lambda argv: launch.script(lambda: compare.main(argv), 'compare.py'), [output])
+    assert 'not of finished runs' in refused(compare.main, [output])
     with pytest.raises(UserError, match='no finished result of random'):
         collect.collect('glyphs', ['random'], [tmp_path])
     run.main([*command, '--resume'])
@@ -373,16 +372,16 @@ def test_what_cannot_be_kept_is_named_once_and_the_rest_is_kept(tmp_path, capsys
 @pytest.mark.parametrize('module', [run, run_multi, work])
 def test_names_with_a_line_end_or_a_nul_are_refused(module, refused):
     for word in ('a\0b', 'a\nb'):
-        line = refused(lambda argv: launch.script(lambda: module.main(argv), 'script'), ['--data-dir', word])
+        line = refused(module.main, ['--data-dir', word])
         assert 'a line end or a NUL' in line
 
 
-def test_a_full_disk_ends_a_table_in_one_line(tmp_path):
+def test_a_full_disk_ends_a_table_in_one_line(tmp_path, monkeypatch, refused):
     run.main([*SHORT, '--approach', 'random', '--output', str(tmp_path / 'o.txt')])
-    with open('/dev/full', 'w') as full:
-        done = subprocess.run([sys.executable, str(ROOT / 'src' / 'compare.py'), str(tmp_path / 'o.txt')], stdout=full,
-                              stderr=subprocess.PIPE, text=True)
-    assert done.returncode == 2 and done.stderr.count('\n') == 1 and 'No space left' in done.stderr
+    with open('/dev/full', 'w') as full, monkeypatch.context() as m:
+        m.setattr(sys, 'stdout', full)
+        line = refused(compare.main, [tmp_path / 'o.txt'])
+    assert 'No space left' in line
 
 
 def test_a_plan_may_be_large_and_help_is_no_part_of_it(tmp_path, refused, capsys):
@@ -390,9 +389,8 @@ def test_a_plan_may_be_large_and_help_is_no_part_of_it(tmp_path, refused, capsys
     with pytest.raises(utils.UserError, match='--trials must be a whole number >= 1'):
         work.main(['cpu', 'glyphs', 'hat', str(tmp_path), '--trials', '0'])
     assert ' missing; ' in capsys.readouterr().out
-    line = refused(lambda argv: launch.script(lambda: run_multi.main(argv), 'script'), [
-        '--experiments', 'glyphs', '--approaches', 'sgd', '--', '--help'])
-    assert '--help after --' in line
+    assert '--help after --' in refused(run_multi.main,
+                                        ['--experiments', 'glyphs', '--approaches', 'sgd', '--', '--help'])
 
 
 def test_a_worker_that_dies_once_its_result_is_whole_has_finished(tmp_path, monkeypatch):

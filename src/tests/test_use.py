@@ -104,8 +104,8 @@ def test_a_network_of_one_s_own_is_exported_whole(approach, network, scenario, d
 def test_exports_that_cannot_be_are_refused(tmp_path, data_dir, refused, capsys):
     output = trained(tmp_path, data_dir, 'sgd')
     capsys.readouterr()
-    assert 'before this one was learnt' in refused(as_command(export.main), [output, '--task', '2', '--after', '0'])
-    assert '.pt2' in refused(as_command(export.main), [output, '--task', '0', '--output', 'x.txt'])
+    assert 'before this one was learnt' in refused(export.main, [output, '--task', '2', '--after', '0'])
+    assert '.pt2' in refused(export.main, [output, '--task', '0', '--output', 'x.txt'])
     if importlib.util.find_spec('onnx') is None:
         with pytest.raises(SystemExit):
             as_command(export.main)([output, '--task', '0', '--output', tmp_path / 'x.pt2', '--onnx', tmp_path / 'x.onnx'])
@@ -180,14 +180,14 @@ def test_what_is_no_image_is_named_and_left_out(tmp_path, data_dir, pictures, re
     assert 'broken.png is no image' in printed.err and printed.out.count('.png |') == 4
     empty = tmp_path / 'empty'
     empty.mkdir()
-    assert 'has no images' in refused(as_command(predict.main), [output, empty])
-    assert 'is not there' in refused(as_command(predict.main), [output, tmp_path / 'x.png'])
+    assert 'has no images' in refused(predict.main, [output, empty])
+    assert 'is not there' in refused(predict.main, [output, tmp_path / 'x.png'])
     for f in folder.iterdir():
         f.write_bytes(b'no')
     with pytest.raises(SystemExit) as e:
         as_command(predict.main)([output, folder])
     assert e.value.code == 2 and 'none of the 5 files is an image' in capsys.readouterr().err
-    assert 'run it with --save' in refused(as_command(predict.main), [unsaved(tmp_path, data_dir, capsys), folder])
+    assert 'run it with --save' in refused(predict.main, [unsaved(tmp_path, data_dir, capsys), folder])
 
 
 def sixteen(x, factor=257):
