@@ -15,7 +15,6 @@ import utils
 from approaches import base, hat
 from fast import dropout
 from fast.finish import finish, largest
-from fast.narrow import Narrow
 from fast.view import view
 from learning import evaluation
 from networks import alexnet, layers, mlp, mlp_hat
