@@ -34,9 +34,9 @@ class Anchored(base.Appr):
     def squares(self):
         """Return {parameter's name: (theta - old)^2} of the weights that are held, none before there are
         old ones."""
-        return {n: (p - self.old[n]).square() for n, p in self.held().items()} if self.old else {}
+        return {n: (p - self.old[n]).square() for n, p in self.held_params().items()} if self.old else {}
 
-    def held(self):
+    def held_params(self):
         """Return {parameter's name: parameter} of the weights that are held: heads that are not trained
         with the present task never leave theirs and are left out."""
         heads, used = layers.heads(self.model), self.scenario.heads(self.seen - 1, self.seen, training=True)

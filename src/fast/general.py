@@ -17,7 +17,7 @@ KNOWN = {'approaches.' + name for name in (
     'lwf', 'mas', 'masked', 'merged', 'online_meta', 'packnet', 'pathnet', 'progressive', 'replay', 'rwalk',
     'sgd', 'sgd_frozen', 'sgd_restart', 'si', 'wa', 'wsn')}
 HOOKS = ('outputs', 'loss', 'criterion', 'after_backward', 'after_step', 'penalty', 'importance',
-         'held', '_get_optimizer', 'train_epoch')
+         'held_params', '_get_optimizer', 'train_epoch')
 
 
 def knows(appr, known, names=HOOKS):

@@ -9,7 +9,7 @@ def of(appr):
     kind = next((c for c in type(appr).__mro__ if 'penalty' in vars(c)), None)
     if 'importance' not in vars(kind) or not appr.old:
         return None
-    return Quadratic(appr.held(), appr.old, appr.importance())
+    return Quadratic(appr.held_params(), appr.old, appr.importance())
 
 
 class Quadratic:

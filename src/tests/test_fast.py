@@ -355,7 +355,7 @@ def name_of(appr):
     return type(appr).__module__.split('.')[-1]
 
 
-@pytest.mark.parametrize('hook', ['loss', 'penalty', 'importance', 'held', 'criterion', 'after_step'])
+@pytest.mark.parametrize('hook', ['loss', 'penalty', 'importance', 'held_params', 'criterion', 'after_step'])
 def test_a_class_with_a_hook_of_its_own_is_left_to_plain_code(hook):
     kind = discovery.load('approaches', 'ewc').Appr
     assert fast.of(kind(mlp.Net(SIZE, TASKCLA, 1, 8))) is not None
