@@ -31,10 +31,12 @@ class Anchored(base.Appr):
         """Return {parameter's name: c}, or one number for all, of a penalty that is 1/2 * sum of c (theta -
         old)^2: for what computes it in closed form. None where it is none such."""
 
-    def squares(self):
-        """Return {parameter's name: (theta - old)^2} of the weights that are held, none before there are
-        old ones."""
-        return {n: (p - self.old[n]).square() for n, p in self.held_params().items()} if self.old else {}
+    def weighted_square(self, weight):
+        """Return the sum of weight (theta - theta_old)^2 over what is held, a scalar tensor, or 0 before there
+        are old weights; weight: {parameter's name: tensor}, or one number for all."""
+        weights = weight if isinstance(weight, dict) else dict.fromkeys(self.old, weight)
+        there = self.held_params().items() if self.old else ()
+        return sum((weights[n] * (p - self.old[n]).square()).sum() for n, p in there)
 
     def held_params(self):
         """Return {parameter's name: parameter} of the weights that are held: heads that are not trained

@@ -26,7 +26,7 @@ class Appr(anchored.Anchored):
 
     def penalty(self):
         """lamb / 2 * sum of F (theta - theta_old)^2 (Eq. 3)."""
-        return self.lamb / 2 * sum((self.information[n] * s).sum() for n, s in self.squares().items())
+        return self.lamb / 2 * self.weighted_square(self.information)
 
     def importance(self):
         return {n: self.lamb * f for n, f in self.information.items()}

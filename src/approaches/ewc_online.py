@@ -23,8 +23,7 @@ class Appr(anchored.Anchored):
 
     def penalty(self):
         """lamb / 2 * sum of gamma F* (theta - theta_old)^2."""
-        squares = self.squares()
-        return self.lamb / 2 * self.gamma * sum((self.information[n] * s).sum() for n, s in squares.items())
+        return self.lamb / 2 * self.gamma * self.weighted_square(self.information)
 
     def importance(self):
         return {n: self.lamb * self.gamma * f for n, f in self.information.items()}

@@ -23,7 +23,7 @@ class Appr(merged.Merged):
 
     def penalty(self):
         """lamb / 2 * sum of (theta - theta_old)^2 (Section 4.2)."""
-        return self.lamb / 2 * sum(s.sum() for s in self.squares().values())
+        return self.lamb / 2 * self.weighted_square(1)
 
     def importance(self):
         return self.lamb

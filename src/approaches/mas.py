@@ -23,7 +23,7 @@ class Appr(anchored.Anchored):
 
     def penalty(self):
         """lamb * sum of Omega (theta - theta_old)^2 (Eq. 4; no 1/2)."""
-        return self.lamb * sum((self.omega[n] * s).sum() for n, s in self.squares().items())
+        return self.lamb * self.weighted_square(self.omega)
 
     def importance(self):
         return {n: 2 * self.lamb * o for n, o in self.omega.items()}

@@ -1,6 +1,8 @@
 """What methods share that give every task a part of the weights: the masks, and what later tasks may move."""
 from contextlib import nullcontext
 
+import torch
+
 from approaches import base
 from learning import braking
 from learning.shadow import Shadow
@@ -29,6 +31,15 @@ class Masked(base.Appr):
     def movable(self, t):
         """Return {parameter's name: bool mask} of what task t may move; of others all."""
         raise NotImplementedError
+
+    def owned(self):
+        """Return {parameter's name: bool mask} of what the tasks so far have taken."""
+        raise NotImplementedError
+
+    def guarded(self):
+        found = self.owned()
+        others = self.others if any(mask.any() for mask in found.values()) else ()
+        return {**found, **{n: torch.ones_like(self.params()[n], dtype=torch.bool) for n in others}}
 
     def under_masks(self, masks):
         """Return {parameter's name: tensor} of the network under masks {parameter's name: mask}."""

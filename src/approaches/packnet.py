@@ -59,5 +59,5 @@ class Appr(masked.Masked):
         for n, owner in self.owners.items():
             prune(self.params()[n].detach(), owner, t + 1, fraction)
 
-    def guarded(self):
+    def owned(self):
         return {n: owner > 0 for n, owner in self.owners.items()}

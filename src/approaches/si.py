@@ -31,7 +31,7 @@ class Appr(anchored.Anchored):
 
     def penalty(self):
         """c * sum of Omega (theta - theta_old)^2 (Eq. 4; no 1/2)."""
-        return self.c * sum((self.omega[n] * s).sum() for n, s in self.squares().items())
+        return self.c * self.weighted_square(self.omega)
 
     def importance(self):
         return {n: 2 * self.c * o for n, o in self.omega.items()}

@@ -98,12 +98,8 @@ class Appr(masked.Masked):
         """The present scores."""
         return {n: s.detach().clone() for n, s in self.scores.items()}
 
-    def guarded(self):
-        """The weights that tasks use, and what stays as the first task leaves it."""
-        there, found = self.params(), dict(self.used)
-        for n in self.others if self.used else ():
-            found[n] = torch.ones_like(there[n], dtype=torch.bool)
-        return found
+    def owned(self):
+        return self.used
 
     def account(self, done):
         """With the share of weights that any task uses and the size of the masks, a bit for each weight and
